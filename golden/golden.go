@@ -1,0 +1,35 @@
+// Package golden reads the golden corpus: texts, token ids and float64 vectors
+// computed by PyTorch from the pinned weights. It must not know providers,
+// thresholds, nor how ONNX is made; the exporter never writes here.
+package golden
+
+// File names inside a golden directory.
+const (
+	TextsName    = "texts.jsonl"
+	VectorsName  = "golden.safetensors"
+	ManifestName = "golden.json"
+)
+
+// Text is one line of texts.jsonl.
+type Text struct {
+	ID    string // unique: "ladder-0128"
+	Group string // "everyday", "ladder", …
+	Bytes []byte // as given to an application; may be invalid UTF-8
+	Pair  string // names a ranking case shared by its members; empty: none
+	Role  string // in the pair: "anchor", "paraphrase" or "near-miss"
+}
+
+// Set is a golden directory, read and checked.
+type Set struct {
+	Model     string
+	Dim       int
+	Normalize bool   // whether the model normalises
+	Pooling   string // "mean", "cls", "max"
+	MaxTokens int
+	Source    map[string]string // sha256 of the source files the vectors came from
+	Versions  map[string]string
+	Texts     []Text
+	IDs       [][]int64 // per text, [CLS] and [SEP] included
+	Pooled    []float64 // texts × Dim, before normalisation
+	Digest    string    // sha256 of golden.json's bytes, which names the sha256 of the other two
+}

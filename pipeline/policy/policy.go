@@ -1,0 +1,125 @@
+// Package policy is policy.yaml: what a release must prove. It reads and checks
+// the file and must not know how anything is measured or judged.
+package policy
+
+import (
+	"time"
+
+	"github.com/embedgate/embedgate/export/candidate"
+)
+
+// Schema is the version of policy.yaml this program reads.
+const Schema = 1
+
+// Policy is policy.yaml, checked: every gate in it has a threshold and every
+// name in it is defined.
+type Policy struct {
+	Schema     int                                `yaml:"schema"`
+	Release    Release                            `yaml:"release"`
+	Model      Model                              `yaml:"model"`
+	Variants   map[string]Variant                 `yaml:"variants"`
+	Parity     map[candidate.Precision]Parity     `yaml:"parity"`
+	Latency    Latency                            `yaml:"latency"`
+	ColdStart  Limit                              `yaml:"cold_start"`
+	Memory     MemoryLimit                        `yaml:"memory"`
+	Invariance map[candidate.Precision]Invariance `yaml:"invariance"`
+	Providers  map[string]Provider                `yaml:"providers"`
+	Channels   map[string]Channel                 `yaml:"channels"`
+
+	Digest string `yaml:"-"` // sha256 of the file's bytes
+	Raw    []byte `yaml:"-"` // the file's bytes: published beside the verdict
+}
+
+// Release names what is published.
+type Release struct {
+	Version string `yaml:"version"` // "1.0.0"; an existing version is never changed
+}
+
+// Model is the model and where its files come from.
+type Model struct {
+	Name   string            `yaml:"name"`
+	Source string            `yaml:"source"` // "pypi:…", "hf:…", "dir:…" (relative to the policy file)
+	Golden string            `yaml:"golden"` // golden directory, relative to the policy file; empty: the one built in for Name
+	Files  map[string]string `yaml:"files"`  // slash path → sha256 of every file that may be read
+}
+
+// Variant is one model file that the export makes.
+type Variant struct {
+	Precision candidate.Precision `yaml:"precision"`
+}
+
+// Parity holds the thresholds of one precision class, against float64.
+type Parity struct {
+	MinCosine  *float64 `yaml:"min_cosine"`
+	MeanCosine *float64 `yaml:"mean_cosine"` // optional
+	MaxAbs     *float64 `yaml:"max_abs"`     // largest absolute error of one component; optional for int8
+	Norm       *float64 `yaml:"norm"`        // largest |‖v‖ − ‖golden v‖|
+	Rank       *Rank    `yaml:"rank"`        // optional
+}
+
+// Rank is agreement of neighbours with the float64 model.
+type Rank struct {
+	TopK      int      `yaml:"top_k"`
+	Agreement *float64 `yaml:"agreement"` // mean share of shared neighbours, 0 to 1
+	Spearman  *float64 `yaml:"spearman"`  // of all pairwise similarities
+}
+
+// Invariance is how far a vector may move with its company in the batch.
+type Invariance struct {
+	MaxAbs *float64 `yaml:"max_abs"`
+}
+
+// Latency is what is measured and which budgets must hold. n is fixed here,
+// before anything is measured.
+type Latency struct {
+	Launches int      `yaml:"launches"` // processes
+	Samples  int      `yaml:"samples"`  // per length, over all launches
+	Budgets  []Budget `yaml:"budgets"`
+}
+
+// Budget is one latency promise: text to vector, batch × tokens, at a
+// percentile, with a confidence. A budget applies to the precision classes in
+// Classes (empty: all); elsewhere it is reported and gates nothing.
+type Budget struct {
+	Tokens     int                   `yaml:"tokens"` // [CLS] and [SEP] included
+	Batch      int                   `yaml:"batch"`
+	Percentile float64               `yaml:"percentile"` // 95
+	Budget     time.Duration         `yaml:"budget"`
+	Confidence float64               `yaml:"confidence"` // 0.99
+	Classes    []candidate.Precision `yaml:"classes"`
+}
+
+// Gates tells whether b gates a variant of class p.
+func (b Budget) Gates(p candidate.Precision) bool {
+	for _, c := range b.Classes {
+		if c == p {
+			return true
+		}
+	}
+	return len(b.Classes) == 0
+}
+
+// Limit is a budget on the worst of the launches.
+type Limit struct {
+	Budget time.Duration `yaml:"budget"`
+}
+
+// MemoryLimit is a budget on the largest resident set.
+type MemoryLimit struct {
+	Budget Bytes `yaml:"budget"`
+}
+
+// Bytes is a size, written "800MiB".
+type Bytes int64
+
+// Provider is a provider this policy knows, and what it accepts there.
+type Provider struct {
+	Variants []string          `yaml:"variants"`
+	Options  map[string]string `yaml:"options"` // the provider's own, passed through
+	Threads  int               `yaml:"threads"` // 0: every core
+}
+
+// Channel is where a release goes and what must have passed for that.
+type Channel struct {
+	Require []string `yaml:"require"` // providers
+}

@@ -1,0 +1,139 @@
+package validate
+
+import (
+	"time"
+
+	"github.com/embedgate/embedgate/providers"
+)
+
+// EvidenceSchema is the version of evidence.json.
+const EvidenceSchema = 1
+
+// File names inside one evidence directory.
+const (
+	EvidenceName = "evidence.json"
+	VectorsName  = "vectors.safetensors"
+)
+
+// Evidence is what one provider × variant did, raw. It holds no verdict and no
+// summary: the gate computes every number from it. Vectors and ids live beside
+// it in vectors.safetensors and are bound by VectorsSHA256.
+type Evidence struct {
+	Schema    int    `json:"schema"`
+	Provider  string `json:"provider"`
+	Variant   string `json:"variant"`
+	Candidate string `json:"candidate"` // candidate.Candidate.Digest
+	Policy    string `json:"policy"`    // policy.Policy.Digest
+	Golden    string `json:"golden"`    // golden.Set.Digest
+	Nonce     string `json:"nonce"`     // of the plan this answers; empty when nobody asked for one
+
+	// NotMeasured is why there is nothing more here; everything below is then empty.
+	NotMeasured *NotMeasured `json:"not_measured,omitempty"`
+	// Crash is set when the child process died; what it had finished is kept.
+	Crash *Crash `json:"crash,omitempty"`
+
+	Plan    Plan           `json:"plan"`
+	Machine Machine        `json:"machine"`
+	Session providers.Info `json:"session"`
+
+	VectorsSHA256 string       `json:"vectors_sha256"`
+	Useful        int64        `json:"useful_tokens"`   // real tokens of the golden corpus in batches of 32
+	Computed      int64        `json:"computed_tokens"` // the same with padding
+	Latency       []LatencyRun `json:"latency"`
+	Cold          []ColdStart  `json:"cold"`
+	Memory        []MemoryPeak `json:"memory"`
+
+	Raw Vectors `json:"-"` // read from vectors.safetensors
+}
+
+// NotMeasured says why a provider could not be measured here, and the remedy.
+type NotMeasured struct {
+	Reason string `json:"reason"`
+	Remedy string `json:"remedy"`
+}
+
+// Crash is how a measuring child died.
+type Crash struct {
+	Stage  string `json:"stage"`            // what it was doing: "load", "vectors", "latency"
+	Signal string `json:"signal,omitempty"` // "SIGSEGV"; empty when it exited
+	Exit   int    `json:"exit"`
+	Stderr string `json:"stderr"` // its last lines
+}
+
+// Plan is what was fixed before measuring.
+type Plan struct {
+	Launches int            `json:"launches"` // latency processes
+	Samples  int            `json:"samples"`  // per length, over all launches together
+	Points   []LatencyPoint `json:"points"`
+}
+
+// LatencyPoint is one place where latency is measured: batch texts of tokens
+// tokens ([CLS] and [SEP] included) each, text to vector.
+type LatencyPoint struct {
+	Tokens int `json:"tokens"`
+	Batch  int `json:"batch"`
+}
+
+// Machine is where it ran.
+type Machine struct {
+	OS     string `json:"os"`
+	Arch   string `json:"arch"`
+	CPU    string `json:"cpu"`
+	Cores  int    `json:"cores"` // that this process may use
+	Memory int64  `json:"memory_bytes"`
+	Kernel string `json:"kernel"`
+	Go     string `json:"go"`
+}
+
+// LatencyRun is every sample of one length in one process launch.
+type LatencyRun struct {
+	Launch int `json:"launch"`
+	LatencyPoint
+	SamplesNS []int64 `json:"samples_ns"` // in the order measured, warm-up left out
+	// CalibrationNS is a fixed pure-CPU loop timed between samples: its spread
+	// tells a noisy machine from a slow model.
+	CalibrationNS []int64 `json:"calibration_ns"`
+	StealTicks    int64   `json:"steal_ticks"` // of /proc/stat during the run, all cores; -1 where the OS does not tell
+	TotalTicks    int64   `json:"total_ticks"`
+}
+
+// Wall returns the samples' sum.
+func (r LatencyRun) Wall() time.Duration {
+	var s int64
+	for _, n := range r.SamplesNS {
+		s += n
+	}
+	return time.Duration(s)
+}
+
+// ColdStart is a process launch until its first vector.
+type ColdStart struct {
+	Launch      int   `json:"launch"`
+	LoadNS      int64 `json:"load_ns"`       // library and model, until the session is open
+	FirstNS     int64 `json:"first_ns"`      // first text → vector after that
+	FromStartNS int64 `json:"from_start_ns"` // from the parent's exec until the first vector
+}
+
+// MemoryPeak is a process launch's largest resident set.
+type MemoryPeak struct {
+	Launch int   `json:"launch"`
+	RSS    int64 `json:"rss_bytes"`
+}
+
+// Vectors is the raw output. A row of Primary is one golden text, alone in its
+// batch, unpadded.
+type Vectors struct {
+	Dim        int
+	IDs        [][]int64 // per golden text, as this machine's tokenizer gave them
+	Primary    []float32 // texts × Dim
+	Invariance []InvarianceRun
+}
+
+// InvarianceRun is the same texts run in another way; it must give the same
+// vectors. In vectors.safetensors a run named X is "invariance.X.rows" (I64,
+// golden text indices) and "invariance.X.vectors" (F32, rows × Dim).
+type InvarianceRun struct {
+	Name string // "batch-32", "padded", "position", "concurrent"
+	Rows []int  // indices of golden texts
+	Vecs []float32
+}

@@ -1,0 +1,76 @@
+package validate
+
+// Result is a check's answer.
+type Result string
+
+// The answers. NotMeasured is of a whole provider × variant.
+const (
+	Pass         Result = "PASS"
+	Fail         Result = "FAIL"
+	Inconclusive Result = "INCONCLUSIVE"
+	NotMeasuredR Result = "NOT MEASURED"
+	Reported     Result = "REPORTED" // measured for the record; no gate
+)
+
+// VerdictSchema is the version of a verdict's JSON.
+const VerdictSchema = 1
+
+// Finding is one check's answer for one provider × variant.
+type Finding struct {
+	Check     string   `json:"check"`          // "integrity", "tokens", "parity", "invariance", "latency", "cold-start", "memory", "self-test"
+	Item      string   `json:"item,omitempty"` // which part: "min cosine", "16 tokens p95"
+	Result    Result   `json:"result"`
+	Measured  string   `json:"measured"`       // with its unit, as shown
+	Threshold string   `json:"threshold"`      // with its unit, as shown
+	Sure      string   `json:"sure,omitempty"` // "k=2 of n=300, P=0.0001"
+	Next      string   `json:"next,omitempty"` // what to do when it is not PASS
+	Warnings  []string `json:"warnings,omitempty"`
+	Value     float64  `json:"value"` // the measured value in base units, for machines
+}
+
+// Row is the judgement of one provider × variant.
+type Row struct {
+	Provider string           `json:"provider"`
+	Variant  string           `json:"variant"`
+	Evidence string           `json:"evidence"` // sha256 of its evidence.json bytes; "" where there is none
+	Required bool             `json:"required"` // by the channel
+	Result   Result           `json:"result"`   // worst of the findings
+	Findings []Finding        `json:"findings"`
+	Latency  []LatencySummary `json:"latency,omitempty"`
+	Parity   *ParitySummary   `json:"parity,omitempty"`
+}
+
+// LatencySummary is for people; judged values are in the findings.
+type LatencySummary struct {
+	LatencyPoint
+	N                   int     `json:"n"`
+	EffectiveN          float64 `json:"effective_n"`
+	P50NS, P95NS, P99NS int64
+}
+
+// ParitySummary is for people; judged values are in the findings.
+type ParitySummary struct {
+	Texts      int     `json:"texts"`
+	MinCosine  float64 `json:"min_cosine"`
+	MeanCosine float64 `json:"mean_cosine"`
+	MaxAbs     float64 `json:"max_abs"`
+	WorstText  string  `json:"worst_text"` // id of the golden text with the lowest cosine
+	RankTopK   float64 `json:"rank_top_k"`
+	Spearman   float64 `json:"spearman"`
+}
+
+// Verdict is what the gate says. It is a pure function of policy, golden,
+// candidate and evidence.
+type Verdict struct {
+	Schema    int       `json:"schema"`
+	Result    Result    `json:"result"` // PASS only when every required row passed and the self-test did
+	Channel   string    `json:"channel"`
+	Model     string    `json:"model"`
+	Candidate string    `json:"candidate"`
+	Policy    string    `json:"policy"`
+	Golden    string    `json:"golden"`
+	Nonce     string    `json:"nonce"`
+	Rows      []Row     `json:"rows"`
+	SelfTest  []Finding `json:"self_test"`         // one a known-bad case: PASS means the gate refused it
+	Missing   []string  `json:"missing,omitempty"` // required providers without passing evidence
+}
