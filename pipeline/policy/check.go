@@ -1,0 +1,215 @@
+package policy
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"math"
+	"path"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/embedgate/embedgate/export/candidate"
+)
+
+// name is what may become part of a file name.
+var name = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$`)
+
+var hexDigest = regexp.MustCompile(`^[0-9a-f]{64}$`)
+
+// check refuses a policy that would let something pass unproven: every gate
+// needs its threshold, every name its definition. All faults are told at once.
+func (p Policy) check() error {
+	var errs []error
+	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
+
+	if p.Schema != Schema {
+		return fmt.Errorf("schema: got %d, wanted %d", p.Schema, Schema)
+	}
+	if !name.MatchString(p.Release.Version) {
+		bad("release.version: got %q, wanted letters, digits, '.', '_' or '-', such as 1.0.0", p.Release.Version)
+	}
+	p.checkModel(bad)
+	p.checkVariants(bad)
+	p.checkLatency(bad)
+	if p.ColdStart.Budget <= 0 {
+		bad("cold_start.budget: got %v, wanted a time above zero such as 5s", p.ColdStart.Budget)
+	}
+	if p.Memory.Budget <= 0 {
+		bad("memory.budget: got %d, wanted a size above zero such as 600MiB", p.Memory.Budget)
+	}
+	p.checkProviders(bad)
+	return errors.Join(errs...)
+}
+
+type report func(format string, args ...any)
+
+func (p Policy) checkModel(bad report) {
+	m := p.Model
+	if !name.MatchString(m.Name) {
+		bad("model.name: got %q, wanted letters, digits, '.', '_' or '-'", m.Name)
+	}
+	if scheme, rest, ok := strings.Cut(m.Source, ":"); !ok || rest == "" || !slices.Contains([]string{"pypi", "hf", "dir"}, scheme) {
+		bad("model.source: got %q, wanted pypi:NAME==VERSION, hf:NAME@REVISION or dir:PATH", m.Source)
+	}
+	if len(m.Files) == 0 {
+		bad("model.files: got none, wanted the sha256 of every file that is read")
+	}
+	for _, f := range slices.Sorted(maps.Keys(m.Files)) {
+		if f == "" || path.IsAbs(f) || path.Clean(f) != f || strings.HasPrefix(f, "..") || strings.ContainsAny(f, "\\\x00") {
+			bad("model.files: got %q, wanted a path inside the source, with forward slashes", f)
+		}
+		if !hexDigest.MatchString(m.Files[f]) {
+			bad("model.files[%s]: got %q, wanted a sha256 in 64 lower-case hex digits", f, m.Files[f])
+		}
+	}
+}
+
+func (p Policy) checkVariants(bad report) {
+	if len(p.Variants) == 0 {
+		bad("variants: got none, wanted at least one")
+	}
+	for _, v := range slices.Sorted(maps.Keys(p.Variants)) {
+		if !name.MatchString(v) {
+			bad("variants: got the name %q, wanted letters, digits, '.', '_' or '-'", v)
+		}
+		c := p.Variants[v].Precision
+		if !slices.Contains(classes, c) {
+			bad("variants.%s.precision: got %q, wanted one of %q", v, c, classes)
+			continue
+		}
+		if _, ok := p.Parity[c]; !ok {
+			bad("variants.%s is %s: parity.%s is missing, so nothing would be proven of it", v, c, c)
+		}
+		if _, ok := p.Invariance[c]; !ok {
+			bad("variants.%s is %s: invariance.%s is missing, so nothing would be proven of it", v, c, c)
+		}
+	}
+	for _, c := range slices.Sorted(maps.Keys(p.Parity)) {
+		p.Parity[c].check(c, bad)
+	}
+	for _, c := range slices.Sorted(maps.Keys(p.Invariance)) {
+		if !slices.Contains(classes, c) {
+			bad("invariance.%s: wanted one of %q", c, classes)
+		}
+		positive(bad, fmt.Sprintf("invariance.%s.max_abs", c), p.Invariance[c].MaxAbs, true)
+	}
+}
+
+var classes = []candidate.Precision{candidate.FP32, candidate.FP16, candidate.INT8}
+
+func (q Parity) check(c candidate.Precision, bad report) {
+	at := func(k string) string { return fmt.Sprintf("parity.%s.%s", c, k) }
+	if !slices.Contains(classes, c) {
+		bad("parity.%s: wanted one of %q", c, classes)
+	}
+	share(bad, at("min_cosine"), q.MinCosine, true)
+	share(bad, at("mean_cosine"), q.MeanCosine, false)
+	// An int8 model's components move freely while its directions hold.
+	positive(bad, at("max_abs"), q.MaxAbs, c != candidate.INT8)
+	positive(bad, at("norm"), q.Norm, true)
+	if q.Rank != nil {
+		if q.Rank.TopK < 1 || q.Rank.TopK > 1000 {
+			bad("%s: got %d, wanted 1 to 1000", at("rank.top_k"), q.Rank.TopK)
+		}
+		share(bad, at("rank.agreement"), q.Rank.Agreement, true)
+		share(bad, at("rank.spearman"), q.Rank.Spearman, true)
+	}
+}
+
+// share checks a threshold that must lie above 0 and at most at 1.
+func share(bad report, at string, v *float64, required bool) {
+	switch {
+	case v == nil && required:
+		bad("%s: a gate needs its threshold; got none, wanted a number above 0, at most 1", at)
+	case v != nil && !(*v > 0 && *v <= 1):
+		bad("%s: got %v, wanted a number above 0, at most 1", at, *v)
+	}
+}
+
+// positive checks an error bound.
+func positive(bad report, at string, v *float64, required bool) {
+	switch {
+	case v == nil && required:
+		bad("%s: a gate needs its threshold; got none, wanted a number above 0", at)
+	case v != nil && !(*v > 0 && !math.IsInf(*v, 0)):
+		bad("%s: got %v, wanted a number above 0", at, *v)
+	}
+}
+
+func (p Policy) checkLatency(bad report) {
+	l := p.Latency
+	if l.Launches < 1 || l.Launches > 100 {
+		bad("latency.launches: got %d, wanted 1 to 100 processes", l.Launches)
+	}
+	if l.Samples < 1 || l.Samples > 1_000_000 || (l.Launches > 0 && l.Samples%l.Launches != 0) {
+		bad("latency.samples: got %d, wanted a multiple of latency.launches (%d)", l.Samples, l.Launches)
+	}
+	if len(l.Budgets) == 0 {
+		bad("latency.budgets: got none, wanted at least one; a gate needs its threshold")
+	}
+	for i, b := range l.Budgets {
+		at := fmt.Sprintf("latency.budgets[%d]", i)
+		if b.Tokens < 2 || b.Tokens > 1<<16 {
+			bad("%s.tokens: got %d, wanted 2 to 65536 ([CLS] and [SEP] included)", at, b.Tokens)
+		}
+		if b.Batch < 1 || b.Batch > 4096 {
+			bad("%s.batch: got %d, wanted 1 to 4096", at, b.Batch)
+		}
+		if !(b.Percentile > 0 && b.Percentile < 100) {
+			bad("%s.percentile: got %v, wanted a number between 0 and 100", at, b.Percentile)
+		}
+		if b.Budget <= 0 || b.Budget > time.Hour {
+			bad("%s.budget: a gate needs its threshold; got %v, wanted a time such as 20ms", at, b.Budget)
+		}
+		if !(b.Confidence >= 0.5 && b.Confidence < 1) {
+			bad("%s.confidence: got %v, wanted 0.5 or more, below 1", at, b.Confidence)
+		}
+		for _, c := range b.Classes {
+			if !slices.Contains(classes, c) {
+				bad("%s.classes: got %q, wanted some of %q", at, c, classes)
+			}
+		}
+	}
+}
+
+func (p Policy) checkProviders(bad report) {
+	if len(p.Providers) == 0 {
+		bad("providers: got none, wanted at least one")
+	}
+	for _, n := range slices.Sorted(maps.Keys(p.Providers)) {
+		q := p.Providers[n]
+		if len(q.Variants) == 0 {
+			bad("providers.%s.variants: got none, wanted at least one", n)
+		}
+		for i, v := range q.Variants {
+			if _, ok := p.Variants[v]; !ok {
+				bad("providers.%s.variants: got %q, wanted one of %q", n, v, slices.Sorted(maps.Keys(p.Variants)))
+			}
+			if slices.Contains(q.Variants[:i], v) {
+				bad("providers.%s.variants: %q is there twice", n, v)
+			}
+		}
+		if q.Threads < 0 || q.Threads > 1024 {
+			bad("providers.%s.threads: got %d, wanted 0 (every core) to 1024", n, q.Threads)
+		}
+	}
+	if len(p.Channels) == 0 {
+		bad("channels: got none, wanted at least one")
+	}
+	for _, n := range slices.Sorted(maps.Keys(p.Channels)) {
+		if !name.MatchString(n) {
+			bad("channels: got the name %q, wanted letters, digits, '.', '_' or '-'", n)
+		}
+		if len(p.Channels[n].Require) == 0 {
+			bad("channels.%s.require: got none; a channel that requires nothing proves nothing", n)
+		}
+		for _, r := range p.Channels[n].Require {
+			if _, ok := p.Providers[r]; !ok {
+				bad("channels.%s.require: got %q, wanted one of %q", n, r, slices.Sorted(maps.Keys(p.Providers)))
+			}
+		}
+	}
+}

@@ -1,0 +1,102 @@
+package policy
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/parser"
+
+	"github.com/embedgate/embedgate/pipeline/fault"
+)
+
+// maxBytes is far above any policy a person writes; it bounds what a hostile
+// file can make the parser allocate.
+const maxBytes = 1 << 20
+
+// Load reads and checks a policy file. Its errors are *fault.Error of kind
+// Usage and name the file and, where the parser knows it, the line.
+func Load(path string) (Policy, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		e := &fault.Error{Kind: fault.Usage, Thing: path, Wanted: "a policy file", Err: err}
+		if errors.Is(err, os.ErrNotExist) {
+			e.Got, e.Err = "no such file", nil
+			e.Next = "run embedgate where policy.yaml is, or name one with --policy FILE"
+		}
+		return Policy{}, e
+	}
+	defer func() { _ = f.Close() }() // read only: nothing to lose
+	b, err := io.ReadAll(io.LimitReader(f, maxBytes+1))
+	if err != nil {
+		return Policy{}, &fault.Error{Kind: fault.Usage, Thing: path, Wanted: "a readable policy file", Err: err}
+	}
+	return Parse(path, b)
+}
+
+// Parse reads and checks the bytes of a policy file; name is used in errors.
+func Parse(name string, b []byte) (Policy, error) {
+	p, err := parse(b)
+	if err != nil {
+		return Policy{}, &fault.Error{
+			Kind: fault.Usage, Thing: name, Err: err,
+			Next: "correct the policy; docs/policy.md lists every key",
+		}
+	}
+	sum := sha256.Sum256(b)
+	p.Digest, p.Raw = hex.EncodeToString(sum[:]), bytes.Clone(b)
+	return p, nil
+}
+
+func parse(b []byte) (p Policy, err error) {
+	if len(b) > maxBytes {
+		return p, fmt.Errorf("got over %d bytes, wanted a policy file", maxBytes)
+	}
+	// The parser is a library that outsiders' bytes reach: a panic in it is
+	// their file's fault, not ours.
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("not YAML: %v", r)
+		}
+	}()
+	tree, err := parser.ParseBytes(b, 0)
+	if err != nil {
+		return p, fmt.Errorf("not YAML: %s", yaml.FormatError(err, false, true))
+	}
+	if n := len(tree.Docs); n != 1 || tree.Docs[0].Body == nil {
+		return p, fmt.Errorf("got %d YAML documents, wanted one that is not empty", n)
+	}
+	if a := findAlias(tree.Docs[0].Body); a != nil {
+		return p, fmt.Errorf("line %d: anchors, aliases and merge keys are not used in a policy: a reader must see each value where it holds", a.GetToken().Position.Line)
+	}
+	if err := yaml.NewDecoder(bytes.NewReader(b), yaml.Strict()).Decode(&p); err != nil {
+		return p, errors.New(strings.TrimSpace(yaml.FormatError(err, false, true)))
+	}
+	return p, p.check()
+}
+
+type aliasFinder struct{ found ast.Node }
+
+func (f *aliasFinder) Visit(n ast.Node) ast.Visitor {
+	switch n.Type() {
+	case ast.AliasType, ast.AnchorType, ast.MergeKeyType:
+		f.found = n
+	}
+	if f.found != nil {
+		return nil
+	}
+	return f
+}
+
+func findAlias(n ast.Node) ast.Node {
+	f := &aliasFinder{}
+	ast.Walk(f, n)
+	return f.found
+}
