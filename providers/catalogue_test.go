@@ -1,0 +1,75 @@
+package providers
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+func TestCatalogueIsCompleteData(t *testing.T) {
+	seen := map[string]bool{}
+	for _, e := range Catalogue {
+		t.Run(e.Name, func(t *testing.T) {
+			assert.False(t, seen[e.Name], "a name stands once")
+			seen[e.Name] = true
+			assert.NotEmpty(t, e.Title)
+			assert.NotEmpty(t, e.Runtime)
+			assert.NotEmpty(t, e.EP)
+			assert.NotEmpty(t, e.Needs)
+			if len(e.Platforms) > 0 {
+				assert.NotEmpty(t, e.Remedy, "a provider that some machines lack says what to do there")
+			}
+			assert.Equal(t, e.Attach == AttachByName, e.Key != "", "a key exactly where one is attached by name")
+			got, ok := Lookup(e.Name)
+			require.True(t, ok)
+			assert.Equal(t, e, got)
+		})
+	}
+	assert.Equal(t, []string{"cpu", "coreml", "cuda", "directml", "openvino", "webgpu"}, Names())
+}
+
+func TestLookupOfAnUnknownNameSaysSo(t *testing.T) {
+	_, ok := Lookup("CPU")
+	assert.False(t, ok, "names are exact")
+	_, ok = Lookup("")
+	assert.False(t, ok)
+	assert.Contains(t, KnownNames(), "cpu, coreml")
+}
+
+func TestAvailability(t *testing.T) {
+	linux, mac, win := Platform{"linux", "amd64"}, Platform{"darwin", "arm64"}, Platform{"windows", "amd64"}
+	for _, c := range []struct {
+		name, provider string
+		on             Platform
+		ok             bool
+		reason         string
+	}{
+		{"the CPU is available on Linux", "cpu", linux, true, ""},
+		{"the CPU is available on a Mac", "cpu", mac, true, ""},
+		{"CoreML on Linux names what it needs and what this is", "coreml", linux, false,
+			"needs macOS 14 or later on Apple silicon; this machine is linux/amd64"},
+		{"CoreML on an Intel Mac is refused for its architecture", "coreml", Platform{"darwin", "amd64"}, false,
+			"needs macOS 14 or later on Apple silicon; this machine is darwin/amd64"},
+		{"CoreML on a Mac is not built yet", "coreml", mac, false, "not built into this version of embedgate yet"},
+		{"CUDA on Linux is not built yet", "cuda", linux, false, "not built into this version of embedgate yet"},
+		{"DirectML on Linux is refused", "directml", linux, false,
+			"needs Windows 10 or later, amd64, with a DirectX 12 GPU; this machine is linux/amd64"},
+		{"WebGPU on Windows is not built yet", "webgpu", win, false, "not built into this version of embedgate yet"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			e, ok := Lookup(c.provider)
+			require.True(t, ok)
+			reason, remedy, ok := e.AvailableOn(c.on)
+			assert.Equal(t, c.ok, ok)
+			assert.Equal(t, c.reason, reason)
+			assert.Equal(t, c.ok, remedy == "", "a remedy exactly where it is not available")
+		})
+	}
+}
+
+func TestAPlatformWithoutArchitectureCoversAll(t *testing.T) {
+	assert.True(t, Platform{OS: "linux"}.covers(Platform{"linux", "riscv64"}))
+	assert.False(t, Platform{OS: "linux"}.covers(Platform{"darwin", "arm64"}))
+	assert.Equal(t, "linux", Platform{OS: "linux"}.String())
+}
