@@ -73,6 +73,10 @@ class Refused(Exception):
         super().__init__(" ".join(f"{thing}: got {got}, wanted {wanted}; next: {next}".split()))
 
 
+class Failed(Refused):
+    """The input was fine; what was made of it is not."""
+
+
 @dataclass(frozen=True)
 class Config:
     """From token vectors to one vector, and how long a text may be."""

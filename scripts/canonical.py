@@ -1,0 +1,212 @@
+"""An exported graph as the same bytes everywhere.
+
+Takes out of a ModelProto whatever says where, when or by which build it was
+made, orders what has no order, and refuses a graph that is not one file of
+standard ONNX. It must not know which model it holds.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx
+from onnx import helper, numpy_helper
+
+from st_config import Failed
+
+PRODUCER = "embedgate"
+
+
+def strip(model: onnx.ModelProto, graph_name: str, version: str) -> None:
+    """Removes metadata in place; names and nodes of the graph stay as they are."""
+    graph = model.graph
+    model.producer_name, model.producer_version = PRODUCER, version
+    model.domain, model.model_version, model.doc_string = "", 0, ""
+    graph.name = graph_name
+    del model.metadata_props[:]
+    _strip_graph(graph)
+    used = {n.domain for g in _graphs(graph) for n in g.node} | {""}
+    kept = sorted(((o.domain, o.version) for o in model.opset_import if o.domain in used))
+    del model.opset_import[:]
+    model.opset_import.extend(helper.make_opsetid(d, v) for d, v in kept)
+
+
+def tidy(model: onnx.ModelProto) -> None:
+    """Makes reshapes constant, drops what is dead or double, and names values by what makes them.
+
+    For the written-out forward only: a reshape there keeps its leading axes in
+    place, so that 0 ("as the input") may stand for batch and sequence.
+    """
+    graph = model.graph
+    _constant_reshapes(graph)
+    _drop_dead(graph)
+    _merge_small(graph)
+    _rename(graph)
+
+
+def check(model: onnx.ModelProto, opset: int) -> None:
+    """Raises Failed unless this is valid ONNX of the default domain, in one file."""
+    if model.functions:
+        raise Failed("exported graph", f"{len(model.functions)} local functions", "a graph of standard nodes", "report this with the model's name")
+    got = [(o.domain, o.version) for o in model.opset_import]
+    if got != [("", opset)]:
+        raise Failed("exported graph", f"opsets {got}", f"the default domain at {opset} alone", "report this with the model's name")
+    for g in _graphs(model.graph):
+        for t in g.initializer:
+            if t.external_data or t.data_location != onnx.TensorProto.DEFAULT:
+                raise Failed("exported graph", f"{t.name} in an external file", "weights inside the file", "report this with the model's name")
+    onnx.checker.check_model(model, full_check=True)
+    onnx.shape_inference.infer_shapes(model, check_type=True, strict_mode=True, data_prop=True)
+
+
+def text_of(model: onnx.ModelProto) -> bytes:
+    """Everything in the model but the weights' numbers, for a search for what must not be in it."""
+    bare = onnx.ModelProto()
+    bare.CopyFrom(model)
+    for g in _graphs(bare.graph):
+        for t in g.initializer:
+            t.ClearField("raw_data")
+    return bare.SerializeToString(deterministic=True)
+
+
+def _graphs(graph: onnx.GraphProto):
+    yield graph
+    for n in graph.node:
+        for a in n.attribute:
+            for g in ([a.g] if a.HasField("g") else []) + list(a.graphs):
+                yield from _graphs(g)
+
+
+def _strip_graph(graph: onnx.GraphProto) -> None:
+    for g in _graphs(graph):
+        g.doc_string = ""
+        del g.metadata_props[:]
+        del g.quantization_annotation[:]
+        for n in g.node:
+            n.doc_string = ""
+            del n.metadata_props[:]
+            attributes = sorted(n.attribute, key=lambda a: a.name)
+            for a in attributes:
+                a.doc_string = ""
+            _replace(n.attribute, attributes)
+        for item in (*g.initializer, *g.input, *g.output, *g.value_info):
+            item.doc_string = ""
+            del item.metadata_props[:]
+        _replace(g.initializer, sorted(g.initializer, key=lambda t: t.name))
+        _replace(g.value_info, sorted(g.value_info, key=lambda v: v.name))
+
+
+def _replace(field, items) -> None:
+    items = [type(i).FromString(i.SerializeToString(deterministic=True)) for i in items]
+    del field[:]
+    field.extend(items)
+
+
+def _constant_reshapes(graph: onnx.GraphProto) -> None:
+    """Reshape(x, Concat(Shape…, Shape…, c…)) becomes Reshape(x, [0, 0, c…])."""
+    constants = {t.name: t for t in graph.initializer}
+    maker = {o: n for n in graph.node for o in n.output}
+    for n in graph.node:
+        if n.op_type != "Reshape":
+            continue
+        target = _target(n, constants, maker)
+        if target is not None:
+            name = "shape_" + "_".join(map(str, target))
+            if name not in constants:
+                constants[name] = numpy_helper.from_array(np.array(target, np.int64), name)
+                graph.initializer.append(constants[name])
+            n.input[1] = name
+        # allowzero says that a 0 is a 0: wrong for ours, refused by CoreML, noise elsewhere.
+        shape = constants.get(n.input[1])
+        if target is not None or (shape is not None and 0 not in numpy_helper.to_array(shape)):
+            for a in [a for a in n.attribute if a.name == "allowzero"]:
+                n.attribute.remove(a)
+
+
+def _target(node, constants, maker) -> list[int] | None:
+    concat = maker.get(node.input[1])
+    if concat is None or concat.op_type != "Concat":
+        return None
+    target: list[int] = []
+    for axis, name in enumerate(concat.input):
+        if name in constants:
+            target += numpy_helper.to_array(constants[name]).reshape(-1).tolist()
+            continue
+        shape = maker.get(name)
+        if shape is None or shape.op_type != "Shape" or not any(a.name == "start" and a.i == axis for a in shape.attribute):
+            return None
+        target.append(0)
+    return target
+
+
+def _drop_dead(graph: onnx.GraphProto) -> None:
+    while True:
+        used = {i for n in graph.node for i in n.input} | {o.name for o in graph.output}
+        dead = [n for n in graph.node if not any(o in used for o in n.output)]
+        if not dead:
+            break
+        for n in dead:
+            graph.node.remove(n)
+    for t in [t for t in graph.initializer if t.name not in used]:
+        graph.initializer.remove(t)
+
+
+def _merge_small(graph: onnx.GraphProto) -> None:
+    """Scalars and shapes that are written many times become one each."""
+    first: dict[tuple, str] = {}
+    renamed: dict[str, str] = {}
+    for t in sorted(graph.initializer, key=lambda t: t.name):
+        if int(np.prod(t.dims)) > 16:
+            continue
+        key = (t.data_type, tuple(t.dims), numpy_helper.to_array(t).tobytes())
+        if key in first:
+            renamed[t.name] = first[key]
+        else:
+            first[key] = t.name
+    for t in [t for t in graph.initializer if t.name in renamed]:
+        graph.initializer.remove(t)
+    for n in graph.node:
+        for j, i in enumerate(n.input):
+            n.input[j] = renamed.get(i, i)
+
+
+def _rename(graph: onnx.GraphProto) -> None:
+    """Nodes and values by operator and number, constants by what they hold."""
+    fixed = {v.name for v in (*graph.input, *graph.output)}
+    names: dict[str, str] = {}
+    count: dict[str, int] = {}
+
+    def number(kind: str) -> int:
+        count[kind] = count.get(kind, -1) + 1
+        return count[kind]
+
+    # Parameters have dotted names of the module; what the exporter made up for
+    # a constant is named in the order of first use.
+    held = {t.name: t for t in graph.initializer}
+    for n in graph.node:
+        kind = n.op_type.lower()
+        n.name = f"{kind}_{number(kind)}"
+        for i in n.input:
+            if i in held and i not in names and _made_up(i):
+                names[i] = f"const_{number('const')}"
+        for j, o in enumerate(n.output):
+            if o and o not in fixed:
+                names[o] = f"t_{n.name}" + (f"_{j}" if j else "")
+    for n in graph.node:
+        for field in (n.input, n.output):
+            for j, v in enumerate(field):
+                field[j] = names.get(v, v)
+    for t in graph.initializer:
+        t.name = names.get(t.name, t.name)
+    # value_info stays: ONNX Runtime cannot infer the length of the sliced
+    # position rows, and without it some fusions do not fire.
+    outputs = {o for n in graph.node for o in n.output} - {o.name for o in graph.output}
+    infos = []
+    for v in graph.value_info:
+        v.name = names.get(v.name, v.name)
+        if v.name in outputs:
+            infos.append(v)
+    _replace(graph.value_info, infos)
+
+
+def _made_up(name: str) -> bool:
+    return not (name.startswith(("layers.", "shape_")) or name in ("word", "position") or name.startswith("ln."))

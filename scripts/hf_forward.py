@@ -1,0 +1,109 @@
+"""transformers' own forward with sentence-transformers' pooling on top.
+
+It is the reference that the written-out forward is compared with, and the plain
+export of every architecture that the written-out forward does not know. Weights
+come from safetensors only, code from the installed library only.
+"""
+
+from __future__ import annotations
+
+import inspect
+import os
+import re
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from st_config import Refused
+
+WEIGHTS = "model.safetensors"
+
+# Weights that may be absent from the file: no sentence vector reads them.
+_MAY_BE_MISSING = re.compile(r"(.*\.)?pooler\..*|(.*\.)?embeddings\.(position_ids|token_type_ids)")
+
+
+def weights_file(dir: str) -> str:
+    """The one weights file, or Refused: never a pickle, never shards."""
+    path = os.path.join(dir, WEIGHTS)
+    if os.path.isfile(path):
+        return path
+    names = sorted(os.listdir(dir))
+    if WEIGHTS + ".index.json" in names:
+        raise Refused("weights", f"{WEIGHTS}.index.json, weights in several files", f"one {WEIGHTS}", "load and save the model once with a larger max_shard_size")
+    pickles = [n for n in names if n.endswith((".bin", ".pt", ".pth", ".ckpt", ".pkl", ".h5", ".msgpack"))]
+    got = f"only {', '.join(pickles[:3])}, which embedgate never opens" if pickles else "none"
+    raise Refused("weights", got, f"{WEIGHTS} in the model directory", "take a release of the model that has safetensors weights (a pickle can run code when it is read)")
+
+
+def tensor_shapes(dir: str) -> dict[str, tuple[int, ...]]:
+    """Names and shapes in the weights file."""
+    with _open(weights_file(dir)) as f:
+        return {k: tuple(f.get_slice(k).get_shape()) for k in f.keys()}
+
+
+def tensors(dir: str) -> dict[str, torch.Tensor]:
+    """All of the weights file's tensors."""
+    with _open(weights_file(dir)) as f:
+        return {k: f.get_tensor(k) for k in f.keys()}
+
+
+def _open(path: str):
+    import safetensors
+
+    try:
+        return safetensors.safe_open(path, framework="pt", device="cpu")
+    except (safetensors.SafetensorError, ValueError, OSError) as e:
+        raise Refused(WEIGHTS, f"a file that safetensors cannot read ({str(e)[:160]})", "whole safetensors weights", "take the file again from the model's release") from None
+
+
+def load(dir: str):
+    """The transformers model in float32, every weight of it from the file."""
+    from transformers import AutoModel
+
+    weights_file(dir)
+    try:
+        model, info = AutoModel.from_pretrained(
+            dir,
+            dtype=torch.float32,
+            use_safetensors=True,
+            trust_remote_code=False,
+            local_files_only=True,
+            output_loading_info=True,
+        )
+    except (OSError, ValueError, KeyError, TypeError, RuntimeError, ImportError, AttributeError) as e:
+        raise Refused("model", f"a directory that transformers cannot load ({type(e).__name__}: {str(e)[:300]})", "a model that the pinned transformers knows", "check config.json and model.safetensors against the model's release") from e
+    # transformers fills an absent tensor with random numbers and only warns.
+    missing = sorted(k for k in info.get("missing_keys", ()) if not _MAY_BE_MISSING.fullmatch(k))
+    if missing:
+        raise Refused(WEIGHTS, f"no tensor {missing[0]!r} ({len(missing)} missing)", f"every weight of {type(model).__name__}", "take config.json and the weights from the same release")
+    wrong = sorted(map(str, info.get("mismatched_keys", ())))
+    if wrong:
+        raise Refused(WEIGHTS, f"a tensor of another shape: {wrong[0]}", "the shapes that config.json says", "take config.json and the weights from the same release")
+    return model.eval().requires_grad_(False)
+
+
+def takes_token_types(model) -> bool:
+    """Whether the forward reads token_type_ids: it names them and has more than one kind."""
+    return "token_type_ids" in inspect.signature(model.forward).parameters and getattr(model.config, "type_vocab_size", 0) > 1
+
+
+class Plain(nn.Module):
+    """input_ids, attention_mask[, token_type_ids] [batch, sequence] int64 → [batch, hidden] float32."""
+
+    def __init__(self, model, pooling: str, normalize: bool):
+        super().__init__()
+        self.model, self.pooling, self.normalize = model, pooling, normalize
+
+    def forward(self, input_ids, attention_mask, token_type_ids=None):
+        extra = {} if token_type_ids is None else {"token_type_ids": token_type_ids}
+        x = self.model(input_ids=input_ids, attention_mask=attention_mask, **extra).last_hidden_state
+        keep = attention_mask.unsqueeze(-1)
+        if self.pooling == "cls":
+            v = x[:, 0]
+        elif self.pooling == "max":
+            v = x.masked_fill(keep == 0, float("-inf")).amax(dim=1)
+        else:
+            keep = keep.to(x.dtype)
+            v = (x * keep).sum(1) / keep.sum(1).clamp(min=1e-9)
+        return F.normalize(v, p=2, dim=1) if self.normalize else v
