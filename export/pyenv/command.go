@@ -1,0 +1,77 @@
+package pyenv
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"time"
+)
+
+// Environ is the process environment for a Python of ours: what would let the
+// user's other Pythons leak in is left out, the settings of pip and uv (proxy,
+// certificates, mirrors) stay.
+func Environ() []string {
+	var env []string
+	for _, kv := range os.Environ() {
+		switch name, _, _ := strings.Cut(kv, "="); name {
+		case "PYTHONPATH", "PYTHONHOME", "PYTHONSTARTUP", "VIRTUAL_ENV", "CONDA_PREFIX", "__PYVENV_LAUNCHER__", "UV_PROJECT_ENVIRONMENT":
+		default:
+			env = append(env, kv)
+		}
+	}
+	return append(env, "PYTHONNOUSERSITE=1", "PYTHONDONTWRITEBYTECODE=1", "PYTHONUTF8=1", "PIP_DISABLE_PIP_VERSION_CHECK=1")
+}
+
+// Command prepares a child that gets SIGINT, with its whole process group, when
+// ctx ends, and SIGKILL five seconds later.
+func Command(ctx context.Context, name string, args ...string) *exec.Cmd {
+	c := exec.CommandContext(ctx, name, args...)
+	c.Env = Environ()
+	c.WaitDelay = 5 * time.Second
+	ownGroup(c)
+	return c
+}
+
+// Tail is a writer that keeps the last bytes written to it, for error messages.
+type Tail struct{ buf []byte }
+
+const tailBytes = 16 << 10
+
+// Write keeps the end of what was written.
+func (t *Tail) Write(b []byte) (int, error) {
+	t.buf = append(t.buf, b...)
+	if len(t.buf) > 2*tailBytes {
+		t.buf = bytes.Clone(t.buf[len(t.buf)-tailBytes:])
+	}
+	return len(b), nil
+}
+
+// Lines returns the last n lines that are not blank.
+func (t *Tail) Lines(n int) string {
+	var lines []string
+	for l := range strings.Lines(string(t.buf)) {
+		if l = strings.TrimRight(l, "\r\n "); l != "" {
+			lines = append(lines, l)
+		}
+	}
+	return strings.Join(lines[max(0, len(lines)-n):], "\n")
+}
+
+// run runs a command and makes its failure readable.
+func run(ctx context.Context, name string, args ...string) error {
+	var tail Tail
+	c := Command(ctx, name, args...)
+	c.Stdout, c.Stderr = &tail, &tail
+	err := c.Run()
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) {
+		return fmt.Errorf("%s: %w; its last lines:\n%s", strings.Join(c.Args, " "), err, tail.Lines(12))
+	}
+	return err
+}
