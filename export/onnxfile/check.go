@@ -1,0 +1,59 @@
+package onnxfile
+
+import (
+	"fmt"
+	"strings"
+)
+
+// ownDomains are ONNX's own operators, and the runtime's contributed ones that
+// its quantisation tools emit. Anything else needs a library nobody pinned.
+var ownDomains = map[string]bool{"": true, "ai.onnx": true, "com.microsoft": true}
+
+// Check refuses a model that must not be given to a runtime: data outside the
+// file, custom operators, tensors whose data is not there.
+func Check(m Model) error {
+	if len(m.Nodes) == 0 || len(m.Inputs) == 0 || len(m.Outputs) == 0 {
+		return fmt.Errorf("got %d nodes, %d inputs and %d outputs, wanted a graph", len(m.Nodes), len(m.Inputs), len(m.Outputs))
+	}
+	if m.Opsets[""] == 0 {
+		return fmt.Errorf("got no opset of ONNX's own operators, wanted one")
+	}
+	for _, n := range m.Nodes {
+		if !ownDomains[n.Domain] {
+			return fmt.Errorf("node %q: got operator %s of custom domain %q, wanted ONNX's own operators", n.Name, n.Op, n.Domain)
+		}
+	}
+	for _, t := range m.Initializers {
+		if err := t.check(); err != nil {
+			return fmt.Errorf("tensor %q: %w", t.Name, err)
+		}
+	}
+	return nil
+}
+
+func (t Initializer) check() error {
+	if t.External != "" {
+		return fmt.Errorf("got external data at %q, wanted its data inside the file: external files can be links to anything", strings.ToValidUTF8(t.External, "?"))
+	}
+	y, ok := types[t.Type]
+	if !ok {
+		return fmt.Errorf("got data type %d, wanted one that ONNX Runtime's CPU provider knows", t.Type)
+	}
+	n := int64(1)
+	for _, d := range t.Dims {
+		if d < 0 || (d > 0 && n > maxBytes/d) {
+			return fmt.Errorf("got shape %v, wanted one that fits in memory", t.Dims)
+		}
+		n *= d
+	}
+	if t.Elements >= 0 {
+		if y.size != 0 && int64(t.Elements) != n {
+			return fmt.Errorf("got %d elements for shape %v, wanted %d", t.Elements, t.Dims, n)
+		}
+		return nil
+	}
+	if want := n * int64(y.size); int64(t.Bytes) != want {
+		return fmt.Errorf("got %d bytes for shape %v of %s, wanted %d", t.Bytes, t.Dims, y.name, want)
+	}
+	return nil
+}

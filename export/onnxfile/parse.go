@@ -1,0 +1,372 @@
+package onnxfile
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strconv"
+
+	"google.golang.org/protobuf/encoding/protowire"
+
+	"github.com/embedgate/embedgate/pipeline/fault"
+)
+
+// maxBytes is protobuf's own limit on one message.
+const maxBytes = 2<<30 - 1
+
+// maxDepth bounds graphs inside attributes inside graphs.
+const maxDepth = 32
+
+// Read parses the file at path and checks it. Its errors are *fault.Error of
+// kind Usage that name the file.
+func Read(path string) (Model, error) {
+	b, err := readAll(path)
+	if err != nil {
+		return Model{}, &fault.Error{Kind: fault.Usage, Thing: path, Wanted: "an ONNX file", Err: err}
+	}
+	m, err := Parse(b)
+	if err == nil {
+		err = Check(m)
+	}
+	if err != nil {
+		return m, &fault.Error{Kind: fault.Usage, Thing: path, Err: err, Next: "export the model again as one ONNX file with its weights inside"}
+	}
+	return m, nil
+}
+
+func readAll(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = f.Close() }() // read only
+	i, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if !i.Mode().IsRegular() || i.Size() > maxBytes {
+		return nil, fmt.Errorf("got %d bytes (%s), wanted a regular file of at most 2 GiB", i.Size(), i.Mode())
+	}
+	b := make([]byte, i.Size())
+	_, err = io.ReadFull(f, b)
+	return b, err
+}
+
+// errTruncated is told for bytes that end too early or are no protobuf.
+var errTruncated = errors.New("got bytes that end early or are no ONNX protobuf (a truncated download?), wanted a whole ONNX file")
+
+// Parse reads an ONNX file's structure. It allocates no more than a small
+// multiple of the number of nodes and tensors that are really there.
+func Parse(b []byte) (Model, error) {
+	p := &parser{whole: b, m: Model{Opsets: map[string]int64{}}}
+	graphs := 0
+	err := fields(b, func(n protowire.Number, v value) error {
+		switch n {
+		case 1:
+			p.m.IRVersion = int64(v.num)
+		case 2:
+			p.m.Producer = string(v.bytes)
+		case 6:
+			p.m.Metadata += len(v.bytes)
+		case 7:
+			graphs++
+			return p.graph(v.bytes, 0)
+		case 8:
+			return p.opset(v.bytes)
+		case 14:
+			p.m.Metadata++
+		case 25:
+			p.m.Functions++
+			return p.function(v.bytes)
+		}
+		return nil
+	})
+	if err != nil {
+		return p.m, err
+	}
+	if graphs != 1 {
+		return p.m, fmt.Errorf("got %d graphs, wanted 1: this is no ONNX model", graphs)
+	}
+	return p.m, nil
+}
+
+type parser struct {
+	whole []byte
+	m     Model
+}
+
+// value is a protobuf field's content: num for varints and fixed widths, bytes
+// for the rest, a subslice of the file.
+type value struct {
+	num   uint64
+	bytes []byte
+	kind  protowire.Type
+}
+
+func fields(b []byte, f func(protowire.Number, value) error) error {
+	for len(b) > 0 {
+		n, t, w := protowire.ConsumeTag(b)
+		if w < 0 {
+			return errTruncated
+		}
+		b = b[w:]
+		v := value{kind: t}
+		switch t {
+		case protowire.VarintType:
+			v.num, w = protowire.ConsumeVarint(b)
+		case protowire.Fixed32Type:
+			var x uint32
+			x, w = protowire.ConsumeFixed32(b)
+			v.num = uint64(x)
+		case protowire.Fixed64Type:
+			v.num, w = protowire.ConsumeFixed64(b)
+		case protowire.BytesType:
+			v.bytes, w = protowire.ConsumeBytes(b)
+		default:
+			return errTruncated
+		}
+		if w < 0 {
+			return errTruncated
+		}
+		b = b[w:]
+		if err := f(n, v); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (p *parser) opset(b []byte) error {
+	var domain string
+	var version int64
+	err := fields(b, func(n protowire.Number, v value) error {
+		switch n {
+		case 1:
+			domain = string(v.bytes)
+		case 2:
+			version = int64(v.num)
+		}
+		return nil
+	})
+	if domain == "ai.onnx" {
+		domain = ""
+	}
+	p.m.Opsets[domain] = version
+	return err
+}
+
+func (p *parser) function(b []byte) error {
+	return fields(b, func(n protowire.Number, v value) error {
+		if n == 7 {
+			return p.node(v.bytes, 1)
+		}
+		return nil
+	})
+}
+
+func (p *parser) graph(b []byte, depth int) error {
+	if depth > maxDepth {
+		return fmt.Errorf("got graphs nested over %d deep, wanted a model", maxDepth)
+	}
+	return fields(b, func(n protowire.Number, v value) error {
+		switch n {
+		case 1:
+			return p.node(v.bytes, depth)
+		case 5:
+			return p.tensor(v.bytes)
+		case 10:
+			p.m.Metadata += len(v.bytes)
+		case 11, 12:
+			if depth > 0 {
+				return nil
+			}
+			x, err := valueInfo(v.bytes)
+			if n == 11 {
+				p.m.Inputs = append(p.m.Inputs, x)
+			} else {
+				p.m.Outputs = append(p.m.Outputs, x)
+			}
+			return err
+		case 15:
+			return p.sparse(v.bytes)
+		case 16:
+			p.m.Metadata++
+		}
+		return nil
+	})
+}
+
+func (p *parser) node(b []byte, depth int) error {
+	var x Node
+	err := fields(b, func(n protowire.Number, v value) error {
+		switch n {
+		case 1:
+			x.Inputs = append(x.Inputs, string(v.bytes))
+		case 2:
+			x.Outputs = append(x.Outputs, string(v.bytes))
+		case 3:
+			x.Name = string(v.bytes)
+		case 4:
+			x.Op = string(v.bytes)
+		case 5:
+			return p.attribute(v.bytes, depth)
+		case 6:
+			p.m.Metadata += len(v.bytes)
+		case 7:
+			x.Domain = string(v.bytes)
+		case 9:
+			p.m.Metadata++
+		}
+		return nil
+	})
+	p.m.Nodes = append(p.m.Nodes, x)
+	return err
+}
+
+func (p *parser) attribute(b []byte, depth int) error {
+	return fields(b, func(n protowire.Number, v value) error {
+		switch n {
+		case 5, 10:
+			return p.tensor(v.bytes)
+		case 6, 11:
+			return p.graph(v.bytes, depth+1)
+		case 13:
+			p.m.Metadata += len(v.bytes)
+		case 22, 23:
+			return p.sparse(v.bytes)
+		}
+		return nil
+	})
+}
+
+func (p *parser) sparse(b []byte) error {
+	return fields(b, func(n protowire.Number, v value) error {
+		if n == 1 || n == 2 {
+			return p.tensor(v.bytes)
+		}
+		return nil
+	})
+}
+
+func (p *parser) tensor(b []byte) error {
+	t := Initializer{Elements: -1}
+	typed, raw := 0, false
+	err := fields(b, func(n protowire.Number, v value) error {
+		switch n {
+		case 1:
+			return repeated(v, func(x uint64) { t.Dims = append(t.Dims, int64(x)) })
+		case 2:
+			t.Type = int32(v.num)
+		case 4: // float_data
+			typed += len(v.bytes) / 4
+			if v.kind != protowire.BytesType {
+				typed++
+			}
+		case 10: // double_data
+			typed += len(v.bytes) / 8
+			if v.kind != protowire.BytesType {
+				typed++
+			}
+		case 5, 7, 11: // int32_data, int64_data, uint64_data
+			return repeated(v, func(uint64) { typed++ })
+		case 6: // string_data
+			typed++
+		case 8:
+			t.Name = string(v.bytes)
+		case 9:
+			raw, t.Bytes = true, len(v.bytes)
+			if len(v.bytes) > 0 {
+				t.Offset = offset(p.whole, v.bytes)
+			}
+		case 12:
+			p.m.Metadata += len(v.bytes)
+		case 13:
+			return fields(v.bytes, func(n protowire.Number, e value) error {
+				if n == 2 && t.External == "" {
+					t.External = string(e.bytes)
+				}
+				return nil
+			})
+		case 14:
+			if v.num == 1 && t.External == "" {
+				t.External = "(location not given)"
+			}
+		case 16:
+			p.m.Metadata++
+		}
+		return nil
+	})
+	if !raw {
+		t.Elements = typed
+	}
+	p.m.Initializers = append(p.m.Initializers, t)
+	return err
+}
+
+// offset is where part, a subslice of whole, begins in it.
+func offset(whole, part []byte) int { return cap(whole) - cap(part) }
+
+// repeated reads a repeated varint field, packed or not.
+func repeated(v value, f func(uint64)) error {
+	if v.kind != protowire.BytesType {
+		f(v.num)
+		return nil
+	}
+	for b := v.bytes; len(b) > 0; {
+		x, w := protowire.ConsumeVarint(b)
+		if w < 0 {
+			return errTruncated
+		}
+		f(x)
+		b = b[w:]
+	}
+	return nil
+}
+
+func valueInfo(b []byte) (x Value, err error) {
+	err = fields(b, func(n protowire.Number, v value) error {
+		switch n {
+		case 1:
+			x.Name = string(v.bytes)
+		case 2:
+			return fields(v.bytes, func(n protowire.Number, v value) error {
+				if n != 1 { // not a dense tensor
+					return nil
+				}
+				return fields(v.bytes, func(n protowire.Number, v value) error {
+					switch n {
+					case 1:
+						x.Type = types[int32(v.num)].name
+						if x.Type == "" {
+							x.Type = "type " + strconv.FormatUint(v.num, 10)
+						}
+					case 2:
+						return fields(v.bytes, func(n protowire.Number, v value) error {
+							d, err := dimension(v.bytes)
+							x.Shape = append(x.Shape, d)
+							return err
+						})
+					}
+					return nil
+				})
+			})
+		}
+		return nil
+	})
+	return x, err
+}
+
+func dimension(b []byte) (string, error) {
+	d := "?"
+	err := fields(b, func(n protowire.Number, v value) error {
+		switch n {
+		case 1:
+			d = strconv.FormatInt(int64(v.num), 10)
+		case 2:
+			d = string(v.bytes)
+		}
+		return nil
+	})
+	return d, err
+}
