@@ -1,0 +1,146 @@
+package ort
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+
+	ort "github.com/yalue/onnxruntime_go"
+
+	"github.com/embedgate/embedgate/pipeline/fault"
+)
+
+// library is what the process loaded.
+type library struct {
+	path      string // symlinks resolved
+	sha256    string
+	version   string
+	available []string // providers that the library offers here
+}
+
+// process mirrors state that ONNX Runtime and onnxruntime_go keep for the whole
+// process: one environment, and the sessions that compete for its cores. It is
+// the one mutable global of this package, because they are.
+var process struct {
+	sync.Mutex
+	loaded   *library
+	live     int  // open sessions
+	spinning bool // whether one of them spins
+}
+
+// load loads the library at path, or finds it loaded already.
+func load(path string) (library, error) {
+	process.Lock()
+	defer process.Unlock()
+	real, err := filepath.EvalSymlinks(path)
+	if err != nil {
+		return library{}, missingLibrary(path, err)
+	}
+	if l := process.loaded; l != nil {
+		if l.path != real {
+			return library{}, &fault.Error{
+				Kind:   fault.Usage,
+				Thing:  "ONNX Runtime library " + filepath.Base(path),
+				Got:    "a second library in one process: " + real,
+				Wanted: "the one that is loaded, " + l.path,
+				Next:   "open it in a process of its own",
+			}
+		}
+		return *l, nil
+	}
+	sum, err := hashFile(real)
+	if err != nil {
+		return library{}, missingLibrary(path, err)
+	}
+	ort.SetSharedLibraryPath(real)
+	// Errors reach the caller as errors; ONNX Runtime's own log of them, and
+	// of every cancelled run, would only be noise on stderr.
+	if err := ort.InitializeEnvironment(ort.WithLogLevelFatal()); err != nil {
+		return library{}, &fault.Error{
+			Kind: fault.Missing, Thing: "ONNX Runtime library " + filepath.Base(path),
+			Got: "a file that does not load", Wanted: "the ONNX Runtime library of this platform, 1.32 or later",
+			Next: "embedgate doctor says which library is used and how to get it", Err: err,
+		}
+	}
+	if err := ort.DisableTelemetry(); err != nil {
+		return library{}, fmt.Errorf("switch off ONNX Runtime's telemetry: %w", err)
+	}
+	devices, err := ort.GetEpDevices()
+	if err != nil {
+		return library{}, fmt.Errorf("list ONNX Runtime's providers: %w", err)
+	}
+	l := library{path: real, sha256: sum, version: ort.GetVersion()}
+	for _, d := range devices {
+		if name := d.EpName(); !slices.Contains(l.available, name) {
+			l.available = append(l.available, name)
+		}
+	}
+	slices.Sort(l.available)
+	process.loaded = &l
+	return l, nil
+}
+
+func missingLibrary(path string, err error) error {
+	got := "a file that cannot be read"
+	if errors.Is(err, fs.ErrNotExist) {
+		got = "no such file"
+	}
+	if path == "" {
+		got = "no path"
+	}
+	return &fault.Error{
+		Kind: fault.Missing, Thing: "ONNX Runtime library", Got: got, Wanted: "the path of libonnxruntime",
+		Next: "embedgate doctor says which library is used and how to get it", Err: err,
+	}
+}
+
+func hashFile(path string) (string, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	h := sha256.New()
+	if _, err := io.Copy(h, f); err != nil {
+		return "", err
+	}
+	return hex.EncodeToString(h.Sum(nil)), nil
+}
+
+// enter counts a session in and decides whether it spins: as asked, or, where
+// nobody asked, when it has threads to keep busy and the cores to itself.
+func enter(asked *bool, threads int) (spin bool, err error) {
+	process.Lock()
+	defer process.Unlock()
+	spin = threads > 1 && process.live == 0
+	if asked != nil {
+		spin = *asked
+	}
+	if spin && process.spinning {
+		return false, &fault.Error{
+			Kind: fault.Usage, Thing: "session option spinning",
+			Got: "true while another spinning session is open", Wanted: "one spinning session at a time",
+			Next: "close the other session, or leave spinning out",
+		}
+	}
+	process.live++
+	process.spinning = process.spinning || spin
+	return spin, nil
+}
+
+// leave counts a session out.
+func leave(spun bool) {
+	process.Lock()
+	defer process.Unlock()
+	process.live--
+	if spun {
+		process.spinning = false
+	}
+}

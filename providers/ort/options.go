@@ -1,0 +1,105 @@
+package ort
+
+import (
+	"fmt"
+	"maps"
+	"runtime"
+	"strings"
+
+	ort "github.com/yalue/onnxruntime_go"
+
+	"github.com/embedgate/embedgate/pipeline/fault"
+	"github.com/embedgate/embedgate/providers"
+)
+
+// fill returns o with every default that does not depend on other sessions
+// filled in, sharing nothing with o or the catalogue.
+func fill(o providers.Options, e providers.Entry) (providers.Options, error) {
+	if o.Threads < 0 {
+		return o, &fault.Error{Kind: fault.Usage, Thing: "session option threads",
+			Got: fmt.Sprint(o.Threads), Wanted: "0 (one for each usable core) or more"}
+	}
+	if o.Threads == 0 {
+		// NumCPU follows the affinity mask, GOMAXPROCS also a container's quota.
+		o.Threads = min(runtime.NumCPU(), runtime.GOMAXPROCS(0))
+	}
+	disabled := o.DisabledOptimizers
+	if disabled == nil {
+		disabled = e.Disabled
+	}
+	o.DisabledOptimizers = append([]string{}, disabled...)
+	for _, name := range o.DisabledOptimizers {
+		if name == "" || strings.ContainsRune(name, ';') {
+			return o, &fault.Error{Kind: fault.Usage, Thing: "session option disabled_optimizers",
+				Got: fmt.Sprintf("%q", name), Wanted: "an optimizer's name, such as SkipLayerNormFusion"}
+		}
+	}
+	if e.Attach == providers.AttachNone && len(o.Provider) > 0 {
+		return o, &fault.Error{Kind: fault.Usage, Thing: "options of provider " + e.Name,
+			Got: fmt.Sprint(o.Provider), Wanted: "none: it has no options of its own"}
+	}
+	merged := map[string]string{}
+	maps.Copy(merged, e.Options)
+	maps.Copy(merged, o.Provider)
+	o.Provider = nil
+	if len(merged) > 0 {
+		o.Provider = merged
+	}
+	return o, nil
+}
+
+// attach tells ONNX Runtime to use a provider, by the way its entry names.
+type attach func(*ort.SessionOptions, providers.Entry, map[string]string) error
+
+var attachments = map[providers.Attach]attach{
+	providers.AttachNone: func(*ort.SessionOptions, providers.Entry, map[string]string) error { return nil },
+	providers.AttachByName: func(so *ort.SessionOptions, e providers.Entry, o map[string]string) error {
+		return so.AppendExecutionProvider(e.Key, o)
+	},
+}
+
+// sessionOptions makes ONNX Runtime's options. The caller destroys them.
+func sessionOptions(e providers.Entry, o providers.Options) (_ *ort.SessionOptions, err error) {
+	so, err := ort.NewSessionOptions()
+	if err != nil {
+		return nil, fmt.Errorf("make session options: %w", err)
+	}
+	defer func() {
+		if err != nil {
+			_ = so.Destroy()
+		}
+	}()
+	onOff := map[bool]string{false: "0", true: "1"}
+	spin := o.Spinning != nil && *o.Spinning
+	for _, set := range []func() error{
+		func() error { return so.SetLogSeverityLevel(ort.LoggingLevelFatal) },
+		func() error { return so.SetGraphOptimizationLevel(ort.GraphOptimizationLevelEnableAll) },
+		func() error { return so.SetExecutionMode(ort.ExecutionModeSequential) },
+		func() error { return so.SetInterOpNumThreads(1) },
+		func() error { return so.SetIntraOpNumThreads(o.Threads) },
+		func() error { return so.AddSessionConfigEntry("session.intra_op.allow_spinning", onOff[spin]) },
+		func() error { return so.AddSessionConfigEntry("session.inter_op.allow_spinning", "0") },
+		func() error {
+			if len(o.DisabledOptimizers) == 0 {
+				return nil
+			}
+			return so.AddSessionConfigEntry("optimization.disable_specified_optimizers",
+				strings.Join(o.DisabledOptimizers, ";"))
+		},
+	} {
+		if err := set(); err != nil {
+			return nil, fmt.Errorf("set session options: %w", err)
+		}
+	}
+	way, ok := attachments[e.Attach]
+	if !ok {
+		return nil, &fault.Error{Kind: fault.Missing, Thing: "provider " + e.Name,
+			Got: "not built into this version of embedgate yet"}
+	}
+	if err := way(so, e, o.Provider); err != nil {
+		return nil, &fault.Error{Kind: fault.Missing, Thing: "provider " + e.Name,
+			Got: "an ONNX Runtime library that does not offer " + e.EP, Wanted: "a library built with it, and " + e.Needs,
+			Next: e.Remedy, Err: err}
+	}
+	return so, nil
+}

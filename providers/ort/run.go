@@ -1,0 +1,91 @@
+package ort
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/embedgate/embedgate/pipeline/fault"
+	"github.com/embedgate/embedgate/providers"
+)
+
+// Run is providers.Session's Run.
+func (s *Session) Run(ctx context.Context, b providers.Batch, out []float32) ([]float32, error) {
+	if err := ctx.Err(); err != nil {
+		return out, err
+	}
+	if err := s.check(b); err != nil {
+		return out, err
+	}
+	select {
+	case <-s.turn:
+	default:
+		select {
+		case <-s.turn:
+		case <-ctx.Done():
+			return out, ctx.Err()
+		}
+	}
+	defer func() { s.turn <- struct{}{} }()
+	if s.closed {
+		return out, providers.ErrClosed
+	}
+	if b.Rows == 0 {
+		return out, nil
+	}
+	at := shape{b.Rows, b.Cols}
+	t, err := s.bufs.feed(at, b.IDs, b.Mask)
+	if err != nil {
+		return out, err
+	}
+	stopped, err := s.stopper.watch(ctx, func() error {
+		return s.model.RunWithOptions(t.inputs, t.outputs, s.stopper.options)
+	})
+	if stopped {
+		return out, ctx.Err()
+	}
+	if err != nil {
+		return out, &fault.Error{Kind: fault.Usage, Thing: fmt.Sprintf("batch of %d × %d tokens", b.Rows, b.Cols),
+			Got: "a run that ONNX Runtime refused", Wanted: "ids inside the model's vocabulary, and a model that takes them", Err: err}
+	}
+	got := s.bufs.answer(at)
+	if s.pooled {
+		return append(out, got...), nil
+	}
+	return s.pool.pool(out, got, b.Mask, b.Rows, b.Cols), nil
+}
+
+// check refuses what the runtime would misread. ONNX's Gather takes negative
+// indices as counted from the end, so a negative id would give a vector.
+func (s *Session) check(b providers.Batch) error {
+	bad := func(got, wanted string) error {
+		return &fault.Error{Kind: fault.Usage, Thing: "batch", Got: got, Wanted: wanted}
+	}
+	switch {
+	case b.Rows < 0 || b.Cols < 0:
+		return bad(fmt.Sprintf("%d × %d", b.Rows, b.Cols), "sizes of 0 or more")
+	case b.Rows == 0:
+		if len(b.IDs) != 0 || len(b.Mask) != 0 {
+			return bad(fmt.Sprintf("%d ids and %d mask values", len(b.IDs), len(b.Mask)), "none for 0 rows")
+		}
+		return nil
+	case b.Cols == 0:
+		return bad("rows of no tokens", "at least one token a row")
+	case b.Cols > s.maxTokens:
+		return bad(fmt.Sprintf("rows of %d tokens", b.Cols), fmt.Sprintf("at most %d", s.maxTokens))
+	// Divided and not multiplied: the product may overflow.
+	case len(b.IDs)%b.Cols != 0 || len(b.IDs)/b.Cols != b.Rows || len(b.Mask) != len(b.IDs):
+		return bad(fmt.Sprintf("%d ids and %d mask values", len(b.IDs), len(b.Mask)),
+			fmt.Sprintf("%d × %d of each", b.Rows, b.Cols))
+	}
+	for i, id := range b.IDs {
+		if id < 0 {
+			return bad(fmt.Sprintf("id %d at row %d, column %d", id, i/b.Cols, i%b.Cols), "ids of 0 or more")
+		}
+	}
+	for i, m := range b.Mask {
+		if m != 0 && m != 1 {
+			return bad(fmt.Sprintf("mask %d at row %d, column %d", m, i/b.Cols, i%b.Cols), "0 or 1")
+		}
+	}
+	return nil
+}

@@ -1,0 +1,261 @@
+package ort
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	ort "github.com/yalue/onnxruntime_go"
+
+	"github.com/embedgate/embedgate/export/candidate"
+	"github.com/embedgate/embedgate/pipeline/fault"
+	"github.com/embedgate/embedgate/providers"
+)
+
+// Config says what to open.
+type Config struct {
+	Library   string              // path of libonnxruntime
+	Model     string              // path of the .onnx file
+	Provider  string              // name in the catalogue; empty: cpu
+	Options   providers.Options   // zero: the provider's measured best
+	Embedding candidate.Embedding // what the model's configuration says
+}
+
+// Session is one model on one provider of ONNX Runtime. ONNX Runtime is given
+// one batch at a time and spreads it over its threads; calls queue.
+type Session struct {
+	// turn holds one token: whoever has it owns everything below. A channel
+	// and not a mutex, because a queued call must heed its context.
+	turn   chan struct{}
+	closed bool
+
+	model   *ort.DynamicAdvancedSession
+	stopper *stopper
+	bufs    *buffers
+	pool    pooler
+	spun    bool
+
+	pooled    bool
+	dim       int
+	maxTokens int
+	info      providers.Info
+}
+
+var _ providers.Session = (*Session)(nil)
+
+// Open loads the library, unless this process has it already, and the model.
+// A model that is no model, or not one that this package can feed, is a
+// fault.Usage; a library or provider that is not there a fault.Missing. The
+// context is heeded between the steps: loading itself cannot be interrupted.
+func Open(ctx context.Context, c Config) (*Session, error) {
+	entry, err := entryFor(c.Provider)
+	if err != nil {
+		return nil, err
+	}
+	if err := checkEmbedding(c.Embedding); err != nil {
+		return nil, err
+	}
+	thing := filepath.Base(c.Model)
+	if err := checkFile(c.Model, thing); err != nil {
+		return nil, err
+	}
+	opts, err := fill(c.Options, entry)
+	if err != nil {
+		return nil, err
+	}
+	lib, err := load(c.Library)
+	if err != nil {
+		return nil, err
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	sig, err := readSignature(c.Model, thing, c.Embedding)
+	if err != nil {
+		return nil, err
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	spin, err := enter(opts.Spinning, opts.Threads)
+	if err != nil {
+		return nil, err
+	}
+	opts.Spinning = &spin
+	s := &Session{
+		turn: make(chan struct{}, 1),
+		bufs: newBuffers(sig, c.Embedding.Dimension),
+		pool: pooler{how: c.Embedding.Pooling, normalize: c.Embedding.Normalize, dim: c.Embedding.Dimension},
+		spun: spin, pooled: sig.pooled, dim: c.Embedding.Dimension, maxTokens: c.Embedding.MaxTokens,
+		info: providers.Info{
+			Provider: entry.Name, Runtime: string(entry.Runtime), RuntimeVersion: lib.version,
+			Library: filepath.Base(lib.path), LibrarySHA256: lib.sha256,
+			Options: opts, Available: lib.available,
+		},
+	}
+	if err := s.start(ctx, c.Model, thing, entry, sig); err != nil {
+		_ = s.Close() // the error that matters is err
+		return nil, err
+	}
+	return s, nil
+}
+
+// start makes what lives in ONNX Runtime, so that Close can free what there is.
+func (s *Session) start(ctx context.Context, path, thing string, e providers.Entry, sig signature) error {
+	s.turn <- struct{}{}
+	so, err := sessionOptions(e, s.info.Options)
+	if err != nil {
+		return err
+	}
+	defer so.Destroy()
+	var inputs []string
+	for _, in := range sig.inputs {
+		inputs = append(inputs, in.name)
+	}
+	s.model, err = ort.NewDynamicAdvancedSession(path, inputs, []string{sig.output}, so)
+	if err != nil {
+		return badModel(thing, err)
+	}
+	s.stopper, err = newStopper()
+	if err != nil {
+		return err
+	}
+	if sig.known {
+		return nil
+	}
+	// The file does not say what it answers with: two tokens tell.
+	if _, err := s.Run(ctx, providers.Batch{Rows: 1, Cols: 2, IDs: []int64{0, 0}, Mask: []int64{1, 1}}, nil); err != nil {
+		return &fault.Error{Kind: fault.Usage, Thing: thing, Got: "output " + sig.output + " of another shape",
+			Wanted: fmt.Sprintf("vectors of dimension %d, as the model's configuration says", s.dim), Err: err}
+	}
+	return nil
+}
+
+func entryFor(name string) (providers.Entry, error) {
+	if name == "" {
+		name = providers.Catalogue[0].Name
+	}
+	e, ok := providers.Lookup(name)
+	if !ok {
+		return e, &fault.Error{Kind: fault.Usage, Thing: "provider", Got: name, Wanted: providers.KnownNames()}
+	}
+	if reason, remedy, ok := e.Available(); !ok {
+		return e, &fault.Error{Kind: fault.Missing, Thing: "provider " + name, Got: reason, Next: remedy}
+	}
+	if e.Runtime != providers.ONNXRuntime {
+		return e, fmt.Errorf("provider %s: runs on %s, not on ONNX Runtime", name, e.Runtime)
+	}
+	return e, nil
+}
+
+// maxDimension and maxMaxTokens bound what a configuration can make this
+// package allocate; the largest published encoders have 8,192 of each.
+const (
+	maxDimension = 1 << 16
+	maxMaxTokens = 1 << 20
+)
+
+func checkEmbedding(e candidate.Embedding) error {
+	bad := func(field, got, wanted string) error {
+		return &fault.Error{Kind: fault.Usage, Thing: "embedding configuration, " + field, Got: got, Wanted: wanted}
+	}
+	switch e.Pooling {
+	case candidate.PoolMean, candidate.PoolCLS, candidate.PoolMax:
+	default:
+		return bad("pooling", fmt.Sprintf("%q", e.Pooling), "mean, cls or max")
+	}
+	if e.Dimension < 1 || e.Dimension > maxDimension {
+		return bad("dimension", fmt.Sprint(e.Dimension), fmt.Sprintf("1 to %d", maxDimension))
+	}
+	if e.MaxTokens < 1 || e.MaxTokens > maxMaxTokens {
+		return bad("max_tokens", fmt.Sprint(e.MaxTokens), fmt.Sprintf("1 to %d", maxMaxTokens))
+	}
+	return nil
+}
+
+func checkFile(path, thing string) error {
+	st, err := os.Stat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return &fault.Error{Kind: fault.Usage, Thing: thing, Got: "no such file", Wanted: "an ONNX model", Err: err}
+	case err != nil:
+		return &fault.Error{Kind: fault.Usage, Thing: thing, Wanted: "an ONNX model", Err: err}
+	case !st.Mode().IsRegular():
+		return &fault.Error{Kind: fault.Usage, Thing: thing, Got: "not a regular file", Wanted: "an ONNX model"}
+	case st.Size() == 0:
+		return &fault.Error{Kind: fault.Usage, Thing: thing, Got: "an empty file", Wanted: "an ONNX model"}
+	}
+	return nil
+}
+
+func badModel(thing string, err error) error {
+	return &fault.Error{Kind: fault.Usage, Thing: thing, Got: "a file that ONNX Runtime does not load",
+		Wanted: "a whole, valid ONNX model", Next: "check its digest, or export it again", Err: err}
+}
+
+// readSignature loads the model once without optimising it: onnxruntime_go
+// tells inputs and outputs of a file, not of a session, and needs their names
+// to make one.
+func readSignature(path, thing string, e candidate.Embedding) (signature, error) {
+	cpu := providers.Entry{Name: "signature"}
+	so, err := sessionOptions(cpu, providers.Options{Threads: 1})
+	if err != nil {
+		return signature{}, err
+	}
+	defer so.Destroy()
+	if err := so.SetGraphOptimizationLevel(ort.GraphOptimizationLevelDisableAll); err != nil {
+		return signature{}, fmt.Errorf("set session options: %w", err)
+	}
+	if err := so.AddSessionConfigEntry("session.disable_prepacking", "1"); err != nil {
+		return signature{}, fmt.Errorf("set session options: %w", err)
+	}
+	ins, outs, err := ort.GetInputOutputInfoWithOptions(path, so)
+	if err != nil {
+		return signature{}, badModel(thing, err)
+	}
+	return signatureOf(thing, ins, outs, e)
+}
+
+// Dim is the length of one vector.
+func (s *Session) Dim() int { return s.dim }
+
+// MaxTokens is the longest row the model takes.
+func (s *Session) MaxTokens() int { return s.maxTokens }
+
+// Info says what was opened.
+func (s *Session) Info() providers.Info {
+	i := s.info
+	spin := *i.Options.Spinning
+	i.Options.Spinning = &spin
+	i.Options.DisabledOptimizers = append([]string{}, i.Options.DisabledOptimizers...)
+	i.Available = append([]string{}, i.Available...)
+	return i
+}
+
+// Close waits for the batch that runs, then frees everything. Batches that
+// still queue get providers.ErrClosed.
+func (s *Session) Close() error {
+	<-s.turn
+	defer func() { s.turn <- struct{}{} }()
+	if s.closed {
+		return nil
+	}
+	s.closed = true
+	s.bufs.forget()
+	s.bufs = nil
+	var err error
+	if s.stopper != nil {
+		err = s.stopper.free()
+	}
+	if s.model != nil {
+		err = errors.Join(err, s.model.Destroy())
+	}
+	leave(s.spun)
+	if err != nil {
+		return fmt.Errorf("close session: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,84 @@
+// Package providertest is the one conformance suite that every provider
+// passes: each rule of the providers.Session contract as a check. It knows a
+// provider only by the function that opens a session and the Facts about the
+// model; a fake passes it too, and one broken fake for each rule proves that
+// the rule can fail.
+package providertest
+
+import (
+	"testing"
+
+	"github.com/embedgate/embedgate/providers"
+)
+
+// T is what a rule needs of *testing.T: small, so that a test of the suite can
+// watch a rule fail.
+type T interface {
+	Helper()
+	Logf(format string, args ...any)
+	Errorf(format string, args ...any)
+	FailNow()
+}
+
+// Open opens a fresh session, which the rule closes. It fails t if it cannot.
+type Open func(t T) providers.Session
+
+// Facts are what the suite must know about the model behind Open.
+type Facts struct {
+	Provider  string  // the name that Info must give
+	Dim       int     // of one vector
+	MaxTokens int     // of one row
+	Vocab     int64   // ids are 0 ≤ id < Vocab
+	Normalize bool    // vectors have norm 1
+	Tolerance float64 // how far a vector may move with batch, padding, position
+	SlowRows  int     // rows of MaxTokens that keep a run busy for some 50 ms, to cancel it
+	Rounds    int     // of open-run-close in the leak rule; 0: 200, or 20 under -short
+}
+
+// Rule is one promise of the contract.
+type Rule struct {
+	Name  string
+	Check func(t T, open Open, f Facts)
+}
+
+// Rules returns every rule, in the order in which they run.
+func Rules() []Rule {
+	return []Rule{
+		{"it loads and says what was opened", loads},
+		{"dimension and maximum are the model's", sizes},
+		{"the same batch gives the same vectors", repeats},
+		{"results are appended to what was there", appends},
+		{"vectors are finite and normalised as configured", finite},
+		{"different texts give different vectors", distinguishes},
+		{"an empty batch appends nothing", emptyBatch},
+		{"one token is enough", oneToken},
+		{"the maximum number of tokens is taken", maxTokens},
+		{"more than the maximum is refused", beyondMax},
+		{"wrong slice lengths are refused", wrongSlices},
+		{"ids out of range are refused", outOfRange},
+		{"it keeps and changes neither slice", leavesSlices},
+		{"a vector does not change with batch, padding or position", invariant},
+		{"several goroutines may use it", concurrent},
+		{"a context that has ended runs nothing", cancelledBefore},
+		{"cancelling in mid-run ends the run and not the session", cancelledMidRun},
+		{"a queued run heeds its context", cancelledQueued},
+		{"closing waits for the run in progress", closeWaits},
+		{"a second close does nothing", closeTwice},
+		{"use after close is ErrClosed", useAfterClose},
+		{"rounds of open, run, close leak nothing", leaks},
+	}
+}
+
+// Run runs every rule as a subtest.
+func Run(t *testing.T, open Open, f Facts) {
+	t.Helper()
+	if f.Rounds == 0 {
+		f.Rounds = 200
+		if testing.Short() {
+			f.Rounds = 20
+		}
+	}
+	for _, r := range Rules() {
+		t.Run(r.Name, func(t *testing.T) { r.Check(t, open, f) })
+	}
+}

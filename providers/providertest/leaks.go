@@ -1,0 +1,66 @@
+package providertest
+
+import (
+	"os"
+	"runtime"
+	"runtime/debug"
+	"strconv"
+	"strings"
+
+	"github.com/stretchr/testify/assert"
+)
+
+// usage is what a process holds. A field is -1 where the system does not tell.
+type usage struct{ files, threads, rss, goroutines int }
+
+func held() usage {
+	debug.FreeOSMemory() // collects, so that Go's own garbage is not counted
+	u := usage{files: entries("/proc/self/fd"), threads: entries("/proc/self/task"), rss: -1, goroutines: runtime.NumGoroutine()}
+	if statm, err := os.ReadFile("/proc/self/statm"); err == nil {
+		if fields := strings.Fields(string(statm)); len(fields) > 1 {
+			if pages, err := strconv.Atoi(fields[1]); err == nil {
+				u.rss = pages * os.Getpagesize()
+			}
+		}
+	}
+	return u
+}
+
+func entries(dir string) int {
+	list, err := os.ReadDir(dir)
+	if err != nil {
+		return -1
+	}
+	return len(list)
+}
+
+// What may grow over the second half of the rounds without being called a
+// leak: allocators settle, and the Go runtime starts a thread now and then.
+const (
+	slackBytes = 16 << 20
+	slackRound = 8 << 10 // bytes a round
+	slackCount = 8       // files, threads, goroutines
+)
+
+func leaks(t T, open Open, f Facts) {
+	round := func() {
+		s := open(t)
+		run(t, s, single(f, min(8, f.MaxTokens), 1))
+		run(t, s, rows(f, 3, min(5, f.MaxTokens), 2))
+		mustClose(t, s)
+	}
+	half := max(f.Rounds/2, 10)
+	for range half {
+		round()
+	}
+	before := held()
+	for range half {
+		round()
+	}
+	after := held()
+	t.Logf("after %d rounds: %+v; after %d: %+v", half, before, 2*half, after)
+	assert.LessOrEqual(t, after.files, before.files+slackCount, "open files")
+	assert.LessOrEqual(t, after.threads, before.threads+slackCount, "threads")
+	assert.LessOrEqual(t, after.goroutines, before.goroutines+slackCount, "goroutines")
+	assert.LessOrEqual(t, after.rss, before.rss+slackBytes+half*slackRound, "resident memory in bytes")
+}
