@@ -1,0 +1,96 @@
+package measure
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/embedgate/embedgate/pipeline/fault"
+	"github.com/embedgate/embedgate/providers"
+)
+
+// Child does the one job whose file is named in args, and writes what it found
+// beside it. It is the body of the hidden command that Options.Executable
+// names; people do not call it. It ends early, with ctx's error, when the
+// parent that holds its stdin is gone.
+func Child(ctx context.Context, args []string) error {
+	return child(ctx, args, os.Stdin, os.Stdout, openers())
+}
+
+// child is Child with its surroundings named.
+func child(ctx context.Context, args []string, stdin io.Reader, stdout io.Writer, with map[providers.Runtime]opener) error {
+	if len(args) != 1 {
+		return &fault.Error{Kind: fault.Usage, Thing: "measure-child", Got: fmt.Sprintf("%d arguments", len(args)),
+			Wanted: "a job file", Next: "use embedgate measure: it starts its children itself"}
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	go func() {
+		_, _ = io.Copy(io.Discard, stdin)
+		cancel(errOrphan)
+	}()
+	w := &worker{tell: &teller{w: stdout}, dir: filepath.Dir(args[0])}
+	err := readJSON(args[0], &w.job)
+	if err == nil {
+		err = w.work(ctx, with)
+	}
+	if err != nil {
+		if werr := writeJSON(filepath.Join(w.dir, errorName), lastWordsOf(err)); werr != nil {
+			err = errors.Join(err, werr)
+		}
+	}
+	return err
+}
+
+var errOrphan = errors.New("the measuring parent is gone")
+
+// worker is a child at work.
+type worker struct {
+	job  job
+	dir  string
+	tell *teller
+	part part
+}
+
+func (w *worker) work(ctx context.Context, with map[providers.Runtime]opener) (err error) {
+	began := time.Now()
+	w.tell.tell(note{Stage: "load"})
+	l, err := load(ctx, w.job, with)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, l.session.Close()) }()
+	w.part.LoadNS = time.Since(began).Nanoseconds()
+	w.part.Session = l.session.Info()
+
+	began = time.Now()
+	if _, err := l.embed.EmbedOne(ctx, string(w.job.Texts[0]), nil); err != nil {
+		return fromSession(err)
+	}
+	w.part.FirstNS = time.Since(began).Nanoseconds()
+	w.tell.tell(note{First: true})
+
+	switch w.job.Kind {
+	case vectorsKind:
+		err = w.vectors(ctx, l)
+	case latencyKind:
+		err = w.latency(ctx, l)
+	default:
+		err = fmt.Errorf("measure-child: unknown job %q", w.job.Kind)
+	}
+	if err != nil {
+		return err
+	}
+	w.part.Complete = true
+	return w.save()
+}
+
+// save writes what is known so far.
+func (w *worker) save() error {
+	w.part.PeakRSS = peakRSS()
+	return writeJSON(filepath.Join(w.dir, partName), w.part)
+}

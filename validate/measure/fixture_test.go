@@ -1,0 +1,124 @@
+package measure
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/embedgate/embedgate/export/candidate"
+	"github.com/embedgate/embedgate/golden"
+	"github.com/embedgate/embedgate/pipeline/policy"
+	"github.com/embedgate/embedgate/providers"
+	"github.com/embedgate/embedgate/providers/tokenize"
+)
+
+// self is the command line that starts this test binary as a child.
+func self(t testing.TB) []string {
+	exe, err := os.Executable()
+	require.NoError(t, err)
+	return []string{exe, "measure-child"}
+}
+
+// fakeOptions is a small measurement of a candidate that no runtime could
+// open, for children with a fake session.
+func fakeOptions(t testing.TB) Options {
+	t.Helper()
+	dir := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(dir, TokenizerName), smallTokenizer(t), 0o600))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "fake.onnx"), []byte("no model"), 0o600))
+	c := candidate.Candidate{Dir: dir, Digest: "c0", Manifest: candidate.Manifest{
+		Model:     "small",
+		Embedding: candidate.Embedding{Pooling: candidate.PoolMean, MaxTokens: 24, Dimension: 3},
+		Variants:  map[string]candidate.Variant{"fp32": {File: "fake.onnx", Precision: candidate.FP32}},
+		Files:     map[string]candidate.File{},
+	}}
+	for _, f := range []string{TokenizerName, "fake.onnx"} {
+		id, err := candidate.HashFile(filepath.Join(dir, f))
+		require.NoError(t, err)
+		c.Manifest.Files[f] = id
+	}
+	return Options{
+		Candidate: c, Policy: smallPolicy(), Golden: smallGolden(), Provider: "cpu", Variant: "fp32", Nonce: "n0",
+		Executable: self(t), Out: filepath.Join(t.TempDir(), "evidence"),
+	}
+}
+
+func smallPolicy() policy.Policy {
+	return policy.Policy{
+		Digest: "p0",
+		Latency: policy.Latency{Launches: 3, Samples: 30, Budgets: []policy.Budget{
+			{Tokens: 6, Batch: 1, Percentile: 95, Budget: time.Second, Confidence: 0.99},
+			{Tokens: 6, Batch: 1, Percentile: 50, Budget: time.Second, Confidence: 0.99},
+			{Tokens: 16, Batch: 4, Percentile: 95, Budget: time.Second, Confidence: 0.99},
+			{Tokens: 24, Batch: 1, Percentile: 95, Budget: time.Second, Confidence: 0.99},
+		}},
+		Providers: map[string]policy.Provider{"cpu": {Variants: []string{"fp32"}, Threads: 1}},
+	}
+}
+
+func smallGolden() golden.Set {
+	g := golden.Set{Model: "small", Dim: 3, Digest: "g0"}
+	add := func(text string) {
+		g.Texts = append(g.Texts, golden.Text{ID: fmt.Sprint(len(g.Texts)), Bytes: []byte(text)})
+	}
+	add("")
+	add("the cat sat on the mat")
+	add("unbelievable cats\xff")
+	for i := range 47 {
+		text := "the"
+		for k := range i {
+			text += " " + []string{"cat", "mat", "dog", "zebra"}[k%4]
+		}
+		add(text)
+	}
+	return g
+}
+
+// smallTokenizer is a BERT WordPiece tokenizer of few words and every letter.
+func smallTokenizer(t testing.TB) []byte {
+	t.Helper()
+	vocab := map[string]int{}
+	for _, w := range []string{"[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "the", "cat", "sat", "on", "mat", "dog", "##s"} {
+		vocab[w] = len(vocab)
+	}
+	for c := 'a'; c <= 'z'; c++ {
+		for _, w := range []string{string(c), "##" + string(c)} {
+			if _, ok := vocab[w]; !ok {
+				vocab[w] = len(vocab)
+			}
+		}
+	}
+	type m = map[string]any
+	token := func(id int, s string) m {
+		return m{"id": id, "special": true, "content": s, "single_word": false, "lstrip": false, "rstrip": false, "normalized": false}
+	}
+	cls, sep := m{"SpecialToken": m{"id": "[CLS]", "type_id": 0}}, m{"SpecialToken": m{"id": "[SEP]", "type_id": 0}}
+	a, b := m{"Sequence": m{"id": "A", "type_id": 0}}, m{"Sequence": m{"id": "B", "type_id": 1}}
+	special := func(id int, s string) m { return m{"id": s, "ids": []int{id}, "tokens": []string{s}} }
+	doc := m{
+		"version": "1.0", "truncation": nil, "padding": nil,
+		"added_tokens":  []m{token(0, "[PAD]"), token(1, "[UNK]"), token(2, "[CLS]"), token(3, "[SEP]"), token(4, "[MASK]")},
+		"normalizer":    m{"type": "BertNormalizer", "clean_text": true, "handle_chinese_chars": true, "strip_accents": nil, "lowercase": true},
+		"pre_tokenizer": m{"type": "BertPreTokenizer"},
+		"post_processor": m{"type": "TemplateProcessing", "single": []m{cls, a, sep}, "pair": []m{cls, a, sep, b, sep},
+			"special_tokens": m{"[CLS]": special(2, "[CLS]"), "[SEP]": special(3, "[SEP]")}},
+		"decoder": m{"type": "WordPiece", "prefix": "##", "cleanup": true},
+		"model": m{"type": "WordPiece", "unk_token": "[UNK]", "continuing_subword_prefix": "##",
+			"max_input_chars_per_word": 100, "vocab": vocab},
+	}
+	raw, err := json.Marshal(doc)
+	require.NoError(t, err)
+	return raw
+}
+
+func smallTok(t testing.TB) providers.Tokenizer {
+	t.Helper()
+	tok, err := tokenize.Load(smallTokenizer(t))
+	require.NoError(t, err)
+	return tok
+}

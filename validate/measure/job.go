@@ -1,0 +1,140 @@
+package measure
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/embedgate/embedgate/export/candidate"
+	"github.com/embedgate/embedgate/pipeline/fault"
+	"github.com/embedgate/embedgate/providers"
+	"github.com/embedgate/embedgate/validate"
+)
+
+// The files of a job's directory. The child writes all but the first.
+const (
+	jobName   = "job.json"
+	partName  = "part.json"
+	errorName = "error.json"
+)
+
+// kind is what a child is started for.
+type kind string
+
+const (
+	vectorsKind kind = "vectors"
+	latencyKind kind = "latency"
+)
+
+// job is all that a child is told.
+type job struct {
+	Kind      kind                    `json:"kind"`
+	Launch    int                     `json:"launch"` // 0: vectors; latency launches count from 1
+	Provider  string                  `json:"provider"`
+	Library   string                  `json:"library"`
+	Model     string                  `json:"model"`     // path of the variant's file
+	Tokenizer string                  `json:"tokenizer"` // path
+	Options   providers.Options       `json:"options"`
+	Embedding candidate.Embedding     `json:"embedding"`
+	Texts     [][]byte                `json:"texts"`   // the golden texts
+	Points    []validate.LatencyPoint `json:"points"`  // in the order to measure
+	Samples   int                     `json:"samples"` // of each point
+	Warmup    int                     `json:"warmup"`  // of each point, not written down
+}
+
+// part is what one child found. It is written again whenever a step is done,
+// so that a crash does not take what was finished with it.
+type part struct {
+	Complete bool                  `json:"complete"`
+	Session  providers.Info        `json:"session"`
+	Vectors  string                `json:"vectors"` // the directory that holds them; empty: none yet
+	Useful   int64                 `json:"useful_tokens"`
+	Computed int64                 `json:"computed_tokens"`
+	Latency  []validate.LatencyRun `json:"latency"`
+	LoadNS   int64                 `json:"load_ns"`
+	FirstNS  int64                 `json:"first_ns"`
+	PeakRSS  int64                 `json:"peak_rss_bytes"`
+}
+
+// lastWords is an error on its way from a child to its parent.
+type lastWords struct {
+	Kind    fault.Kind `json:"kind"`
+	Thing   string     `json:"thing"`
+	Got     string     `json:"got"`
+	Wanted  string     `json:"wanted"`
+	Next    string     `json:"next"`
+	Err     string     `json:"err"`
+	Session bool       `json:"session"` // the provider's session returned it
+}
+
+// sessionError marks an error that the provider's session returned: unless a
+// person can act on it, it is a finding about the provider and not the end of
+// the measurement.
+type sessionError struct{ err error }
+
+func (e *sessionError) Error() string { return e.err.Error() }
+func (e *sessionError) Unwrap() error { return e.err }
+
+// fromSession marks err, if it is one.
+func fromSession(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &sessionError{err}
+}
+
+func lastWordsOf(err error) lastWords {
+	w := lastWords{Kind: fault.KindOf(err)}
+	if f, ok := errors.AsType[*fault.Error](err); ok {
+		w.Thing, w.Got, w.Wanted, w.Next = f.Thing, f.Got, f.Wanted, f.Next
+		if f.Err != nil {
+			w.Err = f.Err.Error()
+		}
+	} else {
+		w.Err = err.Error()
+	}
+	_, w.Session = errors.AsType[*sessionError](err)
+	return w
+}
+
+// err is the error again, of the same kind and with the same text.
+func (w lastWords) err() error {
+	e := &fault.Error{Kind: w.Kind, Thing: w.Thing, Got: w.Got, Wanted: w.Wanted, Next: w.Next}
+	if w.Err != "" {
+		e.Err = errors.New(w.Err)
+	}
+	return e
+}
+
+// finding tells whether this is something to record about the provider.
+func (w lastWords) finding() bool {
+	return w.Session && w.Kind != fault.Usage && w.Kind != fault.Missing
+}
+
+// readJSON reads one of a job's files, strictly.
+func readJSON(path string, v any) error {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	if err := json.Unmarshal(b, v); err != nil {
+		return fmt.Errorf("%s: %w", filepath.Base(path), err)
+	}
+	return nil
+}
+
+// writeJSON writes one of a job's files, complete or not at all. It is not
+// flushed: a job does not outlive the machine's crash.
+func writeJSON(path string, v any) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	tmp := path + ".tmp"
+	if err := os.WriteFile(tmp, b, 0o600); err != nil {
+		return err
+	}
+	return os.Rename(tmp, path)
+}

@@ -1,0 +1,131 @@
+package measure
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/embedgate/embedgate/validate"
+)
+
+const (
+	// warmup samples of each point are thrown away: the first run at a new
+	// length makes the runtime's buffers.
+	warmup = 10
+	// distinct is how many different texts share a point's samples.
+	distinct = 8
+	// beat is how often a slow provider says that it lives. Nothing is said
+	// between samples of a fast one, so that its parent sleeps.
+	beat = 10 * time.Second
+)
+
+// latency times text to vector at each point: a block of samples a point, with
+// a turn of the calibration loop before each sample.
+func (w *worker) latency(ctx context.Context, l loaded) error {
+	w.tell.tell(note{Stage: "latency"})
+	for k, pt := range w.job.Points {
+		w.tell.tell(note{Message: fmt.Sprintf("launch %d, %d tokens × %d", w.job.Launch, pt.Tokens, pt.Batch),
+			Done: int64(k), Total: int64(len(w.job.Points)), Unit: "lengths"})
+		run, err := w.block(ctx, l, pt)
+		if err != nil {
+			return err
+		}
+		w.part.Latency = append(w.part.Latency, run)
+		if err := w.save(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (w *worker) block(ctx context.Context, l loaded, pt validate.LatencyPoint) (validate.LatencyRun, error) {
+	texts, err := textsOf(l.tok, w.job.Texts, pt.Tokens, max(distinct, pt.Batch))
+	if err != nil {
+		return validate.LatencyRun{}, err
+	}
+	// All turns are laid out first: nothing is put together between samples.
+	turns := make([][]string, len(texts))
+	for i := range turns {
+		for b := range pt.Batch {
+			turns[i] = append(turns[i], texts[(i+b)%len(texts)])
+		}
+	}
+	var out []float32
+	sample := func(i int) error {
+		turn := turns[i%len(turns)]
+		if pt.Batch == 1 {
+			out, err = l.embed.EmbedOne(ctx, turn[0], out[:0])
+		} else {
+			_, err = l.embed.Embed(ctx, turn, pt.Batch)
+		}
+		return fromSession(err)
+	}
+
+	said := time.Now()
+	alive := func() {
+		if time.Since(said) > beat {
+			said = time.Now()
+			w.tell.tell(note{})
+		}
+	}
+	for i := range w.job.Warmup {
+		if err := sample(i); err != nil {
+			return validate.LatencyRun{}, err
+		}
+		alive()
+	}
+	run := validate.LatencyRun{
+		Launch: w.job.Launch, LatencyPoint: pt,
+		SamplesNS:     make([]int64, 0, w.job.Samples),
+		CalibrationNS: make([]int64, 0, w.job.Samples),
+	}
+	var clock calibration
+	before := readTicks()
+	for i := range w.job.Samples {
+		run.CalibrationNS = append(run.CalibrationNS, clock.turn())
+		t := time.Now()
+		if err := sample(i); err != nil {
+			return validate.LatencyRun{}, err
+		}
+		run.SamplesNS = append(run.SamplesNS, time.Since(t).Nanoseconds())
+		alive()
+	}
+	run.StealTicks, run.TotalTicks = readTicks().since(before)
+	return run, nil
+}
+
+// calibration is a fixed piece of work for one core: no memory, no runtime, no
+// allocation. On a quiet machine each turn takes the same time, whatever model
+// is measured.
+type calibration struct{ state uint64 }
+
+// calibrationSteps takes about a quarter of a millisecond.
+const calibrationSteps = 200_000
+
+// turn does the work once and returns how long it took, in nanoseconds. The
+// result is kept, so that no compiler may leave the work out.
+func (c *calibration) turn() int64 {
+	t := time.Now()
+	x := c.state | 1
+	for range calibrationSteps {
+		x ^= x << 13
+		x ^= x >> 7
+		x ^= x << 17
+	}
+	c.state = x
+	return time.Since(t).Nanoseconds()
+}
+
+// ticks is the time of all cores since boot, in the kernel's ticks.
+type ticks struct {
+	steal, total int64
+	ok           bool
+}
+
+// since returns the ticks after before; steal is -1 where nobody counts it.
+func (t ticks) since(before ticks) (steal, total int64) {
+	if !t.ok || !before.ok {
+		return -1, 0
+	}
+	return t.steal - before.steal, t.total - before.total
+}

@@ -1,0 +1,175 @@
+package measure
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"time"
+
+	"github.com/embedgate/embedgate/pipeline/fault"
+	"github.com/embedgate/embedgate/pipeline/progress"
+	"github.com/embedgate/embedgate/validate"
+)
+
+// outcome is what is left of a child.
+type outcome struct {
+	part  part
+	raw   validate.Vectors
+	first time.Duration // from its start until its first vector; 0: there was none
+	crash *validate.Crash
+}
+
+// launch runs one child to its end. A child that died, stalled or whose
+// session failed is an outcome with a crash; an error is what a person must
+// act on, or a failure of embedgate itself. After ctx is cancelled the child
+// and all it started are dead, and the error is ctx's.
+func launch(ctx context.Context, o Options, j job) (outcome, error) {
+	dir, err := os.MkdirTemp("", "embedgate-measure-")
+	if err != nil {
+		return outcome{}, err
+	}
+	defer os.RemoveAll(dir)
+	path := filepath.Join(dir, jobName)
+	if err := writeJSON(path, j); err != nil {
+		return outcome{}, err
+	}
+
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	w := watch{progress: o.Progress, stall: o.Stall, what: o.Provider + " × " + o.Variant, cancel: cancel}
+	state, err := w.run(ctx, append(o.Executable, path))
+	if errors.Is(context.Cause(ctx), errStalled) {
+		err = nil
+	} else if ctx.Err() != nil {
+		return outcome{}, ctx.Err()
+	}
+	if err != nil {
+		return outcome{}, fmt.Errorf("start a measuring process: %w", err)
+	}
+	out, err := collect(dir)
+	if err != nil {
+		return outcome{}, err
+	}
+	out.first = w.first
+	out.crash, err = w.verdict(ctx, state, dir, out.part.Complete)
+	return out, err
+}
+
+// watch follows one child.
+type watch struct {
+	progress progress.Sink
+	stall    time.Duration
+	what     string
+	cancel   context.CancelCauseFunc
+
+	started time.Time
+	timer   *time.Timer
+	stage   string
+	first   time.Duration
+	stderr  deathbed
+}
+
+// goCrash is the exit status of a Go program whose runtime reports a crash.
+const goCrash = 2
+
+var errStalled = errors.New("no sign of life")
+
+// run starts the child and waits for its end, however it ends.
+func (w *watch) run(ctx context.Context, argv []string) (*os.ProcessState, error) {
+	// Linux tells a child of its parent's death when the thread that started
+	// it ends, so that thread must stay as long as the child.
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+
+	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
+	alone(cmd)
+	// One traceback, and exit status 2: what deathbed reads.
+	cmd.Env = append(os.Environ(), "GOTRACEBACK=single")
+	cmd.Stdout = &hearer{hear: w.hear}
+	cmd.Stderr = &w.stderr
+	cmd.WaitDelay = 5 * time.Second
+	// The child ends when this closes, which it does when this process dies.
+	stdin, err := cmd.StdinPipe()
+	if err != nil {
+		return nil, err
+	}
+	defer stdin.Close()
+
+	w.timer = time.AfterFunc(w.stall, func() { w.cancel(errStalled) })
+	defer w.timer.Stop()
+	w.started = time.Now()
+	if err := cmd.Start(); err != nil {
+		return nil, err
+	}
+	_ = cmd.Wait() // the state says more
+	return cmd.ProcessState, nil
+}
+
+// hear takes one note of the child.
+func (w *watch) hear(n note) {
+	if n.First && w.first == 0 {
+		w.first = time.Since(w.started)
+	}
+	w.timer.Reset(w.stall)
+	if n.Stage != "" {
+		w.stage = n.Stage
+		w.progress.Say("%s: %s", w.what, n.Stage)
+	}
+	if n.Message != "" {
+		w.progress.Step(n.Done, n.Total, n.Unit, "%s: %s", w.what, n.Message)
+	}
+}
+
+// verdict turns a child's end into nothing, a crash to record, or an error.
+func (w *watch) verdict(ctx context.Context, s *os.ProcessState, dir string, complete bool) (*validate.Crash, error) {
+	crash := &validate.Crash{Stage: w.stage, Signal: signalOf(s), Exit: s.ExitCode(), Stderr: w.stderr.last()}
+	if crash.Exit == goCrash {
+		crash.Signal = w.stderr.signal
+	}
+	if errors.Is(context.Cause(ctx), errStalled) {
+		crash.Stderr = fmt.Sprintf("killed: no sign of life for %v\n%s", w.stall, crash.Stderr)
+		return crash, nil
+	}
+	var words lastWords
+	switch err := readJSON(filepath.Join(dir, errorName), &words); {
+	case err == nil && words.finding():
+		crash.Stderr = words.err().Error()
+		return crash, nil
+	case err == nil:
+		return nil, words.err()
+	case !errors.Is(err, fs.ErrNotExist):
+		return nil, err
+	}
+	switch {
+	case s.Success() && complete:
+		return nil, nil
+	case s.Success():
+		return nil, &fault.Error{Kind: fault.Internal, Thing: "measuring process", Got: "an end without a result", Wanted: "a result"}
+	case w.stage == "" && crash.Signal == "":
+		return nil, &fault.Error{Kind: fault.Internal, Thing: "measuring process",
+			Got: fmt.Sprintf("exit status %d before it began: %s", crash.Exit, crash.Stderr), Wanted: "a measurement"}
+	case w.stage == "":
+		crash.Stage = "load"
+	}
+	return crash, nil
+}
+
+// collect reads what a child had finished.
+func collect(dir string) (outcome, error) {
+	var out outcome
+	err := readJSON(filepath.Join(dir, partName), &out.part)
+	if errors.Is(err, fs.ErrNotExist) {
+		return out, nil
+	}
+	if err != nil || out.part.Vectors == "" {
+		return out, err
+	}
+	e, err := validate.ReadEvidence(filepath.Join(dir, filepath.Base(out.part.Vectors)))
+	out.raw = e.Raw
+	return out, err
+}

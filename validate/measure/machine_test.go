@@ -1,0 +1,41 @@
+package measure
+
+import (
+	"os"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+)
+
+func TestMachineFactsNameNoMachine(t *testing.T) {
+	m := machineFacts()
+	assert.NotEmpty(t, m.CPU)
+	assert.Positive(t, m.Cores)
+	assert.Contains(t, m.Go, "go")
+	if host, err := os.Hostname(); err == nil && len(host) > 3 {
+		assert.NotContains(t, m.CPU+m.Kernel, host)
+	}
+}
+
+func TestCalibrationDoesTheSameWorkEachTurn(t *testing.T) {
+	var a, b calibration
+	assert.Positive(t, a.turn())
+	b.turn()
+	assert.Equal(t, a.state, b.state)
+	assert.NotZero(t, a.state)
+}
+
+func TestTicksThatNobodyCountsAreMinusOne(t *testing.T) {
+	steal, _ := ticks{}.since(ticks{})
+	assert.EqualValues(t, -1, steal)
+	steal, total := ticks{steal: 7, total: 100, ok: true}.since(ticks{steal: 4, total: 50, ok: true})
+	assert.EqualValues(t, 3, steal)
+	assert.EqualValues(t, 50, total)
+}
+
+func BenchmarkCalibration(b *testing.B) {
+	var c calibration
+	for b.Loop() {
+		c.turn()
+	}
+}

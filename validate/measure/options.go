@@ -1,0 +1,116 @@
+package measure
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/embedgate/embedgate/export/candidate"
+	"github.com/embedgate/embedgate/golden"
+	"github.com/embedgate/embedgate/pipeline/fault"
+	"github.com/embedgate/embedgate/pipeline/policy"
+	"github.com/embedgate/embedgate/pipeline/progress"
+	"github.com/embedgate/embedgate/validate"
+)
+
+// TokenizerName is the tokenizer's file name inside a candidate.
+const TokenizerName = "tokenizer.json"
+
+// DefaultStall is how long a child may show no sign of life. A provider may
+// compile a model for minutes before its first answer.
+const DefaultStall = 5 * time.Minute
+
+// Options is one measurement.
+type Options struct {
+	Candidate candidate.Candidate // read, so that its digests were checked
+	Policy    policy.Policy       // its plan and its provider options; no threshold is used
+	Golden    golden.Set          // its texts; its vectors are not looked at
+	Provider  string
+	Variant   string
+	Nonce     string // of the plan that this answers; may be empty
+	Library   string // path of the runtime's shared library
+
+	// Executable is the command line that starts a child; the job file's path
+	// is appended, and it must end in Child: {"/path/embedgate", "measure-child"}.
+	Executable []string
+
+	Out      string        // the evidence directory; an older one there is replaced when this one is complete
+	Stall    time.Duration // how long a child may be silent; 0: DefaultStall
+	Progress progress.Sink
+}
+
+// check refuses what cannot be measured by anybody, before anything starts.
+func (o Options) check() error {
+	v, ok := o.Candidate.Manifest.Variants[o.Variant]
+	if !ok {
+		return &fault.Error{Kind: fault.Usage, Thing: "variant " + o.Variant,
+			Got:    "a candidate without it",
+			Wanted: fmt.Sprintf("one of %q", names(o.Candidate.Manifest.Variants))}
+	}
+	if len(o.Golden.Texts) == 0 {
+		return &fault.Error{Kind: fault.Usage, Thing: "golden", Got: "no texts", Wanted: "the golden corpus of " + o.Candidate.Manifest.Model}
+	}
+	if len(o.Executable) == 0 {
+		return &fault.Error{Kind: fault.Internal, Thing: "measure", Got: "no command line for a child"}
+	}
+	if limit := o.Candidate.Manifest.Embedding.MaxTokens; limit > 0 {
+		for _, b := range o.Policy.Latency.Budgets {
+			if b.Tokens > limit {
+				return &fault.Error{Kind: fault.Usage, Thing: "policy, latency.budgets",
+					Got:    fmt.Sprintf("a budget at %d tokens", b.Tokens),
+					Wanted: fmt.Sprintf("at most the model's %d", limit),
+					Next:   "lower tokens, or take the budget out"}
+			}
+		}
+	}
+	for _, f := range []string{v.File, TokenizerName} {
+		if err := sameFile(o.Candidate, f); err != nil {
+			return err
+		}
+	}
+	return replaceable(o.Out)
+}
+
+// sameFile checks one file against the manifest again: hours may lie between
+// reading a candidate and measuring it, and evidence is bound to the digest.
+func sameFile(c candidate.Candidate, name string) error {
+	want, ok := c.Manifest.Files[name]
+	if !ok {
+		return &fault.Error{Kind: fault.Usage, Thing: "candidate", Got: "no " + name + " in its manifest", Wanted: "a candidate with " + name}
+	}
+	got, err := candidate.HashFile(filepath.Join(c.Dir, filepath.FromSlash(name)))
+	if err != nil {
+		return err
+	}
+	if got != want {
+		return &fault.Error{Kind: fault.Usage, Thing: name,
+			Got: "sha256 " + got.SHA256, Wanted: want.SHA256 + " as candidate.json says",
+			Next: "export the candidate again"}
+	}
+	return nil
+}
+
+// replaceable tells whether dir is absent, empty or an evidence directory and
+// nothing else, so that a mistyped --out never costs anybody their files.
+func replaceable(dir string) error {
+	if dir == "" {
+		return &fault.Error{Kind: fault.Usage, Thing: "evidence directory", Got: "no path", Wanted: "one to write"}
+	}
+	entries, err := os.ReadDir(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return &fault.Error{Kind: fault.Usage, Thing: dir, Wanted: "a directory for evidence", Err: err}
+	}
+	for _, e := range entries {
+		if e.Name() != validate.EvidenceName && e.Name() != validate.VectorsName {
+			return &fault.Error{Kind: fault.Usage, Thing: dir, Got: "a directory that holds " + e.Name(),
+				Wanted: "a new one, or one of evidence alone", Next: "name another directory"}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,46 @@
+package measure
+
+import (
+	"maps"
+	"slices"
+
+	"github.com/embedgate/embedgate/pipeline/policy"
+	"github.com/embedgate/embedgate/validate"
+)
+
+// planOf fixes what will be measured, from the policy alone and before
+// anything runs, so that no result can change how many samples are taken.
+// Points come in the order of their first budget.
+func planOf(l policy.Latency) validate.Plan {
+	p := validate.Plan{Launches: l.Launches, Samples: l.Samples, Points: []validate.LatencyPoint{}}
+	for _, b := range l.Budgets {
+		pt := validate.LatencyPoint{Tokens: b.Tokens, Batch: b.Batch}
+		if !slices.Contains(p.Points, pt) {
+			p.Points = append(p.Points, pt)
+		}
+	}
+	return p
+}
+
+// samplesOf is how many samples of each point launch takes, counted from 1:
+// equal shares, the first launches taking what does not divide.
+func samplesOf(p validate.Plan, launch int) int {
+	n := p.Samples / p.Launches
+	if launch <= p.Samples%p.Launches {
+		n++
+	}
+	return n
+}
+
+// orderOf is the order of the points in a launch: rotated by one each time, so
+// that no point is always measured on the coldest or the hottest machine.
+func orderOf(p validate.Plan, launch int) []validate.LatencyPoint {
+	if len(p.Points) == 0 {
+		return nil
+	}
+	k := (launch - 1) % len(p.Points)
+	return slices.Concat(p.Points[k:], p.Points[:k])
+}
+
+// names are a map's keys in order, for messages.
+func names[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

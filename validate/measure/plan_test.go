@@ -1,0 +1,55 @@
+package measure
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+
+	"github.com/embedgate/embedgate/pipeline/policy"
+	"github.com/embedgate/embedgate/validate"
+)
+
+func TestThePlanHasEachPointOnceInTheOrderOfTheBudgets(t *testing.T) {
+	p := planOf(smallPolicy().Latency)
+	assert.Equal(t, validate.Plan{Launches: 3, Samples: 30, Points: []validate.LatencyPoint{{Tokens: 6, Batch: 1}, {Tokens: 16, Batch: 4}, {Tokens: 24, Batch: 1}}}, p)
+}
+
+func TestSamplesAreSharedOverTheLaunchesAndNoneIsLost(t *testing.T) {
+	for _, c := range []struct{ launches, samples int }{{3, 300}, {3, 301}, {4, 3}, {1, 7}} {
+		p := planOf(policy.Latency{Launches: c.launches, Samples: c.samples})
+		sum := 0
+		for n := 1; n <= c.launches; n++ {
+			sum += samplesOf(p, n)
+			assert.InDelta(t, c.samples/c.launches, samplesOf(p, n), 1)
+		}
+		assert.Equal(t, c.samples, sum)
+	}
+}
+
+func TestEachLaunchBeginsWithAnotherPoint(t *testing.T) {
+	p := planOf(smallPolicy().Latency)
+	first := map[int]bool{}
+	for n := 1; n <= 3; n++ {
+		o := orderOf(p, n)
+		assert.ElementsMatch(t, p.Points, o)
+		first[o[0].Tokens] = true
+	}
+	assert.Len(t, first, 3)
+	assert.Equal(t, orderOf(p, 1), orderOf(p, 4), "more launches than points begin again")
+	assert.Empty(t, orderOf(validate.Plan{Launches: 1}, 1))
+}
+
+func TestASpreadGoesFromTheShortestTextToTheLongest(t *testing.T) {
+	ids := make([][]int64, 100)
+	for i := range ids {
+		ids[i] = make([]int64, (i*37)%100)
+	}
+	s := spreadOf(ids, 32)
+	assert.Len(t, s, 32)
+	assert.Empty(t, ids[s[0]])
+	assert.Len(t, ids[s[31]], 99)
+	for k := 1; k < len(s); k++ {
+		assert.Less(t, len(ids[s[k-1]]), len(ids[s[k]]), "a text is picked once, shortest first")
+	}
+	assert.Len(t, spreadOf(ids[:5], 32), 5, "a small corpus is taken whole")
+}

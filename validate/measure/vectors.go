@@ -1,0 +1,184 @@
+package measure
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/embedgate/embedgate/providers"
+	"github.com/embedgate/embedgate/validate"
+)
+
+const (
+	corpusBatch  = 32 // the batch size in which padding is counted
+	spreadTexts  = 32 // texts whose invariance is looked at
+	positionRows = 8  // rows of a batch in which a text changes its place
+	concurrency  = 4  // goroutines on one session
+)
+
+// vectors embeds every golden text alone, then again in other company.
+func (w *worker) vectors(ctx context.Context, l loaded) error {
+	w.tell.tell(note{Stage: "vectors"})
+	v := &validate.Vectors{Dim: l.session.Dim()}
+	total := int64(len(w.job.Texts))
+	for i, text := range w.job.Texts {
+		v.IDs = append(v.IDs, l.tok.Append(nil, string(text), l.session.MaxTokens()))
+		var err error
+		if v.Primary, err = l.embed.EmbedOne(ctx, string(text), v.Primary); err != nil {
+			return fromSession(err)
+		}
+		if done := int64(i + 1); done%50 == 0 || done == total {
+			w.tell.tell(note{Message: "texts one by one", Done: done, Total: total, Unit: "texts"})
+		}
+	}
+	if err := w.saveVectors(*v); err != nil {
+		return err
+	}
+
+	spread := spreadOf(v.IDs, spreadTexts)
+	r := rerun{l: l, ids: v.IDs}
+	for _, step := range []struct {
+		name string
+		run  func(context.Context, []int) ([]int, []float32, error)
+	}{
+		{"padded", r.padded},
+		{"position", r.position},
+		{"concurrent", r.concurrent},
+	} {
+		w.tell.tell(note{Message: "texts again: " + step.name})
+		rows, vecs, err := step.run(ctx, spread)
+		if err != nil {
+			return fromSession(err)
+		}
+		v.Invariance = append(v.Invariance, validate.InvarianceRun{Name: step.name, Rows: rows, Vecs: vecs})
+	}
+
+	w.tell.tell(note{Message: "texts again: batches of 32"})
+	texts := make([]string, len(w.job.Texts))
+	rows := make([]int, len(texts))
+	for i, t := range w.job.Texts {
+		texts[i], rows[i] = string(t), i
+	}
+	vecs, count, err := l.embed.EmbedStats(ctx, texts, corpusBatch)
+	if err != nil {
+		return fromSession(err)
+	}
+	v.Invariance = append(v.Invariance, validate.InvarianceRun{Name: "batch-32", Rows: rows, Vecs: vecs})
+	w.part.Useful, w.part.Computed = count.Useful, count.Computed
+	return w.saveVectors(*v)
+}
+
+// saveVectors writes the vectors known so far, in evidence's own format and in
+// a directory of their own, then the part that names it.
+func (w *worker) saveVectors(v validate.Vectors) error {
+	dir := fmt.Sprintf("vectors-%d", len(v.Invariance))
+	if err := validate.WriteEvidence(filepath.Join(w.dir, dir), validate.Evidence{Raw: v}); err != nil {
+		return err
+	}
+	w.part.Vectors = dir
+	return w.save()
+}
+
+// rerun embeds texts again in other company, by their ids: what changes is the
+// batch, never the tokenizer.
+type rerun struct {
+	l   loaded
+	ids [][]int64
+}
+
+// batch runs texts of these indices as the rows of one batch, padded to the
+// longest.
+func (r rerun) batch(ctx context.Context, rows []int, out []float32) ([]float32, error) {
+	b := providers.Batch{Rows: len(rows)}
+	for _, i := range rows {
+		b.Cols = max(b.Cols, len(r.ids[i]))
+	}
+	pad := r.l.tok.PadID()
+	for _, i := range rows {
+		b.IDs = append(b.IDs, r.ids[i]...)
+		for c := range b.Cols {
+			if c < len(r.ids[i]) {
+				b.Mask = append(b.Mask, 1)
+			} else {
+				b.IDs, b.Mask = append(b.IDs, pad), append(b.Mask, 0)
+			}
+		}
+	}
+	return r.l.session.Run(ctx, b, out)
+}
+
+// padded runs each text beside a longer one, and writes down the text alone:
+// every other one beside the next longer, which pads by little, the rest
+// beside the longest of all, which may pad by hundreds. spread is sorted by
+// length.
+func (r rerun) padded(ctx context.Context, spread []int) (rows []int, vecs []float32, err error) {
+	dim := r.l.session.Dim()
+	longest := spread[len(spread)-1]
+	var out []float32
+	for k, i := range spread {
+		beside := longest
+		for _, j := range spread[k:] {
+			if k%2 == 0 && len(r.ids[j]) > len(r.ids[i]) {
+				beside = j
+				break
+			}
+		}
+		if len(r.ids[beside]) <= len(r.ids[i]) {
+			continue // of the greatest length: nothing can pad it
+		}
+		if out, err = r.batch(ctx, []int{i, beside}, out[:0]); err != nil {
+			return nil, nil, err
+		}
+		rows, vecs = append(rows, i), append(vecs, out[:dim]...)
+	}
+	return rows, vecs, nil
+}
+
+// position runs each text in two places of a batch of its neighbours in length.
+func (r rerun) position(ctx context.Context, spread []int) (rows []int, vecs []float32, err error) {
+	for k := 0; k < len(spread); k += positionRows {
+		group := spread[k:min(k+positionRows, len(spread))]
+		turned := make([]int, len(group))
+		for p, i := range group {
+			turned[(p+len(group)/2+1)%len(group)] = i
+		}
+		for _, order := range [][]int{group, turned} {
+			if vecs, err = r.batch(ctx, order, vecs); err != nil {
+				return nil, nil, err
+			}
+			rows = append(rows, order...)
+		}
+	}
+	return rows, vecs, nil
+}
+
+// concurrent runs every text from several goroutines on the one session, each
+// in another order, so that long and short texts meet.
+func (r rerun) concurrent(ctx context.Context, spread []int) ([]int, []float32, error) {
+	rows := make([][]int, concurrency)
+	vecs := make([][]float32, concurrency)
+	g, ctx := errgroup.WithContext(ctx)
+	for c := range concurrency {
+		g.Go(func() (err error) {
+			for k := range spread {
+				i := spread[(k+c*len(spread)/concurrency)%len(spread)]
+				if vecs[c], err = r.batch(ctx, []int{i}, vecs[c]); err != nil {
+					return err
+				}
+				rows[c] = append(rows[c], i)
+			}
+			return nil
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return nil, nil, err
+	}
+	var allRows []int
+	var allVecs []float32
+	for c := range concurrency {
+		allRows, allVecs = append(allRows, rows[c]...), append(allVecs, vecs[c]...)
+	}
+	return allRows, allVecs, nil
+}
