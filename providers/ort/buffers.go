@@ -5,6 +5,8 @@ import (
 	"math"
 
 	ort "github.com/yalue/onnxruntime_go"
+
+	"github.com/embedgate/embedgate/pipeline/fault"
 )
 
 // maxShapes is how many shapes keep their tensors. Making them costs some ten
@@ -52,7 +54,8 @@ func (c *integers[T]) set(src []int64) error {
 	}
 	for i, x := range src {
 		if x > math.MaxInt32 {
-			return fmt.Errorf("id %d at position %d: over the model's int32 input", x, i)
+			return &fault.Error{Kind: fault.Usage, Thing: "batch", Got: fmt.Sprintf("id %d at position %d", x, i),
+				Wanted: "ids that fit the model's int32 input"}
 		}
 		c.data[i] = T(x)
 	}

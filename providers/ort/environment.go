@@ -39,6 +39,9 @@ var process struct {
 func load(path string) (library, error) {
 	process.Lock()
 	defer process.Unlock()
+	if path == "" {
+		return library{}, missingLibrary(path, nil)
+	}
 	real, err := filepath.EvalSymlinks(path)
 	if err != nil {
 		return library{}, missingLibrary(path, err)

@@ -1,0 +1,71 @@
+package ort
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/embedgate/embedgate/export/candidate"
+	"github.com/embedgate/embedgate/export/exporttest"
+	"github.com/embedgate/embedgate/providers"
+	"github.com/embedgate/embedgate/providers/providertest"
+)
+
+// conforms runs the suite on model, which has that vocabulary.
+func conforms(t *testing.T, c Config, f providertest.Facts) {
+	f.Provider, f.Dim, f.MaxTokens, f.Normalize = "cpu", c.Embedding.Dimension, c.Embedding.MaxTokens, c.Embedding.Normalize
+	providertest.Run(t, func(t providertest.T) providers.Session {
+		s, err := Open(background, c)
+		require.NoError(t, err)
+		return s
+	}, f)
+}
+
+// long is lookup behind a chain of operators that change nothing in the end:
+// a run long enough to be cancelled in its middle.
+func long() graph {
+	g := lookup("last_hidden_state", tInt64)
+	g.nodes[0].out = []string{"x0"}
+	const n = 300
+	for i := range n {
+		g.nodes = append(g.nodes, node{op: "Neg", in: []string{fmt.Sprint("x", i)}, out: []string{fmt.Sprint("x", i+1)}})
+	}
+	g.nodes[n].out = []string{"last_hidden_state"}
+	return g
+}
+
+func TestTheCPUConformsOnAHandWrittenModel(t *testing.T) {
+	conforms(t, config(t, long().write(t), handEmbedding(candidate.PoolMean, true)),
+		providertest.Facts{Vocab: handVocab, Tolerance: 1e-6, SlowRows: 4096})
+}
+
+func TestTheCPUConformsOnATinyBERT(t *testing.T) {
+	if testing.Short() {
+		t.Skip("exports a model with torch")
+	}
+	c := exporttest.TinyCandidate(t)
+	conforms(t, config(t, variant(c), c.Manifest.Embedding),
+		providertest.Facts{Vocab: vocabulary(t, c), Tolerance: 1e-6, SlowRows: 128})
+}
+
+// variant is the path of a candidate's fp32 model.
+func variant(c candidate.Candidate) string {
+	return filepath.Join(c.Dir, c.Manifest.Variants["fp32"].File)
+}
+
+// vocabulary is the size of a candidate's vocabulary, from its config.json.
+func vocabulary(t testing.TB, c candidate.Candidate) int64 {
+	t.Helper()
+	raw, err := os.ReadFile(filepath.Join(c.Dir, "config.json"))
+	require.NoError(t, err)
+	var config struct {
+		VocabSize int64 `json:"vocab_size"`
+	}
+	require.NoError(t, json.Unmarshal(raw, &config))
+	require.Positive(t, config.VocabSize)
+	return config.VocabSize
+}
