@@ -1,6 +1,7 @@
 package validate
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/embedgate/embedgate/providers"
@@ -43,7 +44,8 @@ type Evidence struct {
 	Cold          []ColdStart  `json:"cold"`
 	Memory        []MemoryPeak `json:"memory"`
 
-	Raw Vectors `json:"-"` // read from vectors.safetensors
+	Raw    Vectors `json:"-"` // read from vectors.safetensors
+	Digest string  `json:"-"` // sha256 of evidence.json's bytes, set by ReadEvidence
 }
 
 // NotMeasured says why a provider could not be measured here, and the remedy.
@@ -127,6 +129,12 @@ type Vectors struct {
 	IDs        [][]int64 // per golden text, as this machine's tokenizer gave them
 	Primary    []float32 // texts × Dim
 	Invariance []InvarianceRun
+	SHA256     string // of the file they were read from, set by ReadEvidence
+}
+
+// Empty tells whether nothing was measured at all.
+func (v Vectors) Empty() bool {
+	return len(v.IDs) == 0 && len(v.Primary) == 0 && len(v.Invariance) == 0
 }
 
 // InvarianceRun is the same texts run in another way; it must give the same
@@ -136,4 +144,13 @@ type InvarianceRun struct {
 	Name string // "batch-32", "padded", "position", "concurrent"
 	Rows []int  // indices of golden texts
 	Vecs []float32
+}
+
+// Label is "16 tokens", with the batch when it is not 1.
+func (p LatencyPoint) Label() string {
+	s := fmt.Sprintf("%d tokens", p.Tokens)
+	if p.Batch != 1 {
+		s += fmt.Sprintf(" × %d", p.Batch)
+	}
+	return s
 }

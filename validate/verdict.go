@@ -1,5 +1,7 @@
 package validate
 
+import "slices"
+
 // Result is a check's answer.
 type Result string
 
@@ -11,6 +13,27 @@ const (
 	NotMeasuredR Result = "NOT MEASURED"
 	Reported     Result = "REPORTED" // measured for the record; no gate
 )
+
+// severity orders results from harmless to worst; it is negative for a result
+// that does not exist.
+func severity(r Result) int {
+	return slices.Index([]Result{Reported, Pass, Inconclusive, NotMeasuredR, Fail}, r)
+}
+
+// worst returns the worst of the findings' results, and Fail for none: what
+// nobody looked at has not passed.
+func worst(findings []Finding) Result {
+	r := Fail
+	for i, f := range findings {
+		if i == 0 || severity(f.Result) < 0 || severity(f.Result) > severity(r) {
+			r = f.Result
+		}
+		if severity(r) < 0 {
+			return Fail
+		}
+	}
+	return r
+}
 
 // VerdictSchema is the version of a verdict's JSON.
 const VerdictSchema = 1
@@ -43,9 +66,11 @@ type Row struct {
 // LatencySummary is for people; judged values are in the findings.
 type LatencySummary struct {
 	LatencyPoint
-	N                   int     `json:"n"`
-	EffectiveN          float64 `json:"effective_n"`
-	P50NS, P95NS, P99NS int64
+	N          int     `json:"n"`
+	EffectiveN float64 `json:"effective_n"`
+	P50NS      int64   `json:"p50_ns"`
+	P95NS      int64   `json:"p95_ns"`
+	P99NS      int64   `json:"p99_ns"`
 }
 
 // ParitySummary is for people; judged values are in the findings.
@@ -73,4 +98,18 @@ type Verdict struct {
 	Rows      []Row     `json:"rows"`
 	SelfTest  []Finding `json:"self_test"`         // one a known-bad case: PASS means the gate refused it
 	Missing   []string  `json:"missing,omitempty"` // required providers without passing evidence
+	Foreign   bool      `json:"foreign,omitempty"` // of a model that somebody else exported: never published
+
+	Digest string `json:"-"` // sha256 of the file's bytes, set by ReadVerdict
+}
+
+// SelfTestPassed tells whether the gate refused every known-bad case that it
+// was shown. A gate that did not is broken, and so is its verdict.
+func (v Verdict) SelfTestPassed() bool {
+	for _, f := range v.SelfTest {
+		if f.Result != Pass {
+			return false
+		}
+	}
+	return len(v.SelfTest) > 0
 }

@@ -1,0 +1,156 @@
+package validate
+
+import (
+	"errors"
+	"maps"
+	"slices"
+
+	"github.com/embedgate/embedgate/export/candidate"
+	"github.com/embedgate/embedgate/golden"
+)
+
+const otherDigest = "0000000000000000000000000000000000000000000000000000000000000bad"
+
+// badIntegrity is evidence that must not be believed, one lie at a time.
+func badIntegrity() []badCase {
+	evidence := func(name, item string, spoil func(e *Evidence)) badCase {
+		return badCase{name: name, item: item, spoil: func(c *gateCase) bool { spoil(&c.evidence); return true }}
+	}
+	return []badCase{
+		evidence("a stale candidate digest", "binding", func(e *Evidence) { e.Candidate = otherDigest }),
+		evidence("a stale policy digest", "binding", func(e *Evidence) { e.Policy = otherDigest }),
+		evidence("a stale golden digest", "binding", func(e *Evidence) { e.Golden = otherDigest }),
+		{name: "the answer to another plan", item: "binding", spoil: func(c *gateCase) bool {
+			c.evidence.Nonce += "-other"
+			return c.nonce != ""
+		}},
+		evidence("vectors changed after measuring", "binding", func(e *Evidence) { e.Raw.SHA256 = otherDigest }),
+		evidence("a session on another provider", "binding", func(e *Evidence) { e.Session.Provider += "-other" }),
+		{name: "a broken graph", item: "graph", spoil: func(c *gateCase) bool {
+			c.graph = errors.New("truncated")
+			return true
+		}},
+		{name: "weights that the golden was not made from", item: "source", spoil: func(c *gateCase) bool {
+			files := maps.Clone(c.candidate.Manifest.Source.Files)
+			pins := maps.Clone(c.policy.Model.Files)
+			for name := range files {
+				if isWeights(name) {
+					files[name], pins[name] = otherDigest, otherDigest
+				}
+			}
+			c.candidate.Manifest.Source.Files, c.policy.Model.Files = files, pins
+			return !c.foreign
+		}},
+		{name: "pooling swapped", item: "embedding", spoil: func(c *gateCase) bool {
+			c.candidate.Manifest.Embedding.Pooling = candidate.PoolCLS
+			if c.golden.Pooling == string(candidate.PoolCLS) {
+				c.candidate.Manifest.Embedding.Pooling = candidate.PoolMean
+			}
+			return true
+		}},
+		{name: "a variant of another precision", item: "variant", spoil: func(c *gateCase) bool {
+			variants := maps.Clone(c.candidate.Manifest.Variants)
+			v := variants[c.evidence.Variant]
+			v.Precision += "-other"
+			variants[c.evidence.Variant] = v
+			c.candidate.Manifest.Variants = variants
+			return true
+		}},
+		evidence("a crash", "child process", func(e *Evidence) { e.Crash = &Crash{Stage: "latency", Signal: "SIGSEGV"} }),
+		evidence("a sample left out", "plan", func(e *Evidence) {
+			e.Latency[0].SamplesNS = e.Latency[0].SamplesNS[1:]
+		}),
+		evidence("a launch left out", "plan", func(e *Evidence) { e.Latency = e.Latency[1:] }),
+		evidence("a launch measured twice", "plan", func(e *Evidence) { e.Latency = append(e.Latency, e.Latency[0]) }),
+		evidence("a negative duration", "numbers", func(e *Evidence) { e.Latency[0].SamplesNS[0] *= -1 }),
+		evidence("a forged cold start", "numbers", func(e *Evidence) {
+			e.Cold[0].LoadNS = 2*e.Cold[0].FromStartNS + 2*int64(clockSlack)
+		}),
+	}
+}
+
+// knownGood is a case that holds evidence as good as float32 allows: the golden
+// itself, rounded, measured well within every budget. The candidate is one that
+// the golden fits; the thresholds are the policy's own.
+func knownGood(in Input, r *reference, provider, variant string) gateCase {
+	const nonce, launchOfVectors = "self-test", 0
+	p := in.Policy
+	p.Model.Name = r.Model
+	p.Model.Files = maps.Clone(r.Source)
+	class := p.Variants[variant].Precision
+	c := gateCase{
+		policy: p, golden: r, nonce: nonce, class: class,
+		candidate: candidate.Candidate{
+			Digest: "self-test",
+			Manifest: candidate.Manifest{
+				Schema: candidate.Schema, Model: r.Model,
+				Source:    candidate.Source{Files: maps.Clone(r.Source)},
+				Embedding: embeddingThatFits(r.Set),
+				Variants:  map[string]candidate.Variant{variant: {Precision: class}},
+			},
+		},
+	}
+	e := Evidence{
+		Schema: EvidenceSchema, Provider: provider, Variant: variant,
+		Candidate: c.candidate.Digest, Policy: p.Digest, Golden: r.Digest, Nonce: nonce,
+		Plan: planOf(p.Latency), VectorsSHA256: "self-test",
+		Raw: Vectors{Dim: r.Dim, Primary: narrow(r.vecs), SHA256: "self-test"},
+	}
+	e.Session.Provider = provider
+	rows := make([]int, len(r.Texts))
+	for i := range rows {
+		rows[i] = i
+		e.Raw.IDs = append(e.Raw.IDs, slices.Clone(r.IDs[i]))
+		e.Useful += int64(len(r.IDs[i]))
+	}
+	e.Computed = e.Useful
+	for _, name := range Company() {
+		e.Raw.Invariance = append(e.Raw.Invariance, InvarianceRun{Name: name, Rows: slices.Clone(rows), Vecs: slices.Clone(e.Raw.Primary)})
+	}
+	cold, memory := int64(p.ColdStart.Budget), int64(p.Memory.Budget)
+	for launch := 1; launch <= p.Latency.Launches; launch++ {
+		for _, pt := range e.Plan.Points {
+			e.Latency = append(e.Latency, LatencyRun{
+				Launch: launch, LatencyPoint: pt, StealTicks: 0, TotalTicks: 1000,
+				SamplesNS:     repeat(max(tightest(c, pt)/10, 1), p.Latency.Samples/p.Latency.Launches),
+				CalibrationNS: repeat(1e6, 16),
+			})
+		}
+		e.Cold = append(e.Cold, ColdStart{Launch: launch, LoadNS: max(cold/8, 1), FirstNS: max(cold/8, 1), FromStartNS: max(cold/2, 1)})
+		e.Memory = append(e.Memory, MemoryPeak{Launch: launch, RSS: max(memory/2, 1)})
+	}
+	e.Memory = append(e.Memory, MemoryPeak{Launch: launchOfVectors, RSS: max(memory/2, 1)})
+	c.evidence = e
+	return c
+}
+
+func embeddingThatFits(g golden.Set) candidate.Embedding {
+	return candidate.Embedding{Pooling: candidate.Pooling(g.Pooling), Normalize: g.Normalize, MaxTokens: g.MaxTokens, Dimension: g.Dim}
+}
+
+// tightest is the smallest budget at a point, in ns.
+func tightest(c gateCase, p LatencyPoint) int64 {
+	least := int64(1 << 62)
+	for _, b := range c.policy.Latency.Budgets {
+		if (LatencyPoint{b.Tokens, b.Batch}) == p {
+			least = min(least, int64(b.Budget))
+		}
+	}
+	return least
+}
+
+func narrow(v []float64) []float32 {
+	n := make([]float32, len(v))
+	for i, x := range v {
+		n[i] = float32(x)
+	}
+	return n
+}
+
+func repeat(v int64, n int) []int64 {
+	s := make([]int64, n)
+	for i := range s {
+		s[i] = v
+	}
+	return s
+}

@@ -1,0 +1,127 @@
+package validate
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+
+	"github.com/embedgate/embedgate/export/candidate"
+	"github.com/embedgate/embedgate/pipeline/policy"
+)
+
+// A gateCase is one provider × variant with everything that a check may look
+// at. Checks change nothing in it.
+type gateCase struct {
+	policy    policy.Policy
+	golden    *reference
+	candidate candidate.Candidate
+	graph     error // what reading the variant's graph found
+	nonce     string
+	foreign   bool
+	class     candidate.Precision // what the policy says the variant is
+	evidence  Evidence
+}
+
+// An opinion is what one check says of a case.
+type opinion struct {
+	findings []Finding
+	latency  []LatencySummary
+	parity   *ParitySummary
+}
+
+// A check is one thing that the gate proves, together with the known-bad cases
+// that it must refuse in every run. A check without one would be believed
+// unproven, and fails the self-test.
+type check struct {
+	name string
+	// holds tells whether evidence that a crash cut short still has what this
+	// check looks at.
+	holds func(Evidence) bool
+	judge func(gateCase) opinion
+	bad   []badCase
+}
+
+// A badCase spoils a good case in one way.
+type badCase struct {
+	name string
+	// item begins the name of the finding that must refuse it; empty: any of
+	// the check's.
+	item string
+	// want is the result that it must get; empty: Fail.
+	want Result
+	// spoil changes the case, whose evidence is a copy of its own. It returns
+	// false where there is nothing to spoil, such as a budget that gates
+	// nothing.
+	spoil func(*gateCase) bool
+}
+
+// checks is everything that the gate proves, in the order in which it is shown.
+// A new check is a value of its own in a file of its own, added here.
+func checks() []check {
+	return []check{
+		integrityCheck(),
+		tokensCheck(),
+		parityCheck(),
+		invarianceCheck(),
+		latencyCheck(),
+		coldStartCheck(),
+		memoryCheck(),
+	}
+}
+
+// problems collects what is wrong with one item.
+type problems []string
+
+func (p *problems) add(format string, args ...any) { *p = append(*p, fmt.Sprintf(format, args...)) }
+
+// finding is Pass without problems; else Fail, naming the first one.
+func (p problems) finding(f Finding) Finding {
+	f.Value = float64(len(p))
+	if len(p) == 0 {
+		f.Result, f.Next = Pass, ""
+		return f
+	}
+	f.Result, f.Measured = Fail, p[0]
+	if n := len(p) - 1; n > 0 {
+		f.Measured += fmt.Sprintf(" (and %d more)", n)
+	}
+	return f
+}
+
+// short is a digest as shown to people.
+func short(digest string) string {
+	if digest == "" {
+		return "none"
+	}
+	if len(digest) > 12 {
+		return digest[:12]
+	}
+	return digest
+}
+
+// plural counts things in words.
+func plural(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return strconv.Itoa(n) + " " + many
+}
+
+// number writes a measured value so that a difference from a threshold shows.
+func number(v float64) string {
+	if a := math.Abs(v); a != 0 && (a < 1e-3 || a >= 1e6) {
+		return strconv.FormatFloat(v, 'e', 2, 64)
+	}
+	return strconv.FormatFloat(v, 'f', -1, 64)
+}
+
+// cosine writes nine digits: an fp32 threshold has six nines.
+func cosineText(v float64) string { return strconv.FormatFloat(v, 'f', 9, 64) }
+
+// finite makes v fit for JSON, which has no NaN.
+func finite(v float64) float64 {
+	if math.IsNaN(v) || math.IsInf(v, 0) {
+		return 0
+	}
+	return v
+}

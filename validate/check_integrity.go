@@ -1,0 +1,343 @@
+package validate
+
+import (
+	"maps"
+	"path"
+	"slices"
+	"time"
+
+	"github.com/embedgate/embedgate/export/candidate"
+	"github.com/embedgate/embedgate/pipeline/policy"
+)
+
+// integrityCheck proves that the evidence is about this candidate, policy and
+// golden, that it is complete, and that its numbers can have been measured.
+func integrityCheck() check {
+	return check{
+		name:  "integrity",
+		holds: func(Evidence) bool { return true },
+		judge: func(c gateCase) opinion {
+			f := []Finding{bindingOf(c), graphOf(c), sourceOf(c), embeddingOf(c), variantOf(c)}
+			if crash, ok := crashOf(c); ok {
+				return opinion{findings: append(f, crash)}
+			}
+			return opinion{findings: append(f, planOfCase(c), numbersOf(c))}
+		},
+		bad: badIntegrity(),
+	}
+}
+
+func bindingOf(c gateCase) Finding {
+	var p problems
+	e := c.evidence
+	for _, b := range []struct{ what, got, want string }{
+		{"candidate", e.Candidate, c.candidate.Digest},
+		{"policy", e.Policy, c.policy.Digest},
+		{"golden", e.Golden, c.golden.Digest},
+	} {
+		if b.want == "" || b.got != b.want {
+			p.add("measured with %s %s, not %s", b.what, short(b.got), short(b.want))
+		}
+	}
+	if c.nonce != "" && e.Nonce != c.nonce {
+		p.add("answers plan %s, not %s", short(clip(e.Nonce)), short(clip(c.nonce)))
+	}
+	switch {
+	case e.Raw.Empty() && e.VectorsSHA256 == "":
+	case e.VectorsSHA256 == "" || e.Raw.SHA256 != e.VectorsSHA256:
+		p.add("vectors are sha256 %s, and evidence.json names %s", short(e.Raw.SHA256), short(e.VectorsSHA256))
+	}
+	opened := e.NotMeasured == nil && (e.Crash == nil || e.Session.Provider != "")
+	if opened && e.Session.Provider != e.Provider {
+		p.add("the session was opened on provider %q, and the evidence says %q", clip(e.Session.Provider), clip(e.Provider))
+	}
+	if e.NotMeasured != nil && (!e.Raw.Empty() || e.Crash != nil || len(e.Latency)+len(e.Cold)+len(e.Memory) > 0) {
+		p.add("says that nothing was measured, and holds measurements")
+	}
+	return p.finding(Finding{
+		Check: "integrity", Item: "binding",
+		Measured: "bound to candidate " + short(c.candidate.Digest), Threshold: "this candidate, policy, golden and plan",
+		Next: "Measure this candidate again with this policy and golden; evidence of another one proves nothing about it.",
+	})
+}
+
+func graphOf(c gateCase) Finding {
+	var p problems
+	if c.graph != nil {
+		p.add("%s", clip(c.graph.Error()))
+	}
+	return p.finding(Finding{
+		Check: "integrity", Item: "graph", Measured: "valid", Threshold: "valid ONNX, no external data, no custom-op domain",
+		Next: "Export the model again; a graph that cannot be read whole, that keeps weights in other files or that needs custom operators cannot be released.",
+	})
+}
+
+// sourceOf holds the candidate's source files against the golden's and the
+// policy's: golden vectors of other weights prove nothing.
+func sourceOf(c gateCase) Finding {
+	f := Finding{
+		Check: "integrity", Item: "source", Measured: "the golden's source files", Threshold: "the golden's weights, as the policy pins them",
+		Next: "Export from the files that the policy pins, or, if the new files are meant, make the golden again from them with `embedgate golden`.",
+	}
+	if c.foreign {
+		f.Result, f.Measured, f.Threshold, f.Next = Reported, "not known: somebody else's export", "none", ""
+		return f
+	}
+	var p problems
+	have := c.candidate.Manifest.Source.Files
+	weights := 0
+	for _, name := range slices.Sorted(maps.Keys(c.golden.Source)) {
+		want := c.golden.Source[name]
+		got, ok := have[name]
+		weightsFile := isWeights(name)
+		switch {
+		case !ok && weightsFile:
+			p.add("%s is no source of this candidate, and the golden was made from it", clip(name))
+		case ok && got != want:
+			p.add("%s is sha256 %s, and the golden was made from %s", clip(name), short(got), short(want))
+		case ok && weightsFile:
+			weights++
+		}
+	}
+	if weights == 0 && len(p) == 0 {
+		p.add("candidate and golden name no weights file in common")
+	}
+	for _, name := range slices.Sorted(maps.Keys(have)) {
+		if pin := c.policy.Model.Files[name]; pin != have[name] {
+			p.add("%s is sha256 %s, and the policy pins %s", clip(name), short(have[name]), short(pin))
+		}
+	}
+	return p.finding(f)
+}
+
+// isWeights tells whether a source file holds weights; only safetensors may.
+func isWeights(name string) bool { return path.Ext(name) == ".safetensors" }
+
+func embeddingOf(c gateCase) Finding {
+	var p problems
+	m, g := c.candidate.Manifest.Embedding, c.golden
+	if m.Pooling != candidate.Pooling(g.Pooling) {
+		p.add("pooling is %q, the golden's %q", m.Pooling, g.Pooling)
+	}
+	if m.Normalize != g.Normalize {
+		p.add("normalisation is %v, the golden's %v", m.Normalize, g.Normalize)
+	}
+	if m.MaxTokens != g.MaxTokens {
+		p.add("max tokens is %d, the golden's %d", m.MaxTokens, g.MaxTokens)
+	}
+	if m.Dimension != g.Dim {
+		p.add("dimension is %d, the golden's %d", m.Dimension, g.Dim)
+	}
+	if c.candidate.Manifest.Model != g.Model || c.policy.Model.Name != g.Model {
+		p.add("the model is %q, the policy's %q, the golden's %q", clip(c.candidate.Manifest.Model), clip(c.policy.Model.Name), clip(g.Model))
+	}
+	return p.finding(Finding{
+		Check: "integrity", Item: "embedding", Measured: "the golden's configuration", Threshold: "model, pooling, normalisation, max tokens and dimension as in the golden",
+		Next: "Look at modules.json, 1_Pooling/config.json and sentence_bert_config.json of the source; if the new configuration is meant, make the golden again.",
+	})
+}
+
+func variantOf(c gateCase) Finding {
+	var p problems
+	v := c.evidence.Variant
+	want, inPolicy := c.policy.Variants[v]
+	got, inCandidate := c.candidate.Manifest.Variants[v]
+	provider, known := c.policy.Providers[c.evidence.Provider]
+	switch {
+	case !known:
+		p.add("the policy has no provider %q", clip(c.evidence.Provider))
+	case !slices.Contains(provider.Variants, v):
+		p.add("the policy does not accept variant %q on %s", clip(v), c.evidence.Provider)
+	}
+	switch {
+	case !inPolicy:
+		p.add("the policy has no variant %q", clip(v))
+	case !inCandidate:
+		p.add("the candidate has no variant %q", clip(v))
+	case got.Precision != want.Precision:
+		p.add("variant %s is %q in the candidate and %q in the policy", v, got.Precision, want.Precision)
+	}
+	return p.finding(Finding{
+		Check: "integrity", Item: "variant", Measured: string(want.Precision), Threshold: "a variant of the candidate, of the policy's precision",
+		Next: "Add the variant to policy.yaml with its precision, and to the provider's variants, or measure one that is there.",
+	})
+}
+
+func crashOf(c gateCase) (Finding, bool) {
+	crash := c.evidence.Crash
+	if crash == nil {
+		return Finding{}, false
+	}
+	f := Finding{
+		Check: "integrity", Item: "child process", Result: Fail, Threshold: "ends by itself", Value: float64(crash.Exit),
+		Measured: "exited with code " + number(float64(crash.Exit)),
+		Next:     "The runtime ended the measuring process. Look at the library and driver versions with `embedgate doctor`, then measure again.",
+	}
+	if crash.Signal != "" {
+		f.Measured = "killed by " + clip(crash.Signal)
+	}
+	if crash.Stage != "" {
+		f.Measured += " during " + clip(crash.Stage)
+	}
+	if crash.Stderr != "" {
+		f.Warnings = []string{"its last words: " + clip(crash.Stderr)}
+	}
+	return f, true
+}
+
+// planOf is what a policy wants measured, before anybody measures.
+func planOf(l policy.Latency) Plan {
+	p := Plan{Launches: l.Launches, Samples: l.Samples}
+	for _, b := range l.Budgets {
+		if pt := (LatencyPoint{b.Tokens, b.Batch}); !slices.Contains(p.Points, pt) {
+			p.Points = append(p.Points, pt)
+		}
+	}
+	return p
+}
+
+// planOfCase proves that exactly the planned samples are there: who may leave
+// some out, or measure until it fits, can pass anything.
+func planOfCase(c gateCase) Finding {
+	var p problems
+	e := c.evidence
+	want := planOf(c.policy.Latency)
+	if e.Plan.Launches != want.Launches || e.Plan.Samples != want.Samples {
+		p.add("planned %d samples over %d launches, the policy wants %d over %d", e.Plan.Samples, e.Plan.Launches, want.Samples, want.Launches)
+	}
+	if !samePoints(e.Plan.Points, want.Points) {
+		p.add("planned other lengths than the policy: %v, wanted %v", clip(points(e.Plan.Points)), points(want.Points))
+	}
+	type at struct {
+		LatencyPoint
+		launch int
+	}
+	seen := map[at]int{}
+	for _, r := range e.Latency {
+		seen[at{r.LatencyPoint, r.Launch}]++
+		switch {
+		case !slices.Contains(want.Points, r.LatencyPoint):
+			p.add("samples at %s, which the policy does not name", r.Label())
+		case r.Launch < 1 || r.Launch > want.Launches:
+			p.add("launch %d of %d", r.Launch, want.Launches)
+		}
+	}
+	for _, pt := range want.Points {
+		total := 0
+		for launch := 1; launch <= want.Launches; launch++ {
+			if n := seen[at{pt, launch}]; n != 1 {
+				p.add("%s: launch %d is there %d times, not once", pt.Label(), launch, n)
+			}
+		}
+		for _, r := range e.Latency {
+			if r.LatencyPoint == pt {
+				total += len(r.SamplesNS)
+				if n, least := len(r.SamplesNS), want.Samples/max(want.Launches, 1); n < least || n > least+1 {
+					p.add("%s: %d samples in launch %d, an equal share is %d", pt.Label(), n, r.Launch, least)
+				}
+			}
+		}
+		if total != want.Samples {
+			p.add("%s: %d samples, not %d", pt.Label(), total, want.Samples)
+		}
+	}
+	for _, l := range []struct {
+		what     string
+		launches []int
+	}{
+		{"cold start", launchesOf(e.Cold, func(s ColdStart) int { return s.Launch })},
+		{"memory", launchesOf(e.Memory, func(s MemoryPeak) int { return s.Launch })},
+	} {
+		for launch := 1; launch <= want.Launches; launch++ {
+			if !slices.Contains(l.launches, launch) {
+				p.add("%s of launch %d is missing", l.what, launch)
+			}
+		}
+		slices.Sort(l.launches)
+		if n := len(l.launches); len(slices.Compact(l.launches)) != n {
+			p.add("%s: a launch is there twice", l.what)
+		}
+	}
+	return p.finding(Finding{
+		Check: "integrity", Item: "plan",
+		Measured:  plural(want.Samples, "sample", "samples") + " × " + plural(len(want.Points), "length", "lengths") + " over " + plural(want.Launches, "launch", "launches"),
+		Threshold: "exactly what the policy planned",
+		Next:      "Measure again, whole; samples that were left out, added or repeated prove nothing.",
+	})
+}
+
+func launchesOf[T any](all []T, launch func(T) int) (l []int) {
+	for _, a := range all {
+		l = append(l, launch(a))
+	}
+	return l
+}
+
+func samePoints(a, b []LatencyPoint) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for _, p := range a {
+		if !slices.Contains(b, p) {
+			return false
+		}
+	}
+	for _, p := range b {
+		if !slices.Contains(a, p) {
+			return false
+		}
+	}
+	return true
+}
+
+func points(all []LatencyPoint) (s string) {
+	for i, p := range all {
+		if i > 0 {
+			s += ", "
+		}
+		s += p.Label()
+	}
+	return s
+}
+
+// clockSlack is how far two clocks of one machine may disagree.
+const clockSlack = 20 * time.Millisecond
+
+// numbersOf refuses numbers that no machine can have measured.
+func numbersOf(c gateCase) Finding {
+	var p problems
+	e := c.evidence
+	for _, r := range e.Latency {
+		if i := slices.IndexFunc(r.SamplesNS, notPositive); i >= 0 {
+			p.add("%s, launch %d: sample %d lasts %d ns", r.Label(), r.Launch, i, r.SamplesNS[i])
+		}
+		if i := slices.IndexFunc(r.CalibrationNS, notPositive); i >= 0 {
+			p.add("%s, launch %d: calibration %d lasts %d ns", r.Label(), r.Launch, i, r.CalibrationNS[i])
+		}
+		if r.StealTicks < -1 || r.StealTicks >= 0 && r.StealTicks > r.TotalTicks {
+			p.add("%s, launch %d: %d of %d ticks stolen", r.Label(), r.Launch, r.StealTicks, r.TotalTicks)
+		}
+	}
+	for _, s := range e.Cold {
+		switch {
+		case s.LoadNS <= 0 || s.FirstNS <= 0 || s.FromStartNS <= 0:
+			p.add("cold start of launch %d: %d ns to load, %d ns to the first vector, %d ns from the start", s.Launch, s.LoadNS, s.FirstNS, s.FromStartNS)
+		case s.LoadNS > s.FromStartNS+int64(clockSlack) || s.FirstNS > s.FromStartNS-s.LoadNS+int64(clockSlack):
+			p.add("cold start of launch %d: its parts last longer than the whole", s.Launch)
+		}
+	}
+	for _, m := range e.Memory {
+		if m.RSS <= 0 {
+			p.add("memory of launch %d: %d bytes", m.Launch, m.RSS)
+		}
+	}
+	if e.Useful < 0 || e.Computed < e.Useful {
+		p.add("%d useful tokens of %d computed", e.Useful, e.Computed)
+	}
+	return p.finding(Finding{
+		Check: "integrity", Item: "numbers", Measured: "possible", Threshold: "durations and sizes above zero, parts within the whole",
+		Next: "Measure again; if it comes back, the clock of that machine is broken or the evidence was edited.",
+	})
+}
+
+func notPositive(n int64) bool { return n <= 0 }

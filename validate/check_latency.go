@@ -1,0 +1,166 @@
+package validate
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/embedgate/embedgate/pipeline/policy"
+	"github.com/embedgate/embedgate/validate/stats"
+)
+
+// latencyCheck proves each percentile budget by an exact test over several
+// launches.
+func latencyCheck() check {
+	return check{
+		name: "latency",
+		// Samples that a crash cut short are too few for what was planned.
+		holds: func(Evidence) bool { return false },
+		judge: judgeLatency,
+		bad:   badLatency(),
+	}
+}
+
+func judgeLatency(c gateCase) opinion {
+	var o opinion
+	for _, b := range c.policy.Latency.Budgets {
+		p := LatencyPoint{b.Tokens, b.Batch}
+		s := samplesAt(c.evidence, p)
+		before := s.decide(b)
+		d := s.noise.Under(before, s.launches, statsBudget(b))
+		o.findings = append(o.findings, s.finding(b, before, d, b.Gates(c.class)))
+		if !slices.ContainsFunc(o.latency, func(l LatencySummary) bool { return l.LatencyPoint == p }) && len(s.all) > 0 {
+			o.latency = append(o.latency, LatencySummary{
+				LatencyPoint: p, N: len(s.all), EffectiveN: d.Effective,
+				P50NS: stats.Percentile(s.all, 0.50), P95NS: stats.Percentile(s.all, 0.95), P99NS: stats.Percentile(s.all, 0.99),
+			})
+		}
+	}
+	return o
+}
+
+// pointSamples is all that was measured at one length.
+type pointSamples struct {
+	point    LatencyPoint
+	launches [][]float64
+	all      []int64
+	noise    stats.Noise
+}
+
+func samplesAt(e Evidence, p LatencyPoint) pointSamples {
+	s := pointSamples{point: p}
+	var calibration []float64
+	stolen, total := int64(0), int64(0)
+	runs := slices.Clone(e.Latency)
+	slices.SortStableFunc(runs, func(a, b LatencyRun) int { return a.Launch - b.Launch })
+	for _, r := range runs {
+		if r.LatencyPoint != p {
+			continue
+		}
+		launch := make([]float64, len(r.SamplesNS))
+		for i, n := range r.SamplesNS {
+			launch[i] = float64(n)
+		}
+		s.launches = append(s.launches, launch)
+		s.all = append(s.all, r.SamplesNS...)
+		for _, n := range r.CalibrationNS {
+			calibration = append(calibration, float64(n))
+		}
+		if r.StealTicks < 0 || stolen < 0 {
+			stolen = -1
+		} else {
+			stolen, total = stolen+r.StealTicks, total+r.TotalTicks
+		}
+	}
+	s.noise = stats.NoiseOf(calibration, stolen, total)
+	return s
+}
+
+func statsBudget(b policy.Budget) stats.Budget {
+	return stats.Budget{Percentile: b.Percentile / 100, Confidence: b.Confidence, Limit: float64(b.Budget)}
+}
+
+func (s pointSamples) decide(b policy.Budget) stats.Decision {
+	return stats.Decide(s.launches, statsBudget(b))
+}
+
+// finding words a decision; before is what it was on a quiet machine.
+func (s pointSamples) finding(b policy.Budget, before, d stats.Decision, gates bool) Finding {
+	measured := stats.Percentile(s.all, b.Percentile/100)
+	pct := "p" + strconv.FormatFloat(b.Percentile, 'f', -1, 64)
+	f := Finding{
+		Check: "latency", Item: s.point.Label() + " " + pct,
+		Measured: milliseconds(measured), Threshold: "< " + milliseconds(int64(b.Budget)), Value: float64(measured),
+		Sure:     sure(d, b.Confidence),
+		Warnings: s.warnings(d),
+	}
+	if d.N == 0 {
+		f.Measured, f.Sure = "no samples", ""
+	}
+	if !gates {
+		f.Result, f.Threshold = Reported, "none ("+f.Threshold+" for other classes)"
+		return f
+	}
+	switch d.Answer {
+	case stats.Within:
+		f.Result = Pass
+	case stats.Over:
+		f.Result = Fail
+		f.Next = fmt.Sprintf("The %s at %s is over its budget of %s, and chance is ruled out. Make the model faster here (fewer threads in contention, another variant or provider), or change the promise in policy.yaml.", pct, s.point.Label(), b.Budget)
+	default:
+		f.Result = Inconclusive
+		f.Next = s.unsure(b, before)
+	}
+	return f
+}
+
+// sure words the probability that a decision rests on.
+func sure(d stats.Decision, confidence float64) string {
+	text := fmt.Sprintf("k=%d of n=%d over", d.Count, d.N)
+	if d.Effective < float64(d.N) {
+		text += fmt.Sprintf(" (as %d of %.0f independent ones)", d.EffectiveCount, d.Effective)
+	}
+	if d.OutOfReach {
+		text += ", slow movements do not reach the budget"
+	}
+	sign := "≤"
+	if d.Answer == stats.Unsure && d.P > 1-confidence {
+		sign = ">"
+	}
+	return fmt.Sprintf("%s, P=%s %s %s", text, strconv.FormatFloat(d.P, 'g', 2, 64), sign, strconv.FormatFloat(1-confidence, 'g', 2, 64))
+}
+
+func (s pointSamples) warnings(d stats.Decision) (w []string) {
+	switch {
+	case math.IsInf(s.noise.Spread, 1):
+		w = append(w, fmt.Sprintf("the calibration loop was timed fewer than %d times: how steady the machine was is unknown", stats.MinCalibration))
+	case s.noise.Spread > stats.MaxSpread:
+		w = append(w, fmt.Sprintf("the machine was unsteady: the calibration loop's p90 is %.2f × its median, over %.2f", s.noise.Spread, stats.MaxSpread))
+	}
+	if s.noise.Stolen > stats.MaxStolen {
+		w = append(w, fmt.Sprintf("%.1f %% of the time was stolen by the hypervisor, over %.0f %%", 100*s.noise.Stolen, 100*stats.MaxStolen))
+	}
+	if d.Effective < float64(d.N)/4 {
+		w = append(w, fmt.Sprintf("the samples depend on each other: %d are worth %.0f", d.N, d.Effective))
+	}
+	return w
+}
+
+// unsure says how to get an answer.
+func (s pointSamples) unsure(b policy.Budget, before stats.Decision) string {
+	switch {
+	case before.N == 0:
+		return "Measure again: there are no samples at this length."
+	case before.Answer == stats.Within:
+		return fmt.Sprintf("It would pass on a quiet machine, but this one was so unsteady that the margin to %s may be luck. Stop what else runs there, or use another machine, and measure again.", b.Budget)
+	case before.Effective < float64(before.N)/2:
+		return "The samples move slowly together (heat, clock speed, other load), so that they are worth few. Let the machine settle, or raise latency.launches and latency.samples in policy.yaml, and measure again."
+	}
+	return fmt.Sprintf("The budget of %s lies too near to what was measured to tell with %d samples. Raise latency.samples in policy.yaml, or make the model clearly faster.", b.Budget, before.N)
+}
+
+func milliseconds(ns int64) string {
+	return strconv.FormatFloat(float64(ns)/float64(time.Millisecond), 'f', 2, 64) + " ms"
+}

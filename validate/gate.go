@@ -1,0 +1,273 @@
+package validate
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/embedgate/embedgate/export/candidate"
+	"github.com/embedgate/embedgate/golden"
+	"github.com/embedgate/embedgate/pipeline/fault"
+	"github.com/embedgate/embedgate/pipeline/policy"
+	"github.com/embedgate/embedgate/validate/stats"
+)
+
+// Input is everything that a verdict depends on. Gate changes nothing in it.
+type Input struct {
+	Policy    policy.Policy
+	Channel   string // of the policy; says which providers must have passed
+	Golden    golden.Set
+	Candidate candidate.Candidate
+	// Graphs holds, by variant, what is wrong with a graph. A variant without
+	// an entry has a graph that was found good when the candidate was read.
+	Graphs map[string]error
+	// Nonce is the plan that the evidence must answer; empty: any.
+	Nonce    string
+	Evidence []Evidence // in any order
+	// Foreign says that the model is somebody else's export: where its weights
+	// came from is then reported and not judged, and the verdict says so, for
+	// such a model is never published.
+	Foreign bool
+}
+
+// Gate judges evidence. It is a pure function: the same input gives the same
+// verdict, to the byte. Rows are one for each provider × variant of the policy,
+// and one for each other that there is evidence of.
+//
+// The verdict is PASS when the gate refused all its known-bad cases and every
+// provider that the channel requires passed with every variant that the policy
+// lists for it; a required one that failed or was not measured makes it FAIL,
+// one that cannot be decided INCONCLUSIVE. Other providers' results are told
+// and change nothing.
+//
+// An error is a fault about the input, never about the evidence.
+func Gate(in Input) (Verdict, error) { return gateWith(checks(), in) }
+
+// gateWith is Gate with other checks: how a test shows that the self-test
+// notices a broken one.
+func gateWith(checks []check, in Input) (Verdict, error) {
+	if err := in.check(); err != nil {
+		return Verdict{}, err
+	}
+	r, err := newReference(in.Golden)
+	if err != nil {
+		return Verdict{}, err
+	}
+	v := Verdict{
+		Schema: VerdictSchema, Channel: in.Channel, Model: in.Golden.Model,
+		Candidate: in.Candidate.Digest, Policy: in.Policy.Digest, Golden: in.Golden.Digest, Nonce: in.Nonce,
+		Foreign: in.Foreign,
+	}
+	var passed *gateCase
+	for _, k := range in.rows() {
+		row, c := in.judge(checks, r, k)
+		v.Rows = append(v.Rows, row)
+		if row.Result == Pass && passed == nil {
+			passed = c
+		}
+		if row.Required && row.Result != Pass && !slices.Contains(v.Missing, row.Provider) {
+			v.Missing = append(v.Missing, row.Provider)
+		}
+	}
+	v.SelfTest = selfTest(checks, in, r, passed)
+	v.Result = in.result(v)
+	return v, nil
+}
+
+// result fails closed: PASS needs a required row, and each of them passing.
+func (in Input) result(v Verdict) Result {
+	if !v.SelfTestPassed() {
+		return Fail
+	}
+	result, required := Pass, 0
+	for _, r := range v.Rows {
+		if !r.Required {
+			continue
+		}
+		required++
+		switch r.Result {
+		case Pass:
+		case Inconclusive:
+			if result == Pass {
+				result = Inconclusive
+			}
+		default:
+			result = Fail
+		}
+	}
+	if required == 0 {
+		return Fail
+	}
+	return result
+}
+
+// A rowKey names one row.
+type rowKey struct {
+	provider, variant string
+	required          bool
+}
+
+// rows lists the required rows in the channel's order, then the policy's other
+// ones, then those that only the evidence knows.
+func (in Input) rows() []rowKey {
+	var keys []rowKey
+	require := in.Policy.Channels[in.Channel].Require
+	add := func(p, v string, required bool) {
+		if !slices.ContainsFunc(keys, func(k rowKey) bool { return k.provider == p && k.variant == v }) {
+			keys = append(keys, rowKey{p, v, required})
+		}
+	}
+	for _, p := range require {
+		for _, v := range in.Policy.Providers[p].Variants {
+			add(p, v, true)
+		}
+	}
+	for _, p := range slices.Sorted(maps.Keys(in.Policy.Providers)) {
+		for _, v := range in.Policy.Providers[p].Variants {
+			add(p, v, false)
+		}
+	}
+	for _, e := range in.sorted() {
+		add(e.Provider, e.Variant, false)
+	}
+	return keys
+}
+
+// sorted is the evidence in an order that the caller's does not change.
+func (in Input) sorted() []Evidence {
+	all := slices.Clone(in.Evidence)
+	slices.SortStableFunc(all, func(a, b Evidence) int {
+		return cmp.Or(cmp.Compare(a.Provider, b.Provider), cmp.Compare(a.Variant, b.Variant), cmp.Compare(a.Digest, b.Digest))
+	})
+	return all
+}
+
+// judge makes one row. The case is nil where nothing was measured.
+func (in Input) judge(checks []check, r *reference, k rowKey) (Row, *gateCase) {
+	row := Row{Provider: k.provider, Variant: k.variant, Required: k.required}
+	var mine []Evidence
+	for _, e := range in.sorted() {
+		if e.Provider == k.provider && e.Variant == k.variant {
+			mine = append(mine, e)
+		}
+	}
+	one := Finding{Check: "integrity", Item: "evidence", Threshold: "one measurement"}
+	switch {
+	case len(mine) == 0:
+		one.Result, one.Measured = NotMeasuredR, "no evidence"
+		one.Next = fmt.Sprintf("Run `embedgate measure --provider %s --variant %s` on a machine that has it, and give its evidence to the gate.", k.provider, k.variant)
+		row.Findings = []Finding{one}
+	case len(mine) > 1:
+		row.Evidence = mine[0].Digest
+		one.Result, one.Value = Fail, float64(len(mine))
+		one.Measured = fmt.Sprintf("%d pieces of evidence", len(mine))
+		one.Next = "Give one piece of evidence for each provider and variant; choosing among several is choosing the result."
+		row.Findings = []Finding{one}
+	default:
+		e := mine[0]
+		row.Evidence = e.Digest
+		c := gateCase{
+			policy: in.Policy, golden: r, candidate: in.Candidate, graph: in.Graphs[k.variant], nonce: in.Nonce,
+			foreign: in.Foreign, class: in.Policy.Variants[k.variant].Precision, evidence: e,
+		}
+		if n := e.NotMeasured; n != nil {
+			one.Result, one.Measured, one.Next = NotMeasuredR, n.Reason, n.Remedy
+			row.Findings = []Finding{bindingOf(c), one}
+			break
+		}
+		o := opine(checks, c)
+		row.Findings, row.Latency, row.Parity = o.findings, o.latency, o.parity
+		row.Result = worst(row.Findings)
+		return row, &c
+	}
+	row.Result = worst(row.Findings)
+	return row, nil
+}
+
+// opine asks every check. Of evidence that a crash cut short, those are asked
+// whose data are still there; the crash itself has already failed it.
+func opine(checks []check, c gateCase) (all opinion) {
+	for _, k := range checks {
+		if c.evidence.Crash != nil && !k.holds(c.evidence) {
+			continue
+		}
+		o := k.judge(c)
+		if len(o.findings) == 0 { // a check that says nothing has proven nothing
+			o.findings = []Finding{{
+				Check: k.name, Result: Fail, Measured: "nothing", Threshold: "a finding",
+				Next: "This is a fault of embedgate; report it.",
+			}}
+		}
+		all.findings = append(all.findings, o.findings...)
+		all.latency = append(all.latency, o.latency...)
+		if o.parity != nil {
+			all.parity = o.parity
+		}
+	}
+	return all
+}
+
+// check refuses input that no verdict can be given on.
+func (in Input) check() error {
+	bad := func(thing, got, wanted, next string) error {
+		return &fault.Error{Kind: fault.Usage, Thing: thing, Got: got, Wanted: wanted, Next: next}
+	}
+	p := in.Policy
+	channel, ok := p.Channels[in.Channel]
+	switch {
+	case !ok:
+		return bad("channel", fmt.Sprintf("%q", in.Channel), fmt.Sprintf("one of %q", slices.Sorted(maps.Keys(p.Channels))), "")
+	case len(channel.Require) == 0:
+		return bad("channel "+in.Channel, "no required provider", "at least one", "add one to channels in the policy")
+	case p.Digest == "":
+		return bad("policy", "no digest", "a policy that was read from its file", "")
+	case in.Candidate.Digest == "":
+		return bad("candidate", "no digest", "a candidate that was read from its directory", "")
+	}
+	for _, name := range channel.Require {
+		if q, ok := p.Providers[name]; !ok || len(q.Variants) == 0 {
+			return bad("provider "+name, "none with variants in the policy", "one, since channel "+in.Channel+" requires it", "add it to providers in the policy")
+		}
+	}
+	l := p.Latency
+	if l.Launches < 1 || l.Samples < l.Launches || l.Samples%l.Launches != 0 {
+		return bad("policy, latency", fmt.Sprintf("%d samples over %d launches", l.Samples, l.Launches), "an equal share of samples in each launch", "")
+	}
+	for _, b := range l.Budgets {
+		if b.Budget <= 0 || !(b.Confidence > 0 && b.Confidence < 1) || !(b.Percentile > 0 && b.Percentile < 100) {
+			return bad("policy, latency.budgets", fmt.Sprintf("%s of %s at %v %%", LatencyPoint{b.Tokens, b.Batch}.Label(), b.Budget, b.Percentile), "a budget with percentile and confidence", "")
+		}
+		// Without a single sample over it, the budget must be provable.
+		if d := stats.Decide([][]float64{make([]float64, l.Samples)}, statsBudget(b)); d.Answer != stats.Within {
+			return bad("policy, latency.samples", fmt.Sprint(l.Samples),
+				fmt.Sprintf("enough to prove p%v at confidence %v: with no sample over the budget P is still %.2g", b.Percentile, b.Confidence, d.P),
+				"raise latency.samples, or lower the budget's percentile or confidence")
+		}
+	}
+	if p.ColdStart.Budget <= 0 || p.Memory.Budget <= 0 {
+		return bad("policy", "no budget for cold_start or memory", "both", "")
+	}
+	return in.checkThresholds(bad)
+}
+
+func (in Input) checkThresholds(bad func(thing, got, wanted, next string) error) error {
+	for _, name := range slices.Sorted(maps.Keys(in.Policy.Providers)) {
+		for _, v := range in.Policy.Providers[name].Variants {
+			class := in.Policy.Variants[v].Precision
+			parity, ok := in.Policy.Parity[class]
+			if !ok || parity.MinCosine == nil || in.Policy.Invariance[class].MaxAbs == nil {
+				return bad("policy, variant "+v, fmt.Sprintf("no thresholds for precision %q", class), "parity and invariance for it", "add them to the policy")
+			}
+			if parity.Rank != nil && len(in.Golden.Texts) < 3 {
+				return bad("golden", plural(len(in.Golden.Texts), "text", "texts"), "at least 3, since the policy judges their ranking", "make a larger golden")
+			}
+		}
+	}
+	for name := range in.Golden.Source {
+		if isWeights(name) {
+			return nil
+		}
+	}
+	return bad("golden", "no weights file among its sources", "the sha256 of the weights that it was made from", "make it again with `embedgate golden`")
+}

@@ -1,0 +1,185 @@
+package validate
+
+import (
+	"fmt"
+	"math"
+	"slices"
+
+	"github.com/embedgate/embedgate/golden"
+	"github.com/embedgate/embedgate/pipeline/fault"
+	"github.com/embedgate/embedgate/validate/stats"
+)
+
+// A reference is the golden set and what follows from it alone, computed once
+// for all cases.
+type reference struct {
+	golden.Set
+	vecs  []float64 // texts × Dim: what the model should give
+	sims  []float64 // texts × texts cosines
+	ranks []float64 // of the similarities of all pairs
+	pairs []pairOrder
+}
+
+// A pairOrder is a ranking case that the float64 model decides: the paraphrase
+// lies closer to the anchor than the near-miss does.
+type pairOrder struct {
+	name                         string
+	anchor, paraphrase, nearMiss int // text indices
+}
+
+// newReference checks the golden set's shape, for Gate believes no caller.
+func newReference(g golden.Set) (*reference, error) {
+	bad := func(got, wanted string) error {
+		return &fault.Error{
+			Kind: fault.Usage, Thing: "golden", Got: got, Wanted: wanted,
+			Next: "make it again with `embedgate golden`",
+		}
+	}
+	n := len(g.Texts)
+	switch {
+	case g.Digest == "":
+		return nil, bad("no digest", "one that evidence can be bound to")
+	case n == 0 || g.Dim <= 0:
+		return nil, bad(fmt.Sprintf("%d texts of dimension %d", n, g.Dim), "at least one")
+	case len(g.IDs) != n || len(g.Pooled) != n*g.Dim:
+		return nil, bad(fmt.Sprintf("%d rows of ids and %d values for %d texts of dimension %d", len(g.IDs), len(g.Pooled), n, g.Dim), "one row for each text")
+	}
+	for i, v := range g.Pooled {
+		if math.IsNaN(v) || math.IsInf(v, 0) {
+			return nil, bad(fmt.Sprintf("%v in the vector of text %q", v, g.Texts[i/g.Dim].ID), "finite numbers")
+		}
+	}
+	r := &reference{Set: g, vecs: expected(g)}
+	r.sims = similarities(r.vecs, g.Dim)
+	r.ranks = stats.Ranks(upper(r.sims, n))
+	r.pairs = pairOrders(r)
+	return r, nil
+}
+
+// expected returns what the model should give: the pooled vectors, normalised
+// where the model does that.
+func expected(g golden.Set) []float64 {
+	v := slices.Clone(g.Pooled)
+	if !g.Normalize {
+		return v
+	}
+	for i := 0; i < len(v); i += g.Dim {
+		row := v[i : i+g.Dim]
+		n := max(norm(row), 1e-12) // as torch.nn.functional.normalize has it
+		for j := range row {
+			row[j] /= n
+		}
+	}
+	return v
+}
+
+func norm(v []float64) float64 {
+	s := 0.0
+	for _, x := range v {
+		s += x * x
+	}
+	return math.Sqrt(s)
+}
+
+// cosine is the cosine of two vectors: 1 for two zero vectors, which are the
+// same vector, and 0 when one alone is zero.
+func cosine(a, b []float64) float64 {
+	na, nb := norm(a), norm(b)
+	switch {
+	case na == 0 && nb == 0:
+		return 1
+	case na == 0 || nb == 0:
+		return 0
+	}
+	s := 0.0
+	for i := range a {
+		s += (a[i] / na) * (b[i] / nb)
+	}
+	if math.IsNaN(s) {
+		return s
+	}
+	return min(max(s, -1), 1)
+}
+
+// similarities returns the cosines of all pairs of rows, n × n.
+func similarities(v []float64, dim int) []float64 {
+	n := len(v) / dim
+	unit := slices.Clone(v)
+	for i := range n {
+		row := unit[i*dim : (i+1)*dim]
+		if l := norm(row); l > 0 {
+			for j := range row {
+				row[j] /= l
+			}
+		}
+	}
+	s := make([]float64, n*n)
+	for i := range n {
+		a := unit[i*dim : (i+1)*dim]
+		s[i*n+i] = 1
+		for j := i + 1; j < n; j++ {
+			dot := 0.0
+			for k, x := range unit[j*dim : (j+1)*dim] {
+				dot += a[k] * x
+			}
+			s[i*n+j], s[j*n+i] = dot, dot
+		}
+	}
+	return s
+}
+
+// upper returns the similarities of each pair of different texts once.
+func upper(sims []float64, n int) []float64 {
+	u := make([]float64, 0, n*(n-1)/2)
+	for i := range n {
+		u = append(u, sims[i*n+i+1:(i+1)*n]...)
+	}
+	return u
+}
+
+// decided is the least difference of two float64 similarities that a float32
+// model is held to: ten times what rounding a vector of norm 1 to float32 can
+// do to its similarities.
+const decided = 1e-6
+
+// pairOrders finds the ranking cases that the golden vectors decide. Every
+// paraphrase of a case is held against every near-miss of it.
+func pairOrders(r *reference) []pairOrder {
+	type members struct{ anchors, paraphrases, nearMisses []int }
+	byName := map[string]*members{}
+	var names []string
+	for i, t := range r.Texts {
+		if t.Pair == "" {
+			continue
+		}
+		m := byName[t.Pair]
+		if m == nil {
+			m = &members{}
+			byName[t.Pair] = m
+			names = append(names, t.Pair)
+		}
+		switch t.Role {
+		case "anchor":
+			m.anchors = append(m.anchors, i)
+		case "paraphrase":
+			m.paraphrases = append(m.paraphrases, i)
+		case "near-miss":
+			m.nearMisses = append(m.nearMisses, i)
+		}
+	}
+	n := len(r.Texts)
+	var orders []pairOrder
+	for _, name := range names {
+		m := byName[name]
+		for _, a := range m.anchors {
+			for _, p := range m.paraphrases {
+				for _, x := range m.nearMisses {
+					if r.sims[a*n+p] > r.sims[a*n+x]+decided {
+						orders = append(orders, pairOrder{name, a, p, x})
+					}
+				}
+			}
+		}
+	}
+	return orders
+}

@@ -1,0 +1,137 @@
+package validate
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/embedgate/embedgate/export/candidate"
+)
+
+// selfTest shows the checks known-good evidence, which they must pass, and each
+// check its known-bad cases, which it must refuse: one finding a case, Pass
+// when the gate behaved. The cases are made from the golden vectors and the
+// policy's own thresholds, and again from the first measured evidence that
+// passed, so that the test also works where nothing was measured. They go
+// through the very functions that judge.
+func selfTest(checks []check, in Input, r *reference, passed *gateCase) []Finding {
+	bases := goodCases(in, r)
+	var all []Finding
+	for _, b := range bases {
+		all = append(all, acceptsGood(checks, b))
+	}
+	if passed != nil {
+		bases = append(bases, *passed)
+	}
+	for _, k := range checks {
+		if len(k.bad) == 0 {
+			f := selfTestFinding(k.name, "refused")
+			f.Result, f.Measured = Fail, "no known-bad case"
+			all = append(all, f)
+		}
+		for _, bad := range k.bad {
+			if f, applies := refuses(k, bad, bases); applies {
+				all = append(all, f)
+			}
+		}
+	}
+	return all
+}
+
+func selfTestFinding(item, threshold string) Finding {
+	return Finding{
+		Check: "self-test", Item: item, Result: Pass, Threshold: threshold,
+		Next: "The gate is broken and its verdict worthless: publish nothing, and report this with the verdict's file.",
+	}
+}
+
+// goodCases is one known-good case for each precision class of the policy, for
+// thresholds hang on the class.
+func goodCases(in Input, r *reference) []gateCase {
+	var bases []gateCase
+	seen := map[candidate.Precision]bool{}
+	for _, p := range slices.Sorted(maps.Keys(in.Policy.Providers)) {
+		for _, v := range in.Policy.Providers[p].Variants {
+			if class := in.Policy.Variants[v].Precision; !seen[class] {
+				seen[class] = true
+				bases = append(bases, knownGood(in, r, p, v))
+			}
+		}
+	}
+	return bases
+}
+
+func acceptsGood(checks []check, c gateCase) Finding {
+	f := selfTestFinding("known-good "+string(c.class)+" evidence", "accepted")
+	f.Measured = "accepted"
+	for _, got := range opine(checks, c).findings {
+		if got.Result == Pass || got.Result == Reported {
+			continue
+		}
+		f.Result = Fail
+		f.Measured = fmt.Sprintf("%s by %s, %s: %s, wanted %s", got.Result, got.Check, got.Item, got.Measured, got.Threshold)
+		f.Next = "This evidence is the golden itself, rounded to float32, and well within every budget. Either the policy asks for more than float32 can hold, or the gate is broken: look at that threshold first."
+		return f
+	}
+	f.Next = ""
+	return f
+}
+
+// refuses shows one bad case, made from every base, to its check.
+func refuses(k check, bad badCase, bases []gateCase) (f Finding, applies bool) {
+	want := bad.want
+	if want == "" {
+		want = Fail
+	}
+	f = selfTestFinding(k.name+": "+bad.name, "refused as "+string(want))
+	for _, base := range bases {
+		c := base
+		c.evidence = cloneEvidence(base.evidence)
+		if !bad.spoil(&c) {
+			continue
+		}
+		applies = true
+		refusal, refused := refusalOf(k.judge(c).findings, bad.item, want)
+		if !refused {
+			f.Result = Fail
+			f.Measured = fmt.Sprintf("let pass on %s × %s", c.evidence.Provider, c.evidence.Variant)
+			return f, true
+		}
+		if f.Measured == "" {
+			f.Measured = "refused by " + refusal.Item + ": " + refusal.Measured
+		}
+	}
+	f.Next = ""
+	return f, applies
+}
+
+func refusalOf(findings []Finding, item string, want Result) (Finding, bool) {
+	for _, f := range findings {
+		if f.Result == want && strings.HasPrefix(f.Item, item) {
+			return f, true
+		}
+	}
+	return Finding{}, false
+}
+
+// cloneEvidence copies all that a bad case may change.
+func cloneEvidence(e Evidence) Evidence {
+	e.Latency = slices.Clone(e.Latency)
+	for i := range e.Latency {
+		e.Latency[i].SamplesNS = slices.Clone(e.Latency[i].SamplesNS)
+		e.Latency[i].CalibrationNS = slices.Clone(e.Latency[i].CalibrationNS)
+	}
+	e.Cold, e.Memory = slices.Clone(e.Cold), slices.Clone(e.Memory)
+	e.Raw.Primary = slices.Clone(e.Raw.Primary)
+	e.Raw.IDs = slices.Clone(e.Raw.IDs)
+	for i := range e.Raw.IDs {
+		e.Raw.IDs[i] = slices.Clone(e.Raw.IDs[i])
+	}
+	e.Raw.Invariance = slices.Clone(e.Raw.Invariance)
+	for i := range e.Raw.Invariance {
+		e.Raw.Invariance[i].Vecs = slices.Clone(e.Raw.Invariance[i].Vecs)
+		e.Raw.Invariance[i].Rows = slices.Clone(e.Raw.Invariance[i].Rows)
+	}
+	return e
+}
