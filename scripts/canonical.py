@@ -33,8 +33,8 @@ def strip(model: onnx.ModelProto, graph_name: str, version: str) -> None:
 def tidy(model: onnx.ModelProto) -> None:
     """Makes reshapes constant, drops what is dead or double, and names values by what makes them.
 
-    For the written-out forward only: a reshape there keeps its leading axes in
-    place, so that 0 ("as the input") may stand for batch and sequence.
+    A reshape's target becomes constant where an axis of it is the input's axis
+    of the same place, by the names in value_info: 0 says "as the input".
     """
     graph = model.graph
     _constant_reshapes(graph)
@@ -105,10 +105,11 @@ def _constant_reshapes(graph: onnx.GraphProto) -> None:
     """Reshape(x, Concat(Shape…, Shape…, c…)) becomes Reshape(x, [0, 0, c…])."""
     constants = {t.name: t for t in graph.initializer}
     maker = {o: n for n in graph.node for o in n.output}
+    axes = {v.name: [d.dim_param or d.dim_value for d in v.type.tensor_type.shape.dim] for v in (*graph.input, *graph.value_info)}
     for n in graph.node:
         if n.op_type != "Reshape":
             continue
-        target = _target(n, constants, maker)
+        target = _target(n, constants, maker, axes)
         if target is not None:
             name = "shape_" + "_".join(map(str, target))
             if name not in constants:
@@ -122,17 +123,23 @@ def _constant_reshapes(graph: onnx.GraphProto) -> None:
                 n.attribute.remove(a)
 
 
-def _target(node, constants, maker) -> list[int] | None:
+def _target(node, constants, maker, axes) -> list[int] | None:
     concat = maker.get(node.input[1])
     if concat is None or concat.op_type != "Concat":
         return None
+    reshaped = axes.get(node.input[0], [])
     target: list[int] = []
-    for axis, name in enumerate(concat.input):
+    for name in concat.input:
         if name in constants:
             target += numpy_helper.to_array(constants[name]).reshape(-1).tolist()
             continue
         shape = maker.get(name)
-        if shape is None or shape.op_type != "Shape" or not any(a.name == "start" and a.i == axis for a in shape.attribute):
+        if shape is None or shape.op_type != "Shape":
+            return None
+        bounds = {a.name: a.i for a in shape.attribute}
+        source, axis, to = axes.get(shape.input[0], []), bounds.get("start", 0), len(target)
+        one = bounds.get("end") == axis + 1 and 0 <= axis < len(source)
+        if not one or to >= len(reshaped) or source[axis] != reshaped[to] or reshaped[to] == 0:
             return None
         target.append(0)
     return target

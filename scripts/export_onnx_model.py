@@ -25,9 +25,7 @@ import signal
 import sys
 import tempfile
 
-sys.dont_write_bytecode = True  # the scripts' folder is not ours to fill
-
-from st_config import Config, Failed, Refused, hf_config, positions_of, read  # noqa: E402
+from st_config import Config, Failed, Refused, hf_config, positions_of, read
 
 # Part of the bytes: raise it whenever the graph changes.
 EXPORTER = "1"
@@ -171,23 +169,20 @@ def _quiet() -> None:
 def _built(a: argparse.Namespace, config: Config, say: Protocol):
     """The module to export, its forward's name, and the names of its inputs."""
     hf = hf_config(a.model_dir)
+    say.step("loading torch (takes 5 to 10 s)")
+    import bert_forward
     import hf_forward
 
     shapes = hf_forward.tensor_shapes(a.model_dir)
     heavy = os.path.getsize(hf_forward.weights_file(a.model_dir))
     if heavy > MAX_WEIGHT_BYTES:
         raise Refused(hf_forward.WEIGHTS, f"{heavy} bytes", f"at most {MAX_WEIGHT_BYTES}, what one ONNX file can hold", "choose a smaller model")
-    reason = "--plain was asked for" if a.plain else ""
-    if not reason:
-        say.step("loading torch (takes about 10 s the first time)")
-        import bert_forward
-
-        reason = bert_forward.why_not(hf, shapes)
-    say.step("loading transformers and the model (takes about 10 s the first time)")
+    reason = "--plain was asked for" if a.plain else bert_forward.why_not(hf, shapes)
+    say.step("loading transformers and the model (takes 5 to 10 s)")
     model = hf_forward.load(a.model_dir)
     plain = hf_forward.Plain(model, config.pooling, config.normalize)
     if reason:
-        say.step(f"taking transformers' own forward: {reason}")
+        say.step(f"taking transformers' own forward ({reason})")
         types = hf_forward.takes_token_types(model)
         return plain, "plain", ("input_ids", "attention_mask") + (("token_type_ids",) if types else ())
     written = bert_forward.WrittenOut(hf, hf_forward.tensors(a.model_dir), config.pooling, config.normalize)
@@ -281,14 +276,14 @@ def _versions() -> dict[str, str]:
 
 
 def run(a: argparse.Namespace, say: Protocol, pending: Pending) -> None:
-    say.total = 6 if a.plain else 7
+    say.total = 7
     say.step("reading the model's configuration")
     config = read(a.model_dir)
     hf = hf_config(a.model_dir)
     module, forward, names = _built(a, config, say)
     if forward == "plain":
         module = module.float()
-    say.step("exporting with torch.onnx (takes about 20 s)")
+    say.step("exporting with torch.onnx (takes 10 to 20 s)")
     model = _export(module, names, hf, config)
     say.step("making the bytes canonical and checking the graph")
     import canonical

@@ -94,6 +94,7 @@ class Plain(nn.Module):
     def __init__(self, model, pooling: str, normalize: bool):
         super().__init__()
         self.model, self.pooling, self.normalize = model, pooling, normalize
+        self.eval()
 
     def forward(self, input_ids, attention_mask, token_type_ids=None):
         extra = {} if token_type_ids is None else {"token_type_ids": token_type_ids}
