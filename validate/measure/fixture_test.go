@@ -68,11 +68,11 @@ func smallGolden() golden.Set {
 	}
 	add("")
 	add("the cat sat on the mat")
-	add("unbelievable cats\xff")
+	add("unbelievable cats\xff on a zebra")
 	for i := range 47 {
 		text := "the"
-		for k := range i {
-			text += " " + []string{"cat", "mat", "dog", "zebra"}[k%4]
+		for k := range i % 25 {
+			text += " " + []string{"cat", "mat", "dog", "sat"}[k%4]
 		}
 		add(text)
 	}

@@ -5,13 +5,11 @@ import (
 	"slices"
 )
 
-// spreadOf picks at most n texts that stand for all: sorted by length, at even
-// steps from the shortest to the longest. The indices come shortest first.
-func spreadOf(ids [][]int64, n int) []int {
-	order := make([]int, len(ids))
-	for i := range order {
-		order[i] = i
-	}
+// spreadOf picks at most n of the texts of these indices, to stand for all:
+// sorted by length, at even steps from the shortest to the longest. They come
+// shortest first.
+func spreadOf(ids [][]int64, of []int, n int) []int {
+	order := slices.Clone(of)
 	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(len(ids[a]), len(ids[b])) })
 	if len(order) <= n {
 		return order

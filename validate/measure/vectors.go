@@ -1,9 +1,11 @@
 package measure
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"path/filepath"
+	"slices"
 
 	"golang.org/x/sync/errgroup"
 
@@ -37,7 +39,11 @@ func (w *worker) vectors(ctx context.Context, l loaded) error {
 		return err
 	}
 
-	spread := spreadOf(v.IDs, spreadTexts)
+	rows := make([]int, len(w.job.Texts))
+	texts := make([]string, len(rows))
+	for i, t := range w.job.Texts {
+		rows[i], texts[i] = i, string(t)
+	}
 	r := rerun{l: l, ids: v.IDs}
 	for _, step := range []struct {
 		name string
@@ -48,7 +54,7 @@ func (w *worker) vectors(ctx context.Context, l loaded) error {
 		{"concurrent", r.concurrent},
 	} {
 		w.tell.tell(note{Message: "texts again: " + step.name})
-		rows, vecs, err := step.run(ctx, spread)
+		rows, vecs, err := step.run(ctx, rows)
 		if err != nil {
 			return fromSession(err)
 		}
@@ -56,11 +62,6 @@ func (w *worker) vectors(ctx context.Context, l loaded) error {
 	}
 
 	w.tell.tell(note{Message: "texts again: batches of 32"})
-	texts := make([]string, len(w.job.Texts))
-	rows := make([]int, len(texts))
-	for i, t := range w.job.Texts {
-		texts[i], rows[i] = string(t), i
-	}
 	vecs, count, err := l.embed.EmbedStats(ctx, texts, corpusBatch)
 	if err != nil {
 		return fromSession(err)
@@ -111,33 +112,30 @@ func (r rerun) batch(ctx context.Context, rows []int, out []float32) ([]float32,
 
 // padded runs each text beside a longer one, and writes down the text alone:
 // every other one beside the next longer, which pads by little, the rest
-// beside the longest of all, which may pad by hundreds. spread is sorted by
-// length.
-func (r rerun) padded(ctx context.Context, spread []int) (rows []int, vecs []float32, err error) {
-	dim := r.l.session.Dim()
-	longest := spread[len(spread)-1]
+// beside the longest of all, which may pad by hundreds. Texts of the greatest
+// length have nothing to pad them.
+func (r rerun) padded(ctx context.Context, all []int) (rows []int, vecs []float32, err error) {
+	longest := slices.MaxFunc(all, func(a, b int) int { return cmp.Compare(len(r.ids[a]), len(r.ids[b])) })
+	shorter := slices.DeleteFunc(slices.Clone(all), func(i int) bool { return len(r.ids[i]) == len(r.ids[longest]) })
+	spread := append(spreadOf(r.ids, shorter, spreadTexts), longest)
 	var out []float32
-	for k, i := range spread {
+	for k, i := range spread[:len(spread)-1] {
 		beside := longest
-		for _, j := range spread[k:] {
-			if k%2 == 0 && len(r.ids[j]) > len(r.ids[i]) {
-				beside = j
-				break
-			}
-		}
-		if len(r.ids[beside]) <= len(r.ids[i]) {
-			continue // of the greatest length: nothing can pad it
+		if k%2 == 0 {
+			next := slices.IndexFunc(spread[k:], func(j int) bool { return len(r.ids[j]) > len(r.ids[i]) })
+			beside = spread[k+next] // there is one: the longest, if no other
 		}
 		if out, err = r.batch(ctx, []int{i, beside}, out[:0]); err != nil {
 			return nil, nil, err
 		}
-		rows, vecs = append(rows, i), append(vecs, out[:dim]...)
+		rows, vecs = append(rows, i), append(vecs, out[:r.l.session.Dim()]...)
 	}
 	return rows, vecs, nil
 }
 
 // position runs each text in two places of a batch of its neighbours in length.
-func (r rerun) position(ctx context.Context, spread []int) (rows []int, vecs []float32, err error) {
+func (r rerun) position(ctx context.Context, all []int) (rows []int, vecs []float32, err error) {
+	spread := spreadOf(r.ids, all, spreadTexts)
 	for k := 0; k < len(spread); k += positionRows {
 		group := spread[k:min(k+positionRows, len(spread))]
 		turned := make([]int, len(group))
@@ -156,7 +154,8 @@ func (r rerun) position(ctx context.Context, spread []int) (rows []int, vecs []f
 
 // concurrent runs every text from several goroutines on the one session, each
 // in another order, so that long and short texts meet.
-func (r rerun) concurrent(ctx context.Context, spread []int) ([]int, []float32, error) {
+func (r rerun) concurrent(ctx context.Context, all []int) ([]int, []float32, error) {
+	spread := spreadOf(r.ids, all, spreadTexts)
 	rows := make([][]int, concurrency)
 	vecs := make([][]float32, concurrency)
 	g, ctx := errgroup.WithContext(ctx)
