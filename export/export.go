@@ -117,7 +117,7 @@ func key(o Options, spec string) (string, error) {
 		fmt.Fprintf(h, "%s %s\n", o.Files[f], f)
 	}
 	err := fs.WalkDir(scripts.FS, ".", func(p string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() || strings.HasPrefix(p, "make_golden") {
+		if err != nil || d.IsDir() || strings.Contains(p, "golden") {
 			return err
 		}
 		b, err := fs.ReadFile(scripts.FS, p)

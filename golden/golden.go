@@ -29,7 +29,8 @@ type Set struct {
 	Source    map[string]string // sha256 of the source files the vectors came from
 	Versions  map[string]string
 	Texts     []Text
-	IDs       [][]int64 // per text, [CLS] and [SEP] included
-	Pooled    []float64 // texts × Dim, before normalisation
-	Digest    string    // sha256 of golden.json's bytes, which names the sha256 of the other two
+	IDs       [][]int64         // per text, [CLS] and [SEP] included
+	Pooled    []float64         // texts × Dim, before normalisation
+	Digest    string            // sha256 of golden.json's bytes, which names the sha256 of the other two
+	Files     map[string][]byte // the three files' bytes, by name
 }
