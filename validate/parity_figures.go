@@ -50,7 +50,7 @@ func parityOf(r *reference, vecs []float32, topK int) parityFigures {
 			f.abs[i] = max(f.abs[i], math.Abs(a[j]-b[j]))
 		}
 		f.norms[i] = math.Abs(norm(a) - norm(b))
-		f.meanCosine += f.cosines[i] / float64(n)
+		f.meanCosine += f.cosines[i]
 		if f.cosines[i] < f.minCosine {
 			f.minCosine, f.worstCosine = f.cosines[i], i
 		}
@@ -61,6 +61,7 @@ func parityOf(r *reference, vecs []float32, topK int) parityFigures {
 			f.maxNorm, f.worstNorm = f.norms[i], i
 		}
 	}
+	f.meanCosine /= float64(n) // once, at the end: n ones have the mean 1
 	if topK <= 0 {
 		return f
 	}
@@ -103,11 +104,12 @@ func (f *parityFigures) agree(r *reference, sims []float64, k int) {
 			}
 		}
 		f.neighbourShare[i] = float64(shared) / float64(k)
-		f.neighbours += f.neighbourShare[i] / float64(n)
+		f.neighbours += f.neighbourShare[i]
 		if f.neighbourShare[i] < least {
 			least, f.worstNeighbours, f.neighbour = f.neighbourShare[i], i, stranger
 		}
 	}
+	f.neighbours /= float64(n)
 }
 
 // nearest returns the other texts by falling similarity, equal ones by index.

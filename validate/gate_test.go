@@ -1,0 +1,443 @@
+package validate
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/embedgate/embedgate/export/candidate"
+	"github.com/embedgate/embedgate/golden"
+	"github.com/embedgate/embedgate/pipeline/fault"
+	"github.com/embedgate/embedgate/pipeline/policy"
+)
+
+const weightsSHA = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+
+// smallGolden is a golden set in memory: random directions, copies, blank texts
+// that all have one vector, and ranking cases.
+func smallGolden() golden.Set {
+	r := rand.New(rand.NewPCG(5, 5))
+	g := golden.Set{
+		Model: "tiny", Dim: 24, Normalize: true, Pooling: "mean", MaxTokens: 32,
+		Source: map[string]string{"model.safetensors": weightsSHA, "tokenizer.json": strings.Repeat("7", 64)},
+		Digest: strings.Repeat("9", 64),
+	}
+	add := func(id, group, text, pair, role string, v []float64) {
+		g.Texts = append(g.Texts, golden.Text{ID: id, Group: group, Bytes: []byte(text), Pair: pair, Role: role})
+		g.IDs = append(g.IDs, []int64{101, int64(1000 + len(g.IDs)), int64(2000 + len(text)), 102})
+		g.Pooled = append(g.Pooled, v...)
+	}
+	vector := func() []float64 {
+		v := make([]float64, g.Dim)
+		for i := range v {
+			v[i] = 3 * r.NormFloat64()
+		}
+		return v
+	}
+	near := func(v []float64, by float64) []float64 {
+		w := slices.Clone(v)
+		for i := range w {
+			w[i] += by * r.NormFloat64()
+		}
+		return w
+	}
+	for i := range 40 {
+		add(fmt.Sprintf("everyday-%02d", i), "everyday", fmt.Sprintf("Text %d", i), "", "", vector())
+	}
+	blank := vector()
+	for i := range 4 {
+		add(fmt.Sprintf("blank-%d", i), "blank", strings.Repeat(" ", i), "", "", blank)
+	}
+	for i := range 4 {
+		pair, a := fmt.Sprintf("case-%d", i), vector()
+		add(pair+"-a", "pairs", "anchor", pair, "anchor", a)
+		add(pair+"-p", "pairs", "paraphrase", pair, "paraphrase", near(a, 0.5))
+		add(pair+"-n", "pairs", "near-miss", pair, "near-miss", near(a, 2))
+	}
+	return g
+}
+
+func ptr(v float64) *float64 { return &v }
+
+func smallPolicy(g golden.Set) policy.Policy {
+	return policy.Policy{
+		Schema:   policy.Schema,
+		Model:    policy.Model{Name: g.Model, Files: maps.Clone(g.Source)},
+		Variants: map[string]policy.Variant{"fp32": {Precision: candidate.FP32}, "int8": {Precision: candidate.INT8}},
+		Parity: map[candidate.Precision]policy.Parity{
+			candidate.FP32: {
+				MinCosine: ptr(0.999999), MeanCosine: ptr(0.9999995), MaxAbs: ptr(5e-6), Norm: ptr(5e-6),
+				Rank: &policy.Rank{TopK: 5, Agreement: ptr(0.995), Spearman: ptr(0.9999)},
+			},
+			candidate.INT8: {MinCosine: ptr(0.99), Norm: ptr(0.01)},
+		},
+		Invariance: map[candidate.Precision]policy.Invariance{
+			candidate.FP32: {MaxAbs: ptr(5e-6)}, candidate.INT8: {MaxAbs: ptr(1e-3)},
+		},
+		Latency: policy.Latency{Launches: 3, Samples: 300, Budgets: []policy.Budget{
+			{Tokens: 16, Batch: 1, Percentile: 95, Budget: 20 * time.Millisecond, Confidence: 0.99},
+			{Tokens: 128, Batch: 1, Percentile: 95, Budget: 20 * time.Millisecond, Confidence: 0.99},
+			{Tokens: 256, Batch: 1, Percentile: 95, Budget: 20 * time.Millisecond, Confidence: 0.99, Classes: []candidate.Precision{candidate.INT8}},
+		}},
+		ColdStart: policy.Limit{Budget: 5 * time.Second},
+		Memory:    policy.MemoryLimit{Budget: 600 << 20},
+		Providers: map[string]policy.Provider{
+			"cpu": {Variants: []string{"fp32"}}, "cuda": {Variants: []string{"fp32"}}, "coreml": {Variants: []string{"fp32", "int8"}},
+		},
+		Channels: map[string]policy.Channel{
+			"local": {Require: []string{"cpu"}}, "release": {Require: []string{"cuda", "cpu"}},
+		},
+		Digest: strings.Repeat("8", 64),
+	}
+}
+
+// smallInput is input whose evidence of cpu × fp32 passes.
+func smallInput(t testing.TB) Input {
+	g := smallGolden()
+	p := smallPolicy(g)
+	in := Input{
+		Policy: p, Channel: "local", Golden: g, Nonce: "nonce-1",
+		Candidate: candidate.Candidate{
+			Digest: strings.Repeat("c", 64),
+			Manifest: candidate.Manifest{
+				Model: g.Model, Source: candidate.Source{Files: maps.Clone(g.Source)}, Embedding: embeddingThatFits(g),
+				Variants: map[string]candidate.Variant{"fp32": {Precision: candidate.FP32}, "int8": {Precision: candidate.INT8}},
+			},
+		},
+	}
+	in.Evidence = []Evidence{evidenceFor(t, in, "cpu", "fp32")}
+	return in
+}
+
+func evidenceFor(t testing.TB, in Input, provider, variant string) Evidence {
+	r, err := newReference(in.Golden)
+	require.NoError(t, err)
+	e := knownGood(in, r, provider, variant).evidence
+	e.Candidate, e.Nonce, e.Digest = in.Candidate.Digest, in.Nonce, strings.Repeat("e", 64)
+	return e
+}
+
+func gate(t testing.TB, in Input) Verdict {
+	v, err := Gate(in)
+	require.NoError(t, err)
+	require.True(t, v.SelfTestPassed(), "%+v", v.SelfTest)
+	return v
+}
+
+func rowOf(t testing.TB, v Verdict, provider, variant string) Row {
+	for _, r := range v.Rows {
+		if r.Provider == provider && r.Variant == variant {
+			return r
+		}
+	}
+	require.Fail(t, "no row", "%s × %s", provider, variant)
+	return Row{}
+}
+
+func failures(r Row) (s []string) {
+	for _, f := range r.Findings {
+		if f.Result != Pass && f.Result != Reported {
+			s = append(s, fmt.Sprintf("%s %s/%s", f.Result, f.Check, f.Item))
+		}
+	}
+	return s
+}
+
+func TestGoodEvidencePasses(t *testing.T) {
+	v := gate(t, smallInput(t))
+	assert.Equal(t, Pass, v.Result)
+	assert.Empty(t, v.Missing)
+	require.Len(t, v.Rows, 4)
+	cpu := v.Rows[0]
+	assert.Equal(t, "cpu", cpu.Provider, "what the channel requires comes first")
+	assert.True(t, cpu.Required)
+	assert.Empty(t, failures(cpu))
+	assert.Len(t, cpu.Latency, 3)
+	require.NotNil(t, cpu.Parity)
+	assert.Equal(t, 1.0, cpu.Parity.RankTopK)
+	for _, f := range cpu.Findings {
+		assert.Empty(t, f.Next, "%s %s passes and needs no next step", f.Check, f.Item)
+		assert.NotEmpty(t, f.Measured, f.Item)
+		assert.NotEmpty(t, f.Threshold, f.Item)
+	}
+	for _, r := range v.Rows[1:] {
+		assert.Equal(t, NotMeasuredR, r.Result)
+		assert.False(t, r.Required)
+		assert.Contains(t, r.Findings[0].Next, "embedgate measure --provider "+r.Provider)
+	}
+}
+
+func TestEveryKnownBadCaseFailsTheWholeGate(t *testing.T) {
+	in := smallInput(t)
+	r, err := newReference(in.Golden)
+	require.NoError(t, err)
+	shown := 0
+	for _, k := range checks() {
+		for _, bad := range k.bad {
+			c := gateCase{
+				policy: in.Policy, golden: r, candidate: in.Candidate, nonce: in.Nonce, class: candidate.FP32,
+				evidence: cloneEvidence(in.Evidence[0]),
+			}
+			if !bad.spoil(&c) {
+				assert.Fail(t, "a case that does not apply to fp32", bad.name)
+				continue
+			}
+			shown++
+			spoilt := in
+			spoilt.Policy, spoilt.Candidate, spoilt.Evidence = c.policy, c.candidate, []Evidence{c.evidence}
+			spoilt.Graphs = map[string]error{"fp32": c.graph}
+			v := gate(t, spoilt)
+			row := v.Rows[0]
+			want := bad.want
+			if want == "" {
+				want = Fail
+			}
+			assert.Equal(t, want, v.Result, bad.name)
+			assert.Equal(t, want, row.Result, bad.name)
+			assert.Equal(t, []string{"cpu"}, v.Missing, bad.name)
+			named := false
+			for _, f := range row.Findings {
+				if f.Result == want && f.Check == k.name && strings.HasPrefix(f.Item, bad.item) {
+					named = true
+					assert.NotEmpty(t, f.Next, "%s: what to do", bad.name)
+				}
+			}
+			assert.True(t, named, "%s: %v", bad.name, failures(row))
+		}
+	}
+	assert.Greater(t, shown, 35)
+}
+
+func TestTheSelfTestNoticesEveryBrokenCheck(t *testing.T) {
+	in := smallInput(t)
+	for i, k := range checks() {
+		for name, judge := range map[string]func(gateCase) opinion{
+			"passes everything": func(gateCase) opinion {
+				return opinion{findings: []Finding{{Check: k.name, Result: Pass}}}
+			},
+			"refuses everything": func(gateCase) opinion {
+				return opinion{findings: []Finding{{Check: k.name, Result: Fail}}}
+			},
+			"says nothing": func(gateCase) opinion { return opinion{} },
+		} {
+			broken := checks()
+			broken[i].judge = judge
+			v, err := gateWith(broken, in)
+			require.NoError(t, err)
+			assert.False(t, v.SelfTestPassed(), "%s %s", k.name, name)
+			assert.Equal(t, Fail, v.Result, "%s %s", k.name, name)
+		}
+		untested := checks()
+		untested[i].bad = nil
+		v, err := gateWith(untested, in)
+		require.NoError(t, err)
+		assert.False(t, v.SelfTestPassed(), "%s without a known-bad case", k.name)
+	}
+	v, err := gateWith(nil, in)
+	require.NoError(t, err)
+	assert.Equal(t, Fail, v.Result, "a gate without checks")
+}
+
+func TestEachFindingOfACheckIsNeededByTheSelfTest(t *testing.T) {
+	// A check that forgets one of its findings is broken too.
+	in := smallInput(t)
+	full := gate(t, in)
+	for _, f := range full.Rows[0].Findings {
+		if f.Result == Reported || strings.HasPrefix(f.Item, "128 tokens") {
+			continue // a second budget goes through the same code
+		}
+		broken := checks()
+		for i, k := range broken {
+			if k.name != f.Check {
+				continue
+			}
+			judge := k.judge
+			broken[i].judge = func(c gateCase) opinion {
+				o := judge(c)
+				for j := range o.findings {
+					if o.findings[j].Item == f.Item {
+						o.findings[j].Result = Pass
+					}
+				}
+				return o
+			}
+		}
+		v, err := gateWith(broken, in)
+		require.NoError(t, err)
+		assert.False(t, v.SelfTestPassed(), "%s, %s always passes", f.Check, f.Item)
+	}
+}
+
+func TestTheSelfTestWorksWithoutMeasuredEvidence(t *testing.T) {
+	in := smallInput(t)
+	with := len(gate(t, in).SelfTest)
+	in.Evidence = nil
+	v := gate(t, in)
+	assert.Len(t, v.SelfTest, with)
+	assert.Equal(t, Fail, v.Result, "a required provider was not measured")
+	assert.Equal(t, []string{"cpu"}, v.Missing)
+}
+
+func TestAnImpossibleThresholdIsNoticedAndNamed(t *testing.T) {
+	in := smallInput(t)
+	l := in.Policy.Parity[candidate.FP32]
+	l.MaxAbs = ptr(1e-12)
+	in.Policy.Parity[candidate.FP32] = l
+	v, err := Gate(in)
+	require.NoError(t, err)
+	assert.False(t, v.SelfTestPassed())
+	assert.Contains(t, v.SelfTest[0].Measured, "max abs error")
+	assert.Contains(t, v.SelfTest[0].Next, "more than float32 can hold")
+}
+
+func TestTheSameInputGivesTheSameBytesAndIsLeftAlone(t *testing.T) {
+	in := smallInput(t)
+	in.Evidence = append(in.Evidence, evidenceFor(t, in, "coreml", "int8"), evidenceFor(t, in, "coreml", "fp32"))
+	in.Evidence[1].Latency[0].SamplesNS[0] = int64(time.Second)
+	before, err := json.Marshal(in)
+	require.NoError(t, err)
+	raw := cloneEvidence(in.Evidence[0]).Raw
+	one, err := EncodeVerdict(gate(t, in))
+	require.NoError(t, err)
+	after, err := json.Marshal(in)
+	require.NoError(t, err)
+	assert.JSONEq(t, string(before), string(after))
+	assert.Equal(t, raw, in.Evidence[0].Raw)
+	slices.Reverse(in.Evidence)
+	two, err := EncodeVerdict(gate(t, in))
+	require.NoError(t, err)
+	assert.Equal(t, string(one), string(two), "the order of the evidence does not matter")
+}
+
+func TestWhatAChannelRequiresDecides(t *testing.T) {
+	in := smallInput(t)
+	broken := evidenceFor(t, in, "coreml", "fp32")
+	broken.Raw.Primary[0] = float32(math.NaN())
+	unsure := evidenceFor(t, in, "cuda", "fp32")
+	unsure.Latency[0].CalibrationNS = nil
+	absent := Evidence{
+		Schema: EvidenceSchema, Provider: "cuda", Variant: "fp32", Candidate: in.Candidate.Digest, Policy: in.Policy.Digest,
+		Golden: in.Golden.Digest, Nonce: in.Nonce, NotMeasured: &NotMeasured{Reason: "no GPU here", Remedy: "run it on a GPU machine"},
+	}
+	cpu, cuda := in.Evidence[0], evidenceFor(t, in, "cuda", "fp32")
+	for i := range unsure.Latency {
+		unsure.Latency[i].CalibrationNS = nil
+	}
+	for _, c := range []struct {
+		name, channel string
+		evidence      []Evidence
+		want          Result
+		missing       []string
+	}{
+		{"a failing provider that is not required changes nothing", "local", []Evidence{cpu, broken}, Pass, nil},
+		{"a required one that passes", "release", []Evidence{cpu, cuda}, Pass, nil},
+		{"a required one without evidence", "release", []Evidence{cpu}, Fail, []string{"cuda"}},
+		{"a required one that could not be measured", "release", []Evidence{cpu, absent}, Fail, []string{"cuda"}},
+		{"a required one that cannot be decided", "release", []Evidence{cpu, unsure}, Inconclusive, []string{"cuda"}},
+		{"one that cannot be decided and one that is missing", "release", []Evidence{unsure}, Fail, []string{"cuda", "cpu"}},
+		{"two measurements of one provider", "local", []Evidence{cpu, cpu}, Fail, []string{"cpu"}},
+		{"nothing at all", "local", nil, Fail, []string{"cpu"}},
+	} {
+		in.Channel, in.Evidence = c.channel, c.evidence
+		v := gate(t, in)
+		assert.Equal(t, c.want, v.Result, c.name)
+		assert.Equal(t, c.missing, v.Missing, c.name)
+	}
+	in.Channel, in.Evidence = "release", []Evidence{cpu, absent}
+	row := rowOf(t, gate(t, in), "cuda", "fp32")
+	assert.Equal(t, NotMeasuredR, row.Result)
+	assert.Equal(t, []string{"NOT MEASURED integrity/evidence"}, failures(row))
+	assert.Equal(t, "no GPU here", row.Findings[1].Measured)
+	assert.Equal(t, "run it on a GPU machine", row.Findings[1].Next)
+}
+
+func TestEvidenceOfAProviderOutsideThePolicyFailsItsRowAlone(t *testing.T) {
+	in := smallInput(t)
+	e := evidenceFor(t, in, "cpu", "fp32")
+	e.Provider, e.Session.Provider = "openvino", "openvino"
+	in.Evidence = append(in.Evidence, e)
+	v := gate(t, in)
+	assert.Equal(t, Pass, v.Result)
+	assert.Equal(t, []string{"FAIL integrity/variant"}, failures(rowOf(t, v, "openvino", "fp32")))
+	in.Evidence[1].Variant = "fp16"
+	assert.Contains(t, failures(rowOf(t, gate(t, in), "openvino", "fp16")), "FAIL parity/threshold")
+}
+
+func TestACrashIsAFailThatNamesTheSignal(t *testing.T) {
+	in := smallInput(t)
+	e := &in.Evidence[0]
+	e.Crash = &Crash{Stage: "latency", Signal: "SIGSEGV", Exit: -1, Stderr: "boom"}
+	e.Latency, e.Cold, e.Memory = nil, nil, nil
+	row := gate(t, in).Rows[0]
+	assert.Equal(t, []string{"FAIL integrity/child process"}, failures(row), "what it had finished is judged, what it had not is not")
+	assert.NotNil(t, row.Parity)
+	f := row.Findings[5]
+	assert.Equal(t, "killed by SIGSEGV during latency", f.Measured)
+	assert.Equal(t, []string{"its last words: boom"}, f.Warnings)
+
+	e.Crash, e.Raw, e.VectorsSHA256, e.Session.Provider = &Crash{Stage: "load", Exit: 3}, Vectors{}, "", ""
+	row = gate(t, in).Rows[0]
+	assert.Equal(t, []string{"FAIL integrity/child process"}, failures(row))
+	assert.Equal(t, "exited with code 3 during load", row.Findings[5].Measured)
+}
+
+func TestAForeignModelIsJudgedWithoutItsSourceAndSaysSo(t *testing.T) {
+	in := smallInput(t)
+	in.Candidate.Manifest.Source = candidate.Source{}
+	v := gate(t, in)
+	assert.Equal(t, Fail, v.Result)
+	in.Foreign = true
+	v = gate(t, in)
+	assert.Equal(t, Pass, v.Result)
+	assert.True(t, v.Foreign)
+}
+
+func TestAnyNonceIsGoodWhenNoneWasAskedFor(t *testing.T) {
+	in := smallInput(t)
+	in.Nonce = ""
+	assert.Equal(t, Pass, gate(t, in).Result)
+}
+
+func TestInputThatNoVerdictCanBeGivenOnIsRefused(t *testing.T) {
+	for name, c := range map[string]struct {
+		spoil func(*Input)
+		want  string
+	}{
+		"an unknown channel":            {func(in *Input) { in.Channel = "nightly" }, `got "nightly"`},
+		"a channel without requirement": {func(in *Input) { in.Policy.Channels["local"] = policy.Channel{} }, "no required provider"},
+		"a required provider without variants": {func(in *Input) {
+			in.Policy.Providers["cpu"] = policy.Provider{}
+		}, "provider cpu"},
+		"a policy without digest":    {func(in *Input) { in.Policy.Digest = "" }, "policy: got no digest"},
+		"a candidate without digest": {func(in *Input) { in.Candidate.Digest = "" }, "candidate: got no digest"},
+		"a golden without digest":    {func(in *Input) { in.Golden.Digest = "" }, "golden: got no digest"},
+		"a golden without texts": {func(in *Input) {
+			in.Golden.Texts = nil
+			in.Policy.Parity[candidate.FP32] = policy.Parity{MinCosine: ptr(0.9)}
+		}, "golden"},
+		"a golden with a NaN":          {func(in *Input) { in.Golden.Pooled[3] = math.NaN() }, "NaN in the vector of text"},
+		"a ragged golden":              {func(in *Input) { in.Golden.Pooled = in.Golden.Pooled[1:] }, "one row for each text"},
+		"a golden without weights":     {func(in *Input) { delete(in.Golden.Source, "model.safetensors") }, "weights"},
+		"no threshold for a class":     {func(in *Input) { delete(in.Policy.Parity, candidate.INT8) }, `precision "int8"`},
+		"too few samples to ever pass": {func(in *Input) { in.Policy.Latency.Samples = 87 }, "raise latency.samples"},
+		"samples that do not divide":   {func(in *Input) { in.Policy.Latency.Samples = 301 }, "equal share"},
+		"a budget without confidence":  {func(in *Input) { in.Policy.Latency.Budgets[0].Confidence = 0 }, "confidence"},
+		"no memory budget":             {func(in *Input) { in.Policy.Memory.Budget = 0 }, "memory"},
+	} {
+		in := smallInput(t)
+		c.spoil(&in)
+		_, err := Gate(in)
+		require.Error(t, err, name)
+		assert.ErrorContains(t, err, c.want, name)
+		assert.Equal(t, fault.Usage, fault.KindOf(err), name)
+	}
+}
