@@ -296,4 +296,3 @@ func clean(target string) {
 		}
 	}
 }
-

@@ -236,3 +236,30 @@ func every(ctx context.Context, d time.Duration, f func()) (stop func()) {
 	}()
 	return cancel
 }
+
+// State tells where an environment is, or what is wrong with it, and makes
+// nothing.
+func State(ctx context.Context, o Options) (string, error) {
+	if o.Override == "" && o.Kind == Export {
+		o.Override = os.Getenv(PythonVar)
+	}
+	if o.Override != "" {
+		v, err := version(ctx, o.Override)
+		return o.Override + " " + v, err
+	}
+	root, err := cache.Or(o.CacheDir)
+	if err != nil {
+		return "", err
+	}
+	base, err := FindBase(ctx)
+	if err != nil {
+		return "", err
+	}
+	hash, err := keyOf(o.Kind, base)
+	if err != nil {
+		return "", err
+	}
+	e := Env{Kind: o.Kind, Dir: filepath.Join(root, "env", string(o.Kind)+"-"+hash[:16]), Hash: hash}
+	e.Python = interpreter(e.Dir)
+	return e.Dir, e.broken(ctx)
+}

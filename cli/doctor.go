@@ -1,0 +1,105 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"os/exec"
+
+	"github.com/spf13/cobra"
+
+	"github.com/embedgate/embedgate/export/cache"
+	"github.com/embedgate/embedgate/export/pyenv"
+	"github.com/embedgate/embedgate/pipeline/fault"
+	"github.com/embedgate/embedgate/providers"
+)
+
+// symptom is one thing that doctor looked at.
+type symptom struct {
+	Name   string `json:"name"`
+	OK     bool   `json:"ok"`
+	Needed bool   `json:"needed"` // run cannot do without
+	Found  string `json:"found"`
+	Next   string `json:"next,omitempty"`
+}
+
+func newDoctor(s *streams) *cobra.Command {
+	var f common
+	c := &cobra.Command{
+		Use:   "doctor",
+		Short: "Say what was found on this machine, what is missing and how to get it",
+		Args:  noArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			list := examine(c.Context(), &f)
+			if f.json {
+				if err := encodeJSON(s.out, list); err != nil {
+					return err
+				}
+			} else {
+				for _, x := range list {
+					state := "ok     "
+					switch {
+					case !x.OK && x.Needed:
+						state = "MISSING"
+					case !x.OK:
+						state = "absent "
+					}
+					fmt.Fprintf(s.out, "%s  %-22s %s\n", state, x.Name, x.Found)
+					if !x.OK && x.Next != "" {
+						fmt.Fprintf(s.out, "         %-22s next: %s\n", "", x.Next)
+					}
+				}
+			}
+			for _, x := range list {
+				if x.Needed && !x.OK {
+					return &fault.Error{Kind: fault.Missing, Thing: x.Name, Got: x.Found, Wanted: "it, to export and measure", Next: x.Next}
+				}
+			}
+			return nil
+		},
+	}
+	f.runtimeFlags(c)
+	f.pythonFlag(c)
+	f.jsonFlag(c)
+	return c
+}
+
+func examine(ctx context.Context, f *common) (list []symptom) {
+	dir, err := cache.Dir()
+	list = append(list, found("cache directory", true, dir, err))
+	base, err := pyenv.FindBase(ctx)
+	list = append(list, found("Python 3.11 or newer", true, base.Path+" "+base.Version, err))
+	for _, k := range []pyenv.Kind{pyenv.Run, pyenv.Export} {
+		state, err := pyenv.State(ctx, pyenv.Options{Kind: k, Override: map[pyenv.Kind]string{pyenv.Export: f.python}[k]})
+		x := found(fmt.Sprintf("%s environment", k), false, state, err)
+		if !x.OK {
+			x.Next = "nothing: embedgate run makes it"
+		}
+		list = append(list, x)
+	}
+	cc, err := exec.LookPath("cc")
+	if err != nil {
+		err = &fault.Error{Thing: "cc", Got: "no C compiler on the PATH", Next: "Debian: apt-get install gcc; macOS: xcode-select --install (needed to build embedgate, not to run it)"}
+	}
+	list = append(list, found("C compiler", false, cc, err))
+	for _, name := range providers.Names() {
+		e, _ := providers.Lookup(name)
+		reason, remedy, ok := e.Available()
+		x := symptom{Name: "provider " + name, OK: ok, Needed: name == "cpu", Found: reason, Next: remedy}
+		if ok {
+			x.Found = "this machine can run it"
+		}
+		list = append(list, x)
+	}
+	return list
+}
+
+func found(name string, needed bool, what string, err error) symptom {
+	if err == nil {
+		return symptom{Name: name, OK: true, Needed: needed, Found: what}
+	}
+	x := symptom{Name: name, Needed: needed, Found: err.Error()}
+	if e, ok := err.(*fault.Error); ok {
+		x.Found, x.Next = e.Got, e.Next
+	}
+	return x
+}

@@ -1,0 +1,63 @@
+package cli
+
+import (
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/embedgate/embedgate/pipeline"
+	"github.com/embedgate/embedgate/pipeline/fault"
+)
+
+// common is what most commands ask for.
+type common struct {
+	policy, channel, python, ortLib string
+	json                            bool
+}
+
+func (f *common) policyFlag(c *cobra.Command) {
+	c.Flags().StringVar(&f.policy, "policy", "policy.yaml", "what a release must prove")
+}
+
+func (f *common) channelFlag(c *cobra.Command) {
+	c.Flags().StringVar(&f.channel, "channel", "local", "channel of the policy to judge for")
+}
+
+func (f *common) runtimeFlags(c *cobra.Command) {
+	c.Flags().StringVar(&f.ortLib, "ort-lib", "", "ONNX Runtime's shared library (default $EMBEDGATE_ORT_LIB, else the run environment's)")
+}
+
+func (f *common) pythonFlag(c *cobra.Command) {
+	c.Flags().StringVar(&f.python, "python", "", "Python interpreter with torch and the other export requirements (default $EMBEDGATE_PYTHON, else an environment of embedgate's own)")
+}
+
+func (f *common) jsonFlag(c *cobra.Command) {
+	c.Flags().BoolVar(&f.json, "json", false, "print JSON instead of tables")
+}
+
+// options fills in what the pipeline needs from the flags.
+func (f *common) options() (pipeline.Options, error) {
+	child, err := childCommand()
+	return pipeline.Options{
+		PolicyFile: f.policy, Channel: f.channel, Python: f.python, OrtLib: f.ortLib, Executable: child,
+	}, err
+}
+
+// childCommand is the command line of a measuring child: this program again.
+func childCommand() ([]string, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	return []string{self, "measure-child"}, nil
+}
+
+// required makes flags mandatory, with an error in the design's form.
+func required(c *cobra.Command, names ...string) error {
+	for _, n := range names {
+		if !c.Flags().Changed(n) {
+			return &fault.Error{Kind: fault.Usage, Thing: c.CommandPath(), Got: "no --" + n, Wanted: "--" + n + ": " + c.Flags().Lookup(n).Usage, Next: c.CommandPath() + " --help"}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,110 @@
+package cli
+
+import (
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"github.com/embedgate/embedgate/export/cache"
+	"github.com/embedgate/embedgate/pipeline"
+	"github.com/embedgate/embedgate/pipeline/fault"
+	"github.com/embedgate/embedgate/report"
+	"github.com/embedgate/embedgate/validate"
+)
+
+func newRun(s *streams) *cobra.Command {
+	var f common
+	var target, candidateDir, reportDir string
+	var only []string
+	c := &cobra.Command{
+		Use:   "run",
+		Short: "Export, measure, judge and publish, on this machine",
+		Args:  noArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			o, err := f.options()
+			if err != nil {
+				return err
+			}
+			o.Target, o.Candidate, o.Providers = target, candidateDir, only
+			work, done, err := workDir(reportDir)
+			if err != nil {
+				return err
+			}
+			defer done()
+			o.WorkDir = work
+			st, err := pipeline.Run(c.Context(), o, s.show)
+			s.show.Close()
+			if err != nil {
+				return err
+			}
+			return f.showVerdict(s, st.Verdict, release(st))
+		},
+	}
+	f.policyFlag(c)
+	f.channelFlag(c)
+	f.runtimeFlags(c)
+	f.pythonFlag(c)
+	f.jsonFlag(c)
+	c.Flags().StringVar(&target, "to", "dist", "directory that gets the release")
+	c.Flags().StringSliceVar(&only, "providers", nil, "measure only these providers (default: all that the policy names)")
+	c.Flags().StringVar(&candidateDir, "candidate", "", "judge this candidate directory instead of exporting one")
+	c.Flags().StringVar(&reportDir, "report", "", "keep the evidence and the verdict in this directory")
+	return c
+}
+
+// workDir is where evidence and verdict are written and read again: the report
+// directory, or one of the cache's that goes when the run ends.
+func workDir(reportDir string) (string, func(), error) {
+	if reportDir != "" {
+		return reportDir, func() {}, os.MkdirAll(reportDir, 0o777)
+	}
+	base, err := cache.Dir()
+	if err != nil {
+		return "", nil, err
+	}
+	base = filepath.Join(base, "runs")
+	if err := os.MkdirAll(base, 0o777); err != nil {
+		return "", nil, err
+	}
+	dir, err := os.MkdirTemp(base, "run-")
+	return dir, func() { _ = os.RemoveAll(dir) }, err // what a killed run leaves, the next one's cache cleaning takes
+}
+
+func release(st *pipeline.State) *report.Release {
+	if st.Release == nil {
+		return nil
+	}
+	return &report.Release{Dir: st.Release.Dir, Existed: st.Release.Existed, Digest: st.Release.Digest}
+}
+
+// showVerdict prints the tables, or JSON, and turns the verdict into the error
+// that carries its exit code.
+func (f *common) showVerdict(s *streams, v validate.Verdict, r *report.Release) error {
+	var err error
+	if f.json {
+		err = report.JSON(s.out, v, r)
+	} else {
+		err = report.Tables(s.out, v, r, report.Options{Color: fancy(s.out)})
+	}
+	if err != nil {
+		return err
+	}
+	return verdictError(v)
+}
+
+func verdictError(v validate.Verdict) error {
+	for _, t := range v.SelfTest {
+		if t.Result != validate.Pass {
+			return told(fault.Internal)
+		}
+	}
+	switch v.Result {
+	case validate.Pass:
+		return nil
+	case validate.Inconclusive:
+		return told(fault.Unsure)
+	default:
+		return told(fault.Refused)
+	}
+}

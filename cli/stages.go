@@ -1,0 +1,216 @@
+package cli
+
+import (
+	"fmt"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"github.com/embedgate/embedgate/export"
+	"github.com/embedgate/embedgate/export/candidate"
+	"github.com/embedgate/embedgate/pipeline"
+	"github.com/embedgate/embedgate/pipeline/fault"
+	"github.com/embedgate/embedgate/pipeline/policy"
+	"github.com/embedgate/embedgate/publish"
+	"github.com/embedgate/embedgate/validate"
+	"github.com/embedgate/embedgate/validate/measure"
+)
+
+func newExport(s *streams) *cobra.Command {
+	var f common
+	var out string
+	var plain bool
+	c := &cobra.Command{
+		Use:   "export --out DIR",
+		Short: "Turn the policy's model into ONNX: a candidate directory",
+		Args:  noArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			if err := required(c, "out"); err != nil {
+				return err
+			}
+			o, err := f.options()
+			if err != nil {
+				return err
+			}
+			s.show.Stage("export")
+			p, err := policy.Load(f.policy)
+			if err != nil {
+				return err
+			}
+			x := pipeline.ExportOptions(p, o, s.show.Sink())
+			x.Out, x.Plain = out, plain
+			r, err := export.Run(c.Context(), x)
+			if err != nil {
+				return err
+			}
+			from := "exported"
+			if r.Cached {
+				from = "taken from the cache"
+			}
+			_, err = fmt.Fprintf(s.out, "%s: candidate %s, %s\n", out, r.Candidate.Digest, from)
+			return err
+		},
+	}
+	f.policyFlag(c)
+	f.pythonFlag(c)
+	c.Flags().StringVar(&out, "out", "", "candidate directory to write")
+	c.Flags().BoolVar(&plain, "plain", false, "export as any torch.onnx.export user would, for comparison")
+	return c
+}
+
+func newMeasure(s *streams) *cobra.Command {
+	var f common
+	var dir, provider, variant, out, nonce string
+	c := &cobra.Command{
+		Use:   "measure --candidate DIR --provider P --variant V --out DIR",
+		Short: "Measure one variant on one provider: evidence, no judgement",
+		Args:  noArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			if err := required(c, "candidate", "provider", "variant", "out"); err != nil {
+				return err
+			}
+			o, err := f.options()
+			if err != nil {
+				return err
+			}
+			s.show.Stage("measure")
+			p, err := policy.Load(f.policy)
+			if err != nil {
+				return err
+			}
+			cand, err := candidate.Read(dir)
+			if err != nil {
+				return err
+			}
+			g, err := pipeline.Golden(p, f.policy)
+			if err != nil {
+				return err
+			}
+			lib, err := pipeline.Library(c.Context(), provider, o, s.show.Sink())
+			if err != nil {
+				return err
+			}
+			e, err := measure.Run(c.Context(), measure.Options{
+				Candidate: cand, Policy: p, Golden: g, Provider: provider, Variant: variant, Nonce: nonce,
+				Library: lib, Executable: o.Executable, Out: out, Progress: s.show.Sink(),
+			})
+			if err != nil {
+				return err
+			}
+			state := "measured"
+			if n := e.NotMeasured; n != nil {
+				state = fmt.Sprintf("%s: %s; next: %s", validate.NotMeasuredR, n.Reason, n.Remedy)
+			}
+			_, err = fmt.Fprintf(s.out, "%s: %s × %s %s\n", out, provider, variant, state)
+			return err
+		},
+	}
+	f.policyFlag(c)
+	f.runtimeFlags(c)
+	c.Flags().StringVar(&dir, "candidate", "", "candidate directory")
+	c.Flags().StringVar(&provider, "provider", "", "provider, such as cpu")
+	c.Flags().StringVar(&variant, "variant", "", "variant, such as fp32")
+	c.Flags().StringVar(&out, "out", "", "evidence directory to write")
+	c.Flags().StringVar(&nonce, "nonce", "", "name of the plan this answers; gate --nonce wants the same")
+	return c
+}
+
+func newMeasureChild() *cobra.Command {
+	return &cobra.Command{
+		Use: "measure-child JOB", Hidden: true, Args: wantArgs(1, 1, "a job file"),
+		RunE: func(c *cobra.Command, args []string) error { return measure.Child(c.Context(), args) },
+	}
+}
+
+func newGate(s *streams) *cobra.Command {
+	var f common
+	var dir, out, nonce string
+	c := &cobra.Command{
+		Use:   "gate --candidate DIR --out FILE EVIDENCE…",
+		Short: "Judge evidence: a verdict",
+		Args:  wantArgs(1, -1, "evidence directories"),
+		RunE: func(c *cobra.Command, args []string) error {
+			if err := required(c, "candidate", "out"); err != nil {
+				return err
+			}
+			p, err := policy.Load(f.policy)
+			if err != nil {
+				return err
+			}
+			cand, err := candidate.Read(dir)
+			if err != nil {
+				return err
+			}
+			g, err := pipeline.Golden(p, f.policy)
+			if err != nil {
+				return err
+			}
+			v, err := pipeline.Judge(p, g, cand, args, f.channel, nonce)
+			if err != nil {
+				return err
+			}
+			if err := validate.WriteVerdict(out, v); err != nil {
+				return err
+			}
+			return f.showVerdict(s, v, nil)
+		},
+	}
+	f.policyFlag(c)
+	f.channelFlag(c)
+	f.jsonFlag(c)
+	c.Flags().StringVar(&dir, "candidate", "", "candidate directory")
+	c.Flags().StringVar(&out, "out", "", "verdict file to write")
+	c.Flags().StringVar(&nonce, "nonce", "", "plan that the evidence must answer")
+	return c
+}
+
+func newPublish(s *streams) *cobra.Command {
+	var f common
+	var dir, verdict, target string
+	c := &cobra.Command{
+		Use:   "publish --candidate DIR --verdict FILE --to TARGET EVIDENCE…",
+		Short: "Publish what a PASS verdict covers, and nothing else",
+		Args:  wantArgs(1, -1, "the evidence directories that were judged"),
+		RunE: func(c *cobra.Command, args []string) error {
+			if err := required(c, "candidate", "verdict", "to"); err != nil {
+				return err
+			}
+			s.show.Stage("publish")
+			p, err := policy.Load(f.policy)
+			if err != nil {
+				return err
+			}
+			g, err := pipeline.Golden(p, f.policy)
+			if err != nil {
+				return err
+			}
+			r, err := publish.Publish(c.Context(), publish.Options{
+				CandidateDir: dir, Golden: g, EvidenceDirs: args, VerdictFile: verdict,
+				Policy: p, Target: target, Progress: s.show.Sink(),
+			})
+			if err != nil {
+				return err
+			}
+			abs, err := filepath.Abs(r.Dir)
+			if err != nil {
+				abs = r.Dir
+			}
+			state := "published"
+			if r.Existed {
+				state = "was there already with the same content; nothing was changed"
+			}
+			_, err = fmt.Fprintf(s.out, "%s: %s (content %s)\n", abs, state, r.Digest)
+			return err
+		},
+	}
+	f.policyFlag(c)
+	c.Flags().StringVar(&dir, "candidate", "", "candidate directory")
+	c.Flags().StringVar(&verdict, "verdict", "", "verdict file that gate wrote")
+	c.Flags().StringVar(&target, "to", "", "directory that gets the release")
+	return c
+}
+
+// errNoRelease is told when embed or tokenize finds nothing to work with.
+func errNoRelease(target string) error {
+	return &fault.Error{Kind: fault.Missing, Thing: target, Got: "no release", Wanted: "one to embed with", Next: "embedgate run, or name one with --release DIR"}
+}

@@ -1,0 +1,138 @@
+package pipeline
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/embedgate/embedgate/export/candidate"
+	"github.com/embedgate/embedgate/export/onnxfile"
+	"github.com/embedgate/embedgate/export/source"
+	"github.com/embedgate/embedgate/export/stmodel"
+	"github.com/embedgate/embedgate/pipeline/fault"
+	"github.com/embedgate/embedgate/pipeline/policy"
+	"github.com/embedgate/embedgate/validate"
+	"github.com/embedgate/embedgate/validate/measure"
+)
+
+// Check measures and judges a model file that somebody else exported, against
+// the golden of the policy's model. It publishes nothing.
+func Check(ctx context.Context, file string, class candidate.Precision, provider string, o Options, show *Printer) (v validate.Verdict, err error) {
+	sink := show.Sink()
+	show.Stage("policy")
+	p, err := policy.Load(o.PolicyFile)
+	if err != nil {
+		return v, err
+	}
+	if _, ok := p.Parity[class]; !ok {
+		return v, &fault.Error{Kind: fault.Usage, Thing: "--class", Got: string(class), Wanted: "a precision class that the policy's parity defines", Next: "add parity." + string(class) + " to the policy, or name another class"}
+	}
+	if _, ok := p.Providers[provider]; !ok {
+		return v, &fault.Error{Kind: fault.Usage, Thing: "--provider", Got: provider, Wanted: "one of the policy's providers"}
+	}
+	// A model file is one variant on one provider; the rest of the policy holds.
+	variant := string(class)
+	p.Variants = map[string]policy.Variant{variant: {Precision: class}}
+	one := p.Providers[provider]
+	one.Variants = []string{variant}
+	p.Providers = map[string]policy.Provider{provider: one}
+	p.Channels = map[string]policy.Channel{o.Channel: {Require: []string{provider}}}
+
+	show.Stage("model")
+	c, err := foreign(ctx, p, file, variant, class, o, show)
+	if err != nil {
+		return v, err
+	}
+	show.Stage("golden")
+	g, err := Golden(p, o.PolicyFile)
+	if err != nil {
+		return v, err
+	}
+	show.Stage("measure")
+	lib, err := Library(ctx, provider, o, sink)
+	if err != nil {
+		return v, err
+	}
+	out := filepath.Join(o.WorkDir, "evidence", provider+"-"+variant)
+	if _, err := measure.Run(ctx, measure.Options{
+		Candidate: c, Policy: p, Golden: g, Provider: provider, Variant: variant,
+		Library: lib, Executable: o.Executable, Out: out, Progress: sink,
+	}); err != nil {
+		return v, err
+	}
+	e, err := validate.ReadEvidence(out)
+	if err != nil {
+		return v, err
+	}
+	show.Stage("gate")
+	return validate.Gate(validate.Input{
+		Policy: p, Golden: g, Candidate: c, Channel: o.Channel, Evidence: []validate.Evidence{e}, Foreign: true,
+	})
+}
+
+// foreign makes a candidate directory around a model file: the policy's
+// tokenizer and configuration, and that file's graph.
+func foreign(ctx context.Context, p policy.Policy, file, variant string, class candidate.Precision, o Options, show *Printer) (c candidate.Candidate, err error) {
+	m, err := onnxfile.Read(file)
+	if err != nil {
+		return c, err
+	}
+	x := ExportOptions(p, o, show.Sink())
+	src, spec, err := source.Fetch(ctx, source.Options{
+		Spec: x.Spec, Files: x.Files, BaseDir: x.BaseDir, CacheDir: x.CacheDir, Python: x.Python, Progress: x.Progress,
+	})
+	if err != nil {
+		return c, err
+	}
+	embedding, err := stmodel.Read(src)
+	if err != nil {
+		return c, err
+	}
+	dir := filepath.Join(o.WorkDir, "candidate")
+	if err := os.MkdirAll(dir, 0o777); err != nil {
+		return c, err
+	}
+	name := variant + ".onnx"
+	if err := copyTo(file, filepath.Join(dir, name)); err != nil {
+		return c, err
+	}
+	if err := copyTo(filepath.Join(src, "tokenizer.json"), filepath.Join(dir, "tokenizer.json")); err != nil {
+		return c, err
+	}
+	return candidate.Seal(dir, candidate.Manifest{
+		Model: p.Model.Name, Source: candidate.Source{Spec: spec, Files: p.Model.Files}, Embedding: embedding,
+		Versions: map[string]string{}, Variants: map[string]candidate.Variant{variant: {
+			File: name, Precision: class, Opset: int(m.Opsets[""]), Forward: "foreign", Inputs: signature(m.Inputs), Outputs: signature(m.Outputs),
+		}},
+	})
+}
+
+func signature(vs []onnxfile.Value) (out []candidate.Tensor) {
+	for _, v := range vs {
+		out = append(out, candidate.Tensor{Name: v.Name, Type: v.Type, Shape: slices.Clone(v.Shape)})
+	}
+	return out
+}
+
+func copyTo(from, to string) error {
+	in, err := os.Open(from)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = in.Close() }() // read only
+	out, err := os.Create(to)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(out, in)
+	if e := out.Close(); err == nil {
+		err = e
+	}
+	if err != nil {
+		return fmt.Errorf("copy %s: %w", from, err)
+	}
+	return nil
+}

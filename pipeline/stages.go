@@ -1,0 +1,215 @@
+package pipeline
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"fmt"
+	"maps"
+	"path/filepath"
+	"slices"
+
+	"github.com/embedgate/embedgate/export"
+	"github.com/embedgate/embedgate/export/candidate"
+	"github.com/embedgate/embedgate/export/pyenv"
+	"github.com/embedgate/embedgate/golden"
+	"github.com/embedgate/embedgate/pipeline/fault"
+	"github.com/embedgate/embedgate/pipeline/policy"
+	"github.com/embedgate/embedgate/pipeline/progress"
+	"github.com/embedgate/embedgate/providers"
+	"github.com/embedgate/embedgate/publish"
+	"github.com/embedgate/embedgate/validate"
+	"github.com/embedgate/embedgate/validate/measure"
+)
+
+type readPolicy struct{}
+
+func (readPolicy) String() string { return "policy" }
+
+func (readPolicy) Run(_ context.Context, s *State) (err error) {
+	s.Policy, err = policy.Load(s.Options.PolicyFile)
+	if err != nil {
+		return err
+	}
+	if _, ok := s.Policy.Channels[s.Options.Channel]; !ok {
+		return &fault.Error{
+			Kind: fault.Usage, Thing: "--channel", Got: s.Options.Channel,
+			Wanted: fmt.Sprintf("one of %q", slices.Sorted(maps.Keys(s.Policy.Channels))),
+		}
+	}
+	for _, p := range s.Options.Providers {
+		if _, ok := s.Policy.Providers[p]; !ok {
+			return &fault.Error{
+				Kind: fault.Usage, Thing: "--providers", Got: p,
+				Wanted: fmt.Sprintf("some of %q", slices.Sorted(maps.Keys(s.Policy.Providers))),
+			}
+		}
+	}
+	s.Sink.Say("%s: model %s, release %s, channel %s requires %v", s.Options.PolicyFile,
+		s.Policy.Model.Name, s.Policy.Release.Version, s.Options.Channel, s.Policy.Channels[s.Options.Channel].Require)
+	return nil
+}
+
+type exportCandidate struct{}
+
+func (exportCandidate) String() string { return "export" }
+
+func (exportCandidate) Run(ctx context.Context, s *State) error {
+	if dir := s.Options.Candidate; dir != "" {
+		c, err := candidate.Read(dir)
+		s.Candidate = c
+		return err
+	}
+	r, err := export.Run(ctx, ExportOptions(s.Policy, s.Options, s.Sink))
+	if err != nil {
+		return err
+	}
+	s.Candidate = r.Candidate
+	if r.Cached {
+		s.Sink.Say("taken from the cache: source, script and requirements have not changed")
+	}
+	s.Sink.Say("candidate %.12s with %v", r.Candidate.Digest, slices.Sorted(maps.Keys(r.Candidate.Manifest.Variants)))
+	return nil
+}
+
+// ExportOptions is the export that a policy asks for.
+func ExportOptions(p policy.Policy, o Options, sink progress.Sink) export.Options {
+	return export.Options{
+		Model: p.Model.Name, Spec: p.Model.Source, Files: p.Model.Files,
+		BaseDir:  filepath.Dir(o.PolicyFile),
+		Variants: slices.Sorted(maps.Keys(p.Variants)),
+		CacheDir: o.CacheDir, Python: o.Python, Progress: sink,
+	}
+}
+
+type readGolden struct{}
+
+func (readGolden) String() string { return "golden" }
+
+func (readGolden) Run(_ context.Context, s *State) (err error) {
+	s.Golden, err = Golden(s.Policy, s.Options.PolicyFile)
+	if err != nil {
+		return err
+	}
+	s.Sink.Say("%d texts with float64 vectors, digest %.12s", len(s.Golden.Texts), s.Golden.Digest)
+	return nil
+}
+
+// Golden reads the golden that a policy names, or the one built in for its
+// model.
+func Golden(p policy.Policy, policyFile string) (golden.Set, error) {
+	if dir := p.Model.Golden; dir != "" {
+		if !filepath.IsAbs(dir) {
+			dir = filepath.Join(filepath.Dir(policyFile), dir)
+		}
+		return golden.Read(dir)
+	}
+	g, ok, err := golden.Builtin(p.Model.Name)
+	if err == nil && !ok {
+		err = &fault.Error{
+			Kind: fault.Usage, Thing: "model.golden", Got: fmt.Sprintf("none, and none is built in for %q", p.Model.Name),
+			Wanted: "a directory of golden vectors", Next: "embedgate golden --out golden/" + p.Model.Name + ", then name it in the policy",
+		}
+	}
+	return g, err
+}
+
+type measureAll struct{}
+
+func (measureAll) String() string { return "measure" }
+
+func (measureAll) Run(ctx context.Context, s *State) error {
+	nonce := make([]byte, 16)
+	if _, err := rand.Read(nonce); err != nil {
+		return err
+	}
+	s.Nonce = hex.EncodeToString(nonce)
+	names := s.Options.Providers
+	if names == nil {
+		names = slices.Sorted(maps.Keys(s.Policy.Providers))
+	}
+	for _, p := range names {
+		for _, v := range s.Policy.Providers[p].Variants {
+			out := filepath.Join(s.Options.WorkDir, "evidence", p+"-"+v)
+			s.Sink.Say("%s × %s", p, v)
+			o := measure.Options{
+				Candidate: s.Candidate, Policy: s.Policy, Golden: s.Golden, Provider: p, Variant: v,
+				Nonce: s.Nonce, Executable: s.Options.Executable, Out: out, Progress: s.Sink,
+			}
+			lib, err := Library(ctx, p, s.Options, s.Sink)
+			if err != nil {
+				return err
+			}
+			o.Library = lib
+			if _, err := measure.Run(ctx, o); err != nil {
+				return err
+			}
+			s.Evidence = append(s.Evidence, out)
+		}
+	}
+	return nil
+}
+
+// Library finds the runtime library of a provider, and "" for one that cannot
+// be measured here: measuring then records why.
+func Library(ctx context.Context, provider string, o Options, sink progress.Sink) (string, error) {
+	e, ok := providers.Lookup(provider)
+	if !ok {
+		return "", nil
+	}
+	if _, _, ok := e.Available(); !ok {
+		return "", nil
+	}
+	return pyenv.OrtLib(ctx, o.OrtLib, o.CacheDir, sink)
+}
+
+type judge struct{}
+
+func (judge) String() string { return "gate" }
+
+func (judge) Run(_ context.Context, s *State) error {
+	v, err := Judge(s.Policy, s.Golden, s.Candidate, s.Evidence, s.Options.Channel, s.Nonce)
+	if err != nil {
+		return err
+	}
+	s.Verdicts = filepath.Join(s.Options.WorkDir, "verdict.json")
+	if err := validate.WriteVerdict(s.Verdicts, v); err != nil {
+		return err
+	}
+	// Read again, so that a local run has the same path as ten machines.
+	s.Verdict, err = validate.ReadVerdict(s.Verdicts)
+	return err
+}
+
+// Judge reads evidence directories and has the gate judge them.
+func Judge(p policy.Policy, g golden.Set, c candidate.Candidate, dirs []string, channel, nonce string) (validate.Verdict, error) {
+	in := validate.Input{Policy: p, Golden: g, Candidate: c, Channel: channel, Nonce: nonce}
+	for _, d := range dirs {
+		e, err := validate.ReadEvidence(d)
+		if err != nil {
+			return validate.Verdict{}, err
+		}
+		in.Evidence = append(in.Evidence, e)
+	}
+	return validate.Gate(in)
+}
+
+type publishRelease struct{}
+
+func (publishRelease) String() string { return "publish" }
+
+func (publishRelease) Run(ctx context.Context, s *State) error {
+	if s.Verdict.Result != validate.Pass {
+		s.Sink.Say("nothing is published: the verdict is %s", s.Verdict.Result)
+		return nil
+	}
+	r, err := publish.Publish(ctx, publish.Options{
+		CandidateDir: s.Candidate.Dir, Golden: s.Golden, EvidenceDirs: s.Evidence, VerdictFile: s.Verdicts,
+		Policy: s.Policy, Target: s.Options.Target, Progress: s.Sink,
+	})
+	if err != nil {
+		return err
+	}
+	s.Release = &r
+	return nil
+}
