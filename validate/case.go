@@ -112,16 +112,21 @@ func number(v float64) string {
 	if a := math.Abs(v); a != 0 && (a < 1e-3 || a >= 1e6) {
 		return strconv.FormatFloat(v, 'e', 2, 64)
 	}
-	return strconv.FormatFloat(v, 'f', -1, 64)
+	return strconv.FormatFloat(v, 'g', 6, 64)
 }
 
-// cosine writes nine digits: an fp32 threshold has six nines.
+// cosineText writes nine digits: an fp32 threshold has six nines.
 func cosineText(v float64) string { return strconv.FormatFloat(v, 'f', 9, 64) }
 
-// finite makes v fit for JSON, which has no NaN.
-func finite(v float64) float64 {
+// settled makes v fit for a verdict: JSON has no NaN, and beyond ten digits
+// processors may differ, where verdicts must not.
+func settled(v float64) float64 {
 	if math.IsNaN(v) || math.IsInf(v, 0) {
 		return 0
 	}
-	return v
+	s, err := strconv.ParseFloat(strconv.FormatFloat(v, 'g', 10, 64), 64)
+	if err != nil {
+		return 0
+	}
+	return s
 }

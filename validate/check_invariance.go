@@ -103,7 +103,7 @@ func judgeCompany(c gateCase, name string, runs []InvarianceRun, limit float64) 
 			break
 		}
 	}
-	f.Measured, f.Value = number(largest), finite(largest)
+	f.Measured, f.Value = number(largest), settled(largest)
 	if largest <= limit {
 		f.Result, f.Next = Pass, ""
 		return f

@@ -33,7 +33,7 @@ func judgeLatency(c gateCase) opinion {
 		o.findings = append(o.findings, s.finding(b, before, d, b.Gates(c.class)))
 		if !slices.ContainsFunc(o.latency, func(l LatencySummary) bool { return l.LatencyPoint == p }) && len(s.all) > 0 {
 			o.latency = append(o.latency, LatencySummary{
-				LatencyPoint: p, N: len(s.all), EffectiveN: d.Effective,
+				LatencyPoint: p, N: len(s.all), EffectiveN: settled(d.Effective),
 				P50NS: stats.Percentile(s.all, 0.50), P95NS: stats.Percentile(s.all, 0.95), P99NS: stats.Percentile(s.all, 0.99),
 			})
 		}

@@ -36,8 +36,8 @@ func judgeParity(c gateCase) opinion {
 	o := opinion{
 		findings: append([]Finding{shape}, p.findings()...),
 		parity: &ParitySummary{
-			Texts: len(c.golden.Texts), MinCosine: f.minCosine, MeanCosine: f.meanCosine, MaxAbs: f.maxAbs,
-			WorstText: c.golden.Texts[f.worstCosine].ID, RankTopK: f.neighbours, Spearman: f.spearman,
+			Texts: len(c.golden.Texts), MinCosine: settled(f.minCosine), MeanCosine: settled(f.meanCosine), MaxAbs: settled(f.maxAbs),
+			WorstText: c.golden.Texts[f.worstCosine].ID, RankTopK: settled(f.neighbours), Spearman: settled(f.spearman),
 		},
 	}
 	return o
@@ -168,7 +168,7 @@ func share(v float64) string { return fmt.Sprintf("%.2f %%", 100*v) }
 
 // atLeast and atMost are one limit each. NaN passes neither.
 func atLeast(item string, v, limit float64, show func(float64) string, next func() string) Finding {
-	f := Finding{Check: "parity", Item: item, Result: Pass, Measured: show(v), Threshold: "≥ " + show(limit), Value: finite(v)}
+	f := Finding{Check: "parity", Item: item, Result: Pass, Measured: show(v), Threshold: "≥ " + show(limit), Value: settled(v)}
 	if !(v >= limit) {
 		f.Result, f.Next = Fail, next()
 	}
@@ -176,7 +176,7 @@ func atLeast(item string, v, limit float64, show func(float64) string, next func
 }
 
 func atMost(item string, v, limit float64, next func() string) Finding {
-	f := Finding{Check: "parity", Item: item, Result: Pass, Measured: number(v), Threshold: "≤ " + number(limit), Value: finite(v)}
+	f := Finding{Check: "parity", Item: item, Result: Pass, Measured: number(v), Threshold: "≤ " + number(limit), Value: settled(v)}
 	if !(v <= limit) {
 		f.Result, f.Next = Fail, next()
 	}

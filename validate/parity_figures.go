@@ -94,9 +94,9 @@ func (f *parityFigures) agree(r *reference, sims []float64, k int) {
 	least := math.Inf(1)
 	for i := range n {
 		row, want := sims[i*n:(i+1)*n], r.sims[i*n:(i+1)*n]
-		kth := want[nearest(want, i)[k-1]]
+		kth := want[nearest(want, i, k)[k-1]]
 		stranger, shared := -1, 0
-		for _, j := range nearest(row, i)[:k] {
+		for _, j := range nearest(row, i, k) {
 			if want[j] >= kth-decided {
 				shared++
 			} else if stranger < 0 {
@@ -112,16 +112,22 @@ func (f *parityFigures) agree(r *reference, sims []float64, k int) {
 	f.neighbours /= float64(n)
 }
 
-// nearest returns the other texts by falling similarity, equal ones by index.
-func nearest(row []float64, self int) []int {
-	order := make([]int, 0, len(row)-1)
-	for j := range row {
-		if j != self {
-			order = append(order, j)
+// nearest returns the k most similar other texts, by falling similarity and
+// equal ones by index.
+func nearest(row []float64, self, k int) []int {
+	best := make([]int, 0, k+1)
+	for j, s := range row {
+		if j == self || len(best) == k && s <= row[best[k-1]] {
+			continue
 		}
+		at := len(best)
+		for at > 0 && s > row[best[at-1]] {
+			at--
+		}
+		best = slices.Insert(best, at, j)
+		best = best[:min(len(best), k)]
 	}
-	slices.SortFunc(order, func(a, b int) int { return cmp.Or(cmp.Compare(row[b], row[a]), cmp.Compare(a, b)) })
-	return order
+	return best
 }
 
 // where tells which texts are off, in words: the groups that they come from.

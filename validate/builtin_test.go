@@ -1,0 +1,94 @@
+package validate
+
+import (
+	"encoding/json"
+	"math/rand/v2"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/embedgate/embedgate/export/candidate"
+	"github.com/embedgate/embedgate/golden"
+	"github.com/embedgate/embedgate/pipeline/policy"
+)
+
+// builtinInput is the project's own policy and golden, with evidence of what a
+// good float32 model gives: the golden with noise of the size that ONNX
+// Runtime's CPU kernels have.
+func builtinInput(t testing.TB) Input {
+	p, err := policy.Load("../policy.yaml")
+	require.NoError(t, err)
+	g, ok, err := golden.Builtin(p.Model.Name)
+	require.NoError(t, err)
+	require.True(t, ok)
+	in := Input{
+		Policy: p, Channel: "local", Golden: g, Nonce: "n",
+		Candidate: candidate.Candidate{
+			Digest: strings.Repeat("c", 64),
+			Manifest: candidate.Manifest{
+				Model: p.Model.Name, Source: candidate.Source{Files: p.Model.Files}, Embedding: embeddingThatFits(g),
+				Variants: map[string]candidate.Variant{"fp32": {Precision: candidate.FP32}},
+			},
+		},
+	}
+	e := evidenceFor(t, in, "cpu", "fp32")
+	r := rand.New(rand.NewPCG(1, 1))
+	noise := func(v []float32) {
+		for i := range v {
+			v[i] += float32(1e-7 * r.NormFloat64())
+		}
+	}
+	noise(e.Raw.Primary)
+	for i := range e.Raw.Invariance {
+		noise(e.Raw.Invariance[i].Vecs)
+	}
+	in.Evidence = []Evidence{e}
+	return in
+}
+
+func TestTheProjectsOwnPolicyAndGoldenPassAGoodModel(t *testing.T) {
+	in := builtinInput(t)
+	v := gate(t, in)
+	row := v.Rows[0]
+	assert.Equal(t, Pass, v.Result, "%v", failures(row))
+	assert.Equal(t, 1.0, row.Parity.RankTopK, "ties and rounding cost no neighbour")
+	assert.Greater(t, row.Parity.Spearman, 0.999999)
+	assert.Equal(t, "100.00 %", item(t, row, "parity", "paraphrase order").Measured)
+	for _, c := range []string{"a wrong ranking", "near-misses", "normalisation left out"} {
+		found := false
+		for _, f := range v.SelfTest {
+			found = found || strings.Contains(f.Item, c)
+		}
+		assert.True(t, found, "the self-test shows %s", c)
+	}
+}
+
+func TestTheProjectsOwnPolicyRefusesASlightlyWorseModel(t *testing.T) {
+	in := builtinInput(t)
+	r := rand.New(rand.NewPCG(1, 1))
+	for i := range in.Evidence[0].Raw.Primary { // about what TF32 does
+		in.Evidence[0].Raw.Primary[i] += float32(1e-4 * r.NormFloat64())
+	}
+	row := gate(t, in).Rows[0]
+	assert.Contains(t, failures(row), "FAIL parity/min cosine")
+	assert.Contains(t, failures(row), "FAIL parity/max abs error")
+}
+
+func BenchmarkGate(b *testing.B) {
+	in := builtinInput(b)
+	for b.Loop() {
+		v, err := Gate(in)
+		if err != nil || v.Result != Pass {
+			b.Fatal(err, v.Result)
+		}
+	}
+}
+
+func TestAVerdictIsValidJSONForMachines(t *testing.T) {
+	data, err := EncodeVerdict(gate(t, builtinInput(t)))
+	require.NoError(t, err)
+	assert.True(t, json.Valid(data))
+	assert.Less(t, len(data), 100<<10)
+}
