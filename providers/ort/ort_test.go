@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -23,8 +24,23 @@ func handEmbedding(p candidate.Pooling, normalize bool) candidate.Embedding {
 	return candidate.Embedding{Pooling: p, Normalize: normalize, MaxTokens: 32, Dimension: handDim}
 }
 
+// foundLibrary is kept because finding it asks a Python environment, which
+// costs more than most of these tests.
+var foundLibrary struct {
+	sync.Once
+	path string
+}
+
+func libraryPath(t testing.TB) string {
+	t.Helper()
+	foundLibrary.Do(func() { foundLibrary.path = exporttest.OrtLib(t) })
+	require.NotEmpty(t, foundLibrary.path, "ONNX Runtime's library was not found, as an earlier test says")
+	return foundLibrary.path
+}
+
 func config(t testing.TB, model string, e candidate.Embedding) Config {
-	return Config{Library: exporttest.OrtLib(t), Model: model, Provider: "cpu", Embedding: e}
+	t.Helper()
+	return Config{Library: libraryPath(t), Model: model, Provider: "cpu", Embedding: e}
 }
 
 func mustOpen(t testing.TB, c Config) *Session {
@@ -419,7 +435,7 @@ func TestOneSessionSpinsAtATime(t *testing.T) {
 }
 
 func TestAProviderThatTheLibraryLacksIsMissing(t *testing.T) {
-	_, err := load(exporttest.OrtLib(t))
+	_, err := load(libraryPath(t))
 	require.NoError(t, err)
 	e, _ := providers.Lookup("webgpu")
 	_, err = sessionOptions(e, providers.Options{Threads: 1})

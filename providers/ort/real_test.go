@@ -98,7 +98,27 @@ func TestTheRealModelIsCancelledAndGoesOn(t *testing.T) {
 	require.NoError(t, err)
 }
 
-func TestTruncatedAndDisturbedRealModelsAreRefused(t *testing.T) {
+func TestAPlainExportGivesTheSameAndRefusesTheSame(t *testing.T) {
+	r := openReal(t)
+	plain := exporttest.PlainCandidate(t)
+	s := mustOpen(t, config(t, variant(plain), plain.Manifest.Embedding))
+	e := providers.NewEmbedder(r.tokenizer, s)
+	for i := 0; i < len(r.texts); i += 17 {
+		got, err := e.EmbedOne(background, r.texts[i], nil)
+		require.NoError(t, err)
+		assert.LessOrEqual(t, furthest(r.golden.Embedding(i), got), 2e-6, "text %s", r.golden.Texts[i].ID)
+	}
+	// Its graph is optimised to other operators, whose own checks these are.
+	size := int64(r.tokenizer.VocabSize())
+	for _, id := range []int64{size, -1, -size, math.MaxInt32, math.MaxInt64, math.MinInt64} {
+		_, err := s.Run(background, providers.Batch{Rows: 1, Cols: 3, IDs: []int64{101, id, 102}, Mask: []int64{1, 1, 1}}, nil)
+		assert.Error(t, err, "id %d", id)
+	}
+	_, err := e.EmbedOne(background, "hello world", nil)
+	assert.NoError(t, err, "the session stays usable")
+}
+
+func TestCutRealModelsAreRefused(t *testing.T) {
 	r := openReal(t)
 	whole, err := os.ReadFile(variant(r.candidate))
 	require.NoError(t, err)
