@@ -8,7 +8,6 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
-	"google.golang.org/protobuf/encoding/protowire"
 )
 
 // This file writes small ONNX models by hand, so that a test can have any
@@ -50,18 +49,20 @@ type graph struct {
 	in, out   []value
 }
 
+// message is protobuf's wire format, as far as these models need it.
 type message []byte
 
-func (m *message) text(field protowire.Number, s string) {
-	*m = protowire.AppendString(protowire.AppendTag(*m, field, protowire.BytesType), s)
+func (m *message) bytes(field int, b []byte) {
+	*m = binary.AppendUvarint(*m, uint64(field)<<3|2)
+	*m = binary.AppendUvarint(*m, uint64(len(b)))
+	*m = append(*m, b...)
 }
 
-func (m *message) bytes(field protowire.Number, b []byte) {
-	*m = protowire.AppendBytes(protowire.AppendTag(*m, field, protowire.BytesType), b)
-}
+func (m *message) text(field int, s string) { m.bytes(field, []byte(s)) }
 
-func (m *message) varint(field protowire.Number, x int64) {
-	*m = protowire.AppendVarint(protowire.AppendTag(*m, field, protowire.VarintType), uint64(x))
+func (m *message) varint(field int, x int64) {
+	*m = binary.AppendUvarint(*m, uint64(field)<<3)
+	*m = binary.AppendUvarint(*m, uint64(x))
 }
 
 func (v value) encode() []byte {
