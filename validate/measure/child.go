@@ -59,7 +59,7 @@ type worker struct {
 func (w *worker) work(ctx context.Context, with map[providers.Runtime]opener) (err error) {
 	began := time.Now()
 	w.tell.tell(note{Stage: "load"})
-	l, err := load(ctx, w.job, with)
+	l, err := load(ctx, w.job, with, w.tell)
 	if err != nil {
 		return err
 	}

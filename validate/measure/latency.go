@@ -14,9 +14,6 @@ const (
 	warmup = 10
 	// distinct is how many different texts share a point's samples.
 	distinct = 8
-	// beat is how often a slow provider says that it lives. Nothing is said
-	// between samples of a fast one, so that its parent sleeps.
-	beat = 10 * time.Second
 )
 
 // latency times text to vector at each point: a block of samples a point, with
@@ -61,18 +58,10 @@ func (w *worker) block(ctx context.Context, l loaded, pt validate.LatencyPoint) 
 		return fromSession(err)
 	}
 
-	said := time.Now()
-	alive := func() {
-		if time.Since(said) > beat {
-			said = time.Now()
-			w.tell.tell(note{})
-		}
-	}
 	for i := range w.job.Warmup {
 		if err := sample(i); err != nil {
 			return validate.LatencyRun{}, err
 		}
-		alive()
 	}
 	run := validate.LatencyRun{
 		Launch: w.job.Launch, LatencyPoint: pt,
@@ -88,7 +77,6 @@ func (w *worker) block(ctx context.Context, l loaded, pt validate.LatencyPoint) 
 			return validate.LatencyRun{}, err
 		}
 		run.SamplesNS = append(run.SamplesNS, time.Since(t).Nanoseconds())
-		alive()
 	}
 	run.StealTicks, run.TotalTicks = readTicks().since(before)
 	return run, nil

@@ -1,6 +1,7 @@
 package measure
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"time"
 
 	"github.com/embedgate/embedgate/pipeline/fault"
@@ -42,7 +44,7 @@ func launch(ctx context.Context, o Options, j job) (outcome, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	w := watch{progress: o.Progress, stall: o.Stall, what: o.Provider + " × " + o.Variant, cancel: cancel}
-	state, err := w.run(ctx, append(o.Executable, path))
+	state, err := w.run(ctx, slices.Concat(o.Executable, []string{path}))
 	if errors.Is(context.Cause(ctx), errStalled) {
 		err = nil
 	} else if ctx.Err() != nil {
@@ -127,7 +129,7 @@ func (w *watch) hear(n note) {
 
 // verdict turns a child's end into nothing, a crash to record, or an error.
 func (w *watch) verdict(ctx context.Context, s *os.ProcessState, dir string, complete bool) (*validate.Crash, error) {
-	crash := &validate.Crash{Stage: w.stage, Signal: signalOf(s), Exit: s.ExitCode(), Stderr: w.stderr.last()}
+	crash := &validate.Crash{Stage: cmp.Or(w.stage, "load"), Signal: signalOf(s), Exit: s.ExitCode(), Stderr: w.stderr.last()}
 	if crash.Exit == goCrash {
 		crash.Signal = w.stderr.signal
 	}
@@ -153,8 +155,6 @@ func (w *watch) verdict(ctx context.Context, s *os.ProcessState, dir string, com
 	case w.stage == "" && crash.Signal == "":
 		return nil, &fault.Error{Kind: fault.Internal, Thing: "measuring process",
 			Got: fmt.Sprintf("exit status %d before it began: %s", crash.Exit, crash.Stderr), Wanted: "a measurement"}
-	case w.stage == "":
-		crash.Stage = "load"
 	}
 	return crash, nil
 }

@@ -37,7 +37,7 @@ type loaded struct {
 }
 
 // load opens what a job names.
-func load(ctx context.Context, j job, with map[providers.Runtime]opener) (loaded, error) {
+func load(ctx context.Context, j job, with map[providers.Runtime]opener, tell *teller) (loaded, error) {
 	e, ok := providers.Lookup(j.Provider)
 	if !ok {
 		return loaded{}, &fault.Error{Kind: fault.Usage, Thing: "provider " + j.Provider, Wanted: providers.KnownNames()}
@@ -58,5 +58,6 @@ func load(ctx context.Context, j job, with map[providers.Runtime]opener) (loaded
 	if err != nil {
 		return loaded{}, fromSession(err)
 	}
+	s = newPulse(s, tell)
 	return loaded{tok: tok, session: s, embed: providers.NewEmbedder(tok, s)}, nil
 }

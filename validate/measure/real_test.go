@@ -1,0 +1,155 @@
+package measure
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/embedgate/embedgate/export/candidate"
+	"github.com/embedgate/embedgate/export/exporttest"
+	"github.com/embedgate/embedgate/golden"
+	"github.com/embedgate/embedgate/pipeline/fault"
+	"github.com/embedgate/embedgate/pipeline/policy"
+	"github.com/embedgate/embedgate/validate"
+)
+
+// realOptions is a measurement of a real candidate on the real runtime.
+func realOptions(t *testing.T, c candidate.Candidate) Options {
+	t.Helper()
+	return Options{
+		Candidate: c, Policy: smallPolicy(), Golden: smallGolden(), Provider: "cpu", Variant: "fp32",
+		Library: exporttest.OrtLib(t), Executable: self(t), Out: filepath.Join(t.TempDir(), "evidence"),
+	}
+}
+
+func TestATinyModelIsMeasuredOnTheRealRuntime(t *testing.T) {
+	if testing.Short() {
+		t.Skip("exports a model")
+	}
+	o := realOptions(t, exporttest.TinyCandidate(t))
+	ev, err := Run(t.Context(), o)
+	require.NoError(t, err)
+	require.Nil(t, ev.Crash)
+	assert.Equal(t, "onnxruntime", ev.Session.Runtime)
+	assert.Equal(t, 1, ev.Session.Options.Threads)
+	assert.Equal(t, o.Candidate.Manifest.Embedding.Dimension, ev.Raw.Dim)
+	assert.Len(t, ev.Raw.Primary, len(o.Golden.Texts)*ev.Raw.Dim)
+	assertInvariant(t, ev, 1e-5)
+	for _, m := range ev.Memory {
+		assert.Greater(t, m.RSS, int64(8<<20))
+	}
+}
+
+func TestTheRealModelsEvidencePassesTheGateInAllButLatency(t *testing.T) {
+	if testing.Short() {
+		t.Skip("exports a model")
+	}
+	o := realOptions(t, exporttest.Candidate(t))
+	var err error
+	o.Policy, err = policy.Load(filepath.Join("..", "..", "policy.yaml"))
+	require.NoError(t, err)
+	// Few samples: how fast this machine is today is no matter for a test.
+	o.Policy.Latency.Launches, o.Policy.Latency.Samples = 2, 16
+	for i := range o.Policy.Latency.Budgets {
+		o.Policy.Latency.Budgets[i].Percentile = 50 // which 16 samples can prove
+	}
+	var ok bool
+	o.Golden, ok, err = golden.Builtin(exporttest.Model)
+	require.NoError(t, err)
+	require.True(t, ok)
+	_, err = Run(t.Context(), o)
+	require.NoError(t, err)
+
+	ev, err := validate.ReadEvidence(o.Out)
+	require.NoError(t, err)
+	assert.Equal(t, o.Golden.IDs, ev.Raw.IDs)
+	assertInvariant(t, ev, 5e-6)
+	assert.GreaterOrEqual(t, float64(ev.Useful)/float64(ev.Computed), 0.97)
+
+	v, err := validate.Gate(validate.Input{Policy: o.Policy, Channel: "local", Golden: o.Golden, Candidate: o.Candidate, Evidence: []validate.Evidence{ev}})
+	require.NoError(t, err)
+	judged := map[string]bool{}
+	for _, r := range v.Rows {
+		if r.Provider != "cpu" {
+			continue
+		}
+		for _, f := range r.Findings {
+			judged[f.Check] = true
+			switch f.Check {
+			case "latency", "cold-start": // clocks
+			default:
+				assert.Contains(t, []validate.Result{validate.Pass, validate.Reported}, f.Result, "%s, %s: %s", f.Check, f.Item, f.Measured)
+			}
+		}
+	}
+	for _, check := range []string{"integrity", "tokens", "parity", "invariance", "latency", "cold-start", "memory"} {
+		assert.True(t, judged[check], check)
+	}
+
+	t.Run("and is refused by the parity check once its vectors are another model's", func(t *testing.T) {
+		for i := range ev.Raw.Primary {
+			ev.Raw.Primary[i] = -ev.Raw.Primary[i]
+		}
+		v, err := validate.Gate(validate.Input{Policy: o.Policy, Channel: "local", Golden: o.Golden, Candidate: o.Candidate, Evidence: []validate.Evidence{ev}})
+		require.NoError(t, err)
+		assert.Equal(t, validate.Fail, v.Result)
+	})
+}
+
+func TestAModelThatIsNoModelIsTheUsersFault(t *testing.T) {
+	if testing.Short() {
+		t.Skip("exports a model")
+	}
+	whole := exporttest.TinyCandidate(t)
+	for name, spoil := range map[string]func([]byte) []byte{
+		"cut short":    func(b []byte) []byte { return b[:len(b)/2] },
+		"text":         func([]byte) []byte { return []byte("this is no protobuf") },
+		"empty graphs": func([]byte) []byte { return []byte{0x08, 0x08} },
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := whole
+			c.Dir = exporttest.Copy(t, whole.Dir)
+			model := c.Manifest.Variants["fp32"].File
+			path := filepath.Join(c.Dir, model)
+			b, err := os.ReadFile(path)
+			require.NoError(t, err)
+			require.NoError(t, os.Remove(path))
+			require.NoError(t, os.WriteFile(path, spoil(b), 0o600))
+			c.Manifest.Files = map[string]candidate.File{TokenizerName: c.Manifest.Files[TokenizerName]}
+			c.Manifest.Files[model], err = candidate.HashFile(path)
+			require.NoError(t, err)
+
+			o := realOptions(t, c)
+			_, err = Run(t.Context(), o)
+			require.Error(t, err)
+			assert.Equal(t, fault.Usage, fault.KindOf(err), "%v", err)
+			assert.Contains(t, err.Error(), filepath.Base(model))
+			assert.NoDirExists(t, o.Out)
+		})
+	}
+}
+
+func TestALibraryThatIsNotThereIsMissing(t *testing.T) {
+	o := fakeOptions(t)
+	o.Library = filepath.Join(t.TempDir(), "libonnxruntime.so")
+	_, err := Run(t.Context(), o)
+	require.Error(t, err)
+	assert.Equal(t, fault.Missing, fault.KindOf(err), "%v", err)
+}
+
+// assertInvariant holds each text's vector in company against its vector alone.
+func assertInvariant(t *testing.T, ev validate.Evidence, limit float64) {
+	t.Helper()
+	dim := ev.Raw.Dim
+	require.NotEmpty(t, ev.Raw.Invariance)
+	for _, r := range ev.Raw.Invariance {
+		for k, row := range r.Rows {
+			for d := range dim {
+				require.InDelta(t, ev.Raw.Primary[row*dim+d], r.Vecs[k*dim+d], limit, "%s, text %d", r.Name, row)
+			}
+		}
+	}
+}
