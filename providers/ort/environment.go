@@ -2,6 +2,7 @@ package ort
 
 import (
 	"crypto/sha256"
+	"debug/elf"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -62,15 +63,14 @@ func load(path string) (library, error) {
 	if err != nil {
 		return library{}, missingLibrary(path, err)
 	}
+	if err := checkWhole(real); err != nil {
+		return library{}, brokenLibrary(path, err)
+	}
 	ort.SetSharedLibraryPath(real)
 	// Errors reach the caller as errors; ONNX Runtime's own log of them, and
 	// of every cancelled run, would only be noise on stderr.
 	if err := ort.InitializeEnvironment(ort.WithLogLevelFatal()); err != nil {
-		return library{}, &fault.Error{
-			Kind: fault.Missing, Thing: "ONNX Runtime library " + filepath.Base(path),
-			Got: "a file that does not load", Wanted: "the ONNX Runtime library of this platform, 1.32 or later",
-			Next: "embedgate doctor says which library is used and how to get it", Err: err,
-		}
+		return library{}, brokenLibrary(path, err)
 	}
 	if err := ort.DisableTelemetry(); err != nil {
 		return library{}, fmt.Errorf("switch off ONNX Runtime's telemetry: %w", err)
@@ -102,6 +102,43 @@ func missingLibrary(path string, err error) error {
 		Kind: fault.Missing, Thing: "ONNX Runtime library", Got: got, Wanted: "the path of libonnxruntime",
 		Next: "embedgate doctor says which library is used and how to get it", Err: err,
 	}
+}
+
+func brokenLibrary(path string, err error) error {
+	return &fault.Error{
+		Kind: fault.Missing, Thing: "ONNX Runtime library " + filepath.Base(path),
+		Got: "a file that does not load", Wanted: "the ONNX Runtime library of this platform, 1.32 or later",
+		Next: "embedgate doctor says which library is used and how to get it", Err: err,
+	}
+}
+
+// checkWhole refuses an ELF file that ends before it says it does: the dynamic
+// linker maps it unchecked, and half a download ends the process by SIGBUS.
+// Other formats are left to their own linkers.
+func checkWhole(path string) error {
+	file, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	st, err := file.Stat()
+	if err != nil {
+		return err
+	}
+	magic := make([]byte, len(elf.ELFMAG))
+	if _, err := file.ReadAt(magic, 0); err != nil || string(magic) != elf.ELFMAG {
+		return nil
+	}
+	f, err := elf.NewFile(file)
+	if err != nil {
+		return fmt.Errorf("a download that was cut: %w", err) // the section table is at the end
+	}
+	for _, p := range f.Progs {
+		if end := p.Off + p.Filesz; end < p.Off || end > uint64(st.Size()) {
+			return fmt.Errorf("a download that was cut: %d bytes of at least %d", st.Size(), end)
+		}
+	}
+	return nil
 }
 
 func hashFile(path string) (string, error) {
