@@ -109,6 +109,9 @@ func (s pointSamples) finding(b policy.Budget, before, d stats.Decision, gates b
 	case stats.Over:
 		f.Result = Fail
 		f.Next = fmt.Sprintf("The %s at %s is over its budget of %s, and chance is ruled out. Make the model faster here (fewer threads in contention, another variant or provider), or change the promise in policy.yaml.", pct, s.point.Label(), b.Budget)
+		if s.noise.Unstable() {
+			f.Next += " The machine was unsteady while this was measured, which excuses nothing: stop what else runs there and measure again first."
+		}
 	default:
 		f.Result = Inconclusive
 		f.Next = s.unsure(b, before)

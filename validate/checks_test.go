@@ -277,7 +277,7 @@ func TestLatencyAnswersSayHowSureAndWhatToDo(t *testing.T) {
 			for k := range e.Latency {
 				e.Latency[k].StealTicks = 900
 			}
-		}, Fail, "30.00 ms", "k=300", "chance is ruled out", "stolen"},
+		}, Fail, "30.00 ms", "k=300", "chance is ruled out. Make the model faster here (fewer threads in contention, another variant or provider), or change the promise in policy.yaml. The machine was unsteady", "stolen"},
 		"no calibration": {func(e *Evidence) {
 			for k := range e.Latency {
 				e.Latency[k].CalibrationNS = nil

@@ -173,7 +173,10 @@ func (in Input) judge(checks []check, r *reference, k rowKey) (Row, *gateCase) {
 		}
 		if n := e.NotMeasured; n != nil {
 			one.Result, one.Measured, one.Next = NotMeasuredR, n.Reason, n.Remedy
-			row.Findings = []Finding{bindingOf(c), one}
+			row.Findings = []Finding{one}
+			if f := bindingOf(c); f.Result != Pass {
+				row.Findings = []Finding{f, one}
+			}
 			break
 		}
 		o := opine(checks, c)

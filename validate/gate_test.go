@@ -356,8 +356,11 @@ func TestWhatAChannelRequiresDecides(t *testing.T) {
 	row := rowOf(t, gate(t, in), "cuda", "fp32")
 	assert.Equal(t, NotMeasuredR, row.Result)
 	assert.Equal(t, []string{"NOT MEASURED integrity/evidence"}, failures(row))
-	assert.Equal(t, "no GPU here", row.Findings[1].Measured)
-	assert.Equal(t, "run it on a GPU machine", row.Findings[1].Next)
+	assert.Equal(t, "no GPU here", row.Findings[0].Measured)
+	assert.Equal(t, "run it on a GPU machine", row.Findings[0].Next)
+	absent.Candidate = "another"
+	in.Evidence = []Evidence{cpu, absent}
+	assert.Equal(t, []string{"FAIL integrity/binding", "NOT MEASURED integrity/evidence"}, failures(rowOf(t, gate(t, in), "cuda", "fp32")))
 }
 
 func TestEvidenceOfAProviderOutsideThePolicyFailsItsRowAlone(t *testing.T) {
