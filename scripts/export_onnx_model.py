@@ -25,7 +25,7 @@ import signal
 import sys
 import tempfile
 
-from st_config import Config, Failed, Refused, hf_config, positions_of, read
+from st_config import WEIGHTS, Config, Failed, Refused, hf_config, positions_of, read, weights_file
 
 # Part of the bytes: raise it whenever the graph changes.
 EXPORTER = "1"
@@ -166,17 +166,16 @@ def _quiet() -> None:
     logging.disable(logging.WARNING)  # torch sets its own loggers' levels when it is imported
 
 
-def _built(a: argparse.Namespace, config: Config, say: Protocol):
+def _built(a: argparse.Namespace, hf: dict, config: Config, say: Protocol):
     """The module to export, its forward's name, and the names of its inputs."""
-    hf = hf_config(a.model_dir)
+    heavy = os.path.getsize(weights_file(a.model_dir))
+    if heavy > MAX_WEIGHT_BYTES:
+        raise Refused(WEIGHTS, f"{heavy} bytes", f"at most {MAX_WEIGHT_BYTES}, what one ONNX file can hold", "choose a smaller model")
     say.step("loading torch (takes 5 to 10 s)")
     import bert_forward
     import hf_forward
 
     shapes = hf_forward.tensor_shapes(a.model_dir)
-    heavy = os.path.getsize(hf_forward.weights_file(a.model_dir))
-    if heavy > MAX_WEIGHT_BYTES:
-        raise Refused(hf_forward.WEIGHTS, f"{heavy} bytes", f"at most {MAX_WEIGHT_BYTES}, what one ONNX file can hold", "choose a smaller model")
     reason = "--plain was asked for" if a.plain else bert_forward.why_not(hf, shapes)
     say.step("loading transformers and the model (takes 5 to 10 s)")
     model = hf_forward.load(a.model_dir)
@@ -224,10 +223,10 @@ def _export(module, names: tuple[str, ...], hf: dict, config: Config):
     batch = torch.export.Dim("batch", min=1, max=1 << 16)
     sequence = torch.export.Dim("sequence", min=2, max=longest)
     shape = (2, min(9, longest))  # neither 0 nor 1, which torch would take for fixed
-    values = {"input_ids": torch.randint(0, hf["vocab_size"], shape, generator=torch.Generator().manual_seed(1)), "attention_mask": torch.ones(shape, dtype=torch.int64), "token_type_ids": torch.zeros(shape, dtype=torch.int64)}
     program = torch.onnx.export(
         module,
-        tuple(values[n] for n in names),
+        # The values do not matter: torch follows shapes.
+        tuple(torch.zeros(shape, dtype=torch.int64) if n == "token_type_ids" else torch.ones(shape, dtype=torch.int64) for n in names),
         None,
         input_names=list(names),
         output_names=["sentence_embedding"],
@@ -280,7 +279,7 @@ def run(a: argparse.Namespace, say: Protocol, pending: Pending) -> None:
     say.step("reading the model's configuration")
     config = read(a.model_dir)
     hf = hf_config(a.model_dir)
-    module, forward, names = _built(a, config, say)
+    module, forward, names = _built(a, hf, config, say)
     if forward == "plain":
         module = module.float()
     say.step("exporting with torch.onnx (takes 10 to 20 s)")

@@ -8,32 +8,16 @@ come from safetensors only, code from the installed library only.
 from __future__ import annotations
 
 import inspect
-import os
 import re
 
 import torch
 import torch.nn.functional as F
 from torch import nn
 
-from st_config import Refused
-
-WEIGHTS = "model.safetensors"
+from st_config import WEIGHTS, Refused, weights_file
 
 # Weights that may be absent from the file: no sentence vector reads them.
 _MAY_BE_MISSING = re.compile(r"(.*\.)?pooler\..*|(.*\.)?embeddings\.(position_ids|token_type_ids)")
-
-
-def weights_file(dir: str) -> str:
-    """The one weights file, or Refused: never a pickle, never shards."""
-    path = os.path.join(dir, WEIGHTS)
-    if os.path.isfile(path):
-        return path
-    names = sorted(os.listdir(dir))
-    if WEIGHTS + ".index.json" in names:
-        raise Refused("weights", f"{WEIGHTS}.index.json, weights in several files", f"one {WEIGHTS}", "load and save the model once with a larger max_shard_size")
-    pickles = [n for n in names if n.endswith((".bin", ".pt", ".pth", ".ckpt", ".pkl", ".h5", ".msgpack"))]
-    got = f"only {', '.join(pickles[:3])}, which embedgate never opens" if pickles else "none"
-    raise Refused("weights", got, f"{WEIGHTS} in the model directory", "take a release of the model that has safetensors weights (a pickle can run code when it is read)")
 
 
 def tensor_shapes(dir: str) -> dict[str, tuple[int, ...]]:
@@ -70,6 +54,7 @@ def load(dir: str):
             trust_remote_code=False,
             local_files_only=True,
             output_loading_info=True,
+            ignore_mismatched_sizes=True,  # told below, by name; transformers' own error names none
         )
     except (OSError, ValueError, KeyError, TypeError, RuntimeError, ImportError, AttributeError) as e:
         raise Refused("model", f"a directory that transformers cannot load ({type(e).__name__}: {str(e)[:300]})", "a model that the pinned transformers knows", "check config.json and model.safetensors against the model's release") from e

@@ -18,6 +18,9 @@ from dataclasses import dataclass
 MAX_CONFIG_BYTES = 4 << 20
 MAX_TOKENIZER_BYTES = 256 << 20
 
+# The one file that weights are read from.
+WEIGHTS = "model.safetensors"
+
 # The poolings that embedgate knows, by sentence-transformers' own names.
 POOLINGS = ("mean", "cls", "max")
 
@@ -124,6 +127,19 @@ def hf_config(dir: str) -> dict:
     return model
 
 
+def weights_file(dir: str) -> str:
+    """The one weights file, or Refused: never a pickle, never shards."""
+    path = os.path.join(dir, WEIGHTS)
+    if os.path.isfile(path):
+        return path
+    names = sorted(os.listdir(dir))
+    if WEIGHTS + ".index.json" in names:
+        raise Refused("weights", f"{WEIGHTS}.index.json, weights in several files", f"one {WEIGHTS}", "load and save the model once with a larger max_shard_size")
+    pickles = [n for n in names if n.endswith((".bin", ".pt", ".pth", ".ckpt", ".pkl", ".h5", ".msgpack"))]
+    got = f"only {', '.join(pickles[:3])}, which embedgate never opens" if pickles else "none"
+    raise Refused("weights", got, f"{WEIGHTS} in the model directory", "take a release of the model that has safetensors weights (a pickle can run code when it is read)")
+
+
 def load_json(dir: str, name: str, missing_ok: bool = False, limit: int = MAX_CONFIG_BYTES) -> dict:
     """One JSON object from the directory. A missing file that may be missing is {}."""
     value = _load(dir, name, missing_ok, limit)
@@ -161,7 +177,7 @@ def _modules(dir: str) -> tuple[str, str | None]:
     kinds = []
     for t in types:
         for kind, names in (("t", _TRANSFORMER), ("p", _POOLING), ("n", _NORMALIZE)):
-            if t in names:
+            if isinstance(t, str) and t in names:
                 kinds.append(kind)
                 break
         else:
@@ -188,7 +204,7 @@ def _whole_model(dir: str) -> None:
     prompt = c.get("default_prompt_name")
     if prompt is not None:
         prompts = c.get("prompts")
-        text = prompts.get(prompt) if isinstance(prompts, dict) else None
+        text = prompts.get(prompt) if isinstance(prompts, dict) and isinstance(prompt, str) else None
         if text != "":
             raise Refused(f"{name} default_prompt_name", f"{prompt!r}, a prompt that goes before every text", "no default prompt", "choose a model without one; embedgate embeds the text as it is")
 

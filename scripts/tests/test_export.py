@@ -1,0 +1,449 @@
+"""The exporter on tiny random models, on the real torch, transformers and onnxruntime.
+
+    python -m unittest discover -s scripts/tests
+
+EMBEDGATE_TEST_MODEL (the official model's directory) and EMBEDGATE_TEST_ONNX (its
+fp32 export) are set by the Go test that runs this; RealModel needs them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import io
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import unittest
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+SCRIPTS = os.path.dirname(HERE)
+sys.path[:0] = [SCRIPTS, HERE]
+
+import canonical  # noqa: E402
+import export_onnx_model as exporter  # noqa: E402
+import tiny  # noqa: E402
+from st_config import Failed, Refused  # noqa: E402
+
+exporter._quiet()
+
+
+class Listener:
+    """In the protocol's place when the exporter runs inside the test."""
+
+    def __init__(self):
+        self.total, self.steps, self.said = 0, [], None
+
+    def step(self, message):
+        self.steps.append(message)
+
+    def manifest(self, variant, embedding, versions):
+        self.said = {"variant": variant, "embedding": embedding, "versions": versions}
+
+
+def export(model_dir: str, out: str, plain: bool = False) -> Listener:
+    a = exporter._arguments(["--model-dir", model_dir, "--out", out, "--variant", "fp32"] + (["--plain"] if plain else []))
+    heard = Listener()
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+        exporter.run(a, heard, exporter.Pending(a.out))
+    assert len(heard.steps) == heard.total, heard.steps
+    return heard
+
+
+def start(model_dir: str, out: str, *more: str, variant: str = "fp32", **env: str) -> subprocess.Popen:
+    command = [sys.executable, os.path.join(SCRIPTS, "export_onnx_model.py"), "--model-dir", model_dir, "--out", out, "--variant", variant, *more]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, encoding="utf-8", env={**os.environ, **env})
+
+
+def session(path: str):
+    import onnxruntime
+
+    return onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+
+
+def embed(s, ids, mask):
+    import numpy as np
+
+    feed = {"input_ids": ids, "attention_mask": mask, "token_type_ids": np.zeros_like(ids)}
+    return s.run(None, {i.name: feed[i.name] for i in s.get_inputs()})[0]
+
+
+def digest(path: str) -> str:
+    with open(path, "rb") as f:
+        return hashlib.sha256(f.read()).hexdigest()
+
+
+class Case(unittest.TestCase):
+    def setUp(self):
+        box = tempfile.TemporaryDirectory()
+        self.addCleanup(box.cleanup)
+        self.box = box.name
+        self.out = os.path.join(self.folder("out"), "fp32.onnx")
+
+    def folder(self, name: str) -> str:
+        path = os.path.join(self.box, name)
+        os.makedirs(path, exist_ok=True)
+        return path
+
+    def assertAgrees(self, model_dir: str, path: str, bound: float = 2e-6):
+        """The file gives sentence-transformers' own vectors, alone and in a padded batch."""
+        import numpy as np
+        from sentence_transformers import SentenceTransformer
+
+        st = SentenceTransformer(model_dir, device="cpu")
+        want = st.encode(tiny.TEXTS, convert_to_numpy=True, batch_size=1)
+        padded = st.tokenizer(tiny.TEXTS, padding=True, truncation=True, return_tensors="np")
+        s = session(path)
+        got = embed(s, padded["input_ids"].astype(np.int64), padded["attention_mask"].astype(np.int64))
+        scale = max(1.0, float(np.abs(want).max()))
+        self.assertLessEqual(float(np.abs(got - want).max()), bound * scale)
+        for n, text in enumerate(tiny.TEXTS):
+            one = st.tokenizer([text], truncation=True, return_tensors="np")["input_ids"].astype(np.int64)
+            self.assertLessEqual(float(np.abs(embed(s, one, np.ones_like(one))[0] - want[n]).max()), bound * scale)
+        for shape in ((1, 1), (1, 2), (3, 2), (2, st.max_seq_length)):  # [CLS][SEP] is the shortest real text
+            ids = np.full(shape, 5, np.int64)
+            self.assertEqual(embed(s, ids, np.ones_like(ids)).shape, (shape[0], want.shape[1]))
+
+
+class Agreement(Case):
+    def test_every_pooling_with_and_without_normalisation(self):
+        for pooling, normalize in (("mean", True), ("mean", False), ("cls", False), ("max", True)):
+            with self.subTest(pooling=pooling, normalize=normalize):
+                dir = tiny.model(self.folder(f"{pooling}{normalize}"), pooling=pooling, normalize=normalize)
+                heard = export(dir, self.out)
+                self.assertEqual(heard.said["embedding"], {"pooling": pooling, "normalize": normalize, "max_tokens": 24, "dimension": 48})
+                self.assertEqual(heard.said["variant"], {
+                    "file": "fp32.onnx", "precision": "fp32", "opset": 20, "forward": "written-out",
+                    "inputs": [{"name": n, "type": "int64", "shape": ["batch", "sequence"]} for n in ("input_ids", "attention_mask")],
+                    "outputs": [{"name": "sentence_embedding", "type": "float32", "shape": ["batch", "48"]}],
+                })
+                self.assertAgrees(dir, self.out)
+
+    def test_other_activations_sizes_and_a_checkpoint_with_a_head(self):
+        from transformers import BertConfig
+
+        base = {k: v for k, v in tiny.bert_config().items() if k != "model_type"}
+        for name, changes in (
+            ("relu, one layer, one head", {"hidden_act": "relu", "num_hidden_layers": 1, "num_attention_heads": 1}),
+            ("gelu_new, one type of token", {"hidden_act": "gelu_new", "type_vocab_size": 1}),
+        ):
+            with self.subTest(name):
+                dir = tiny.model(self.folder(name), BertConfig(**{**base, **changes}))
+                self.assertEqual(export(dir, self.out).said["variant"]["forward"], "written-out")
+                self.assertAgrees(dir, self.out)
+        with self.subTest("names that begin with bert., and a language model's head"):
+            import torch
+
+            head = {"cls.predictions.bias": torch.zeros(3), "bert.embeddings.position_ids": torch.arange(40)}
+            tiny.change_weights(dir, lambda w: {("bert." + k): v for k, v in w.items()} | head)
+            tiny.edit(dir, "config.json", architectures=["BertForMaskedLM"])
+            self.assertEqual(export(dir, self.out).said["variant"]["forward"], "written-out")
+            self.assertAgrees(dir, self.out)
+
+    def test_plain_has_token_types_where_the_model_does(self):
+        dir = tiny.model(self.folder("m"))
+        heard = export(dir, self.out, plain=True)
+        self.assertEqual(heard.said["variant"]["forward"], "plain")
+        self.assertEqual([i["name"] for i in heard.said["variant"]["inputs"]], ["input_ids", "attention_mask", "token_type_ids"])
+        self.assertAgrees(dir, self.out)
+
+    def test_an_architecture_that_the_written_out_forward_does_not_know_is_exported_plain(self):
+        import transformers as t
+
+        size = {"vocab_size": len(tiny.WORDS), "max_position_embeddings": 42, "pad_token_id": 0}
+        other = size | {"hidden_size": 48, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 64}
+        for name, config in (
+            ("relative positions", t.MPNetConfig(**other)),
+            ("positions after the padding's", t.RobertaConfig(**other, type_vocab_size=1)),
+            ("other names for the same sizes", t.DistilBertConfig(**size, dim=48, n_layers=2, n_heads=4, hidden_dim=64)),
+        ):
+            with self.subTest(name):
+                dir = tiny.model(self.folder(name), config)
+                heard = export(dir, self.out)
+                self.assertEqual(heard.said["variant"]["forward"], "plain")
+                self.assertEqual(len(heard.said["variant"]["inputs"]), 2)
+                self.assertTrue(any("model_type is" in s for s in heard.steps), heard.steps)
+                self.assertAgrees(dir, self.out)
+
+    def test_what_sentence_transformers_saves_again_gives_the_same_bytes(self):
+        from sentence_transformers import SentenceTransformer
+
+        dir, again = tiny.model(self.folder("m")), os.path.join(self.box, "again")
+        export(dir, self.out)
+        with contextlib.redirect_stderr(io.StringIO()):
+            SentenceTransformer(dir, device="cpu").save(again)
+        other = os.path.join(self.folder("out2"), "fp32.onnx")
+        export(again, other)
+        self.assertEqual(digest(self.out), digest(other))
+
+
+class Detection(Case):
+    def test_why_not(self):
+        import bert_forward
+
+        good = bert_forward._shapes(tiny.bert_config())
+        self.assertEqual(bert_forward.why_not(tiny.bert_config(), good), "")
+        last = "encoder.layer.2.output.dense.bias"
+        for name, config, tensors, shown in (
+            ("another family", {"model_type": "roberta"}, {}, "model_type"),
+            ("a head that the vector goes through", {"architectures": ["BertForSequenceClassification"]}, {}, "architectures"),
+            ("a decoder", {"is_decoder": True}, {}, "is_decoder"),
+            ("cross attention", {"add_cross_attention": True}, {}, "add_cross_attention"),
+            ("an activation it cannot say exactly", {"hidden_act": "mish"}, {}, "hidden_act"),
+            ("no epsilon", {"layer_norm_eps": None}, {}, "layer_norm_eps"),
+            ("heads that do not divide", {"num_attention_heads": 5}, {}, "multiple"),
+            ("a count that is no number", {"num_hidden_layers": "3"}, {}, "num_hidden_layers"),
+            ("a tensor more", {}, {"encoder.layer.0.attention.self.distance_embedding.weight": (3, 4)}, "distance_embedding"),
+            ("a tensor of another shape", {}, {last: (47,)}, "(47,)"),
+            ("a tensor less", {}, {last: None}, "no " + last),
+            ("a layer more in the file", {}, {"encoder.layer.3.output.dense.bias": (48,)}, "encoder.layer.3"),
+        ):
+            with self.subTest(name):
+                shapes = {k: v for k, v in {**good, **tensors}.items() if v is not None}
+                self.assertIn(shown, bert_forward.why_not(tiny.bert_config() | config, shapes))
+
+    def test_a_forward_that_disagrees_is_never_exported(self):
+        import bert_forward
+        import torch
+
+        dir = tiny.model(self.folder("m"))
+        right = bert_forward._Layer.forward
+
+        def swapped(layer, x, mask):
+            return right(layer, x, torch.zeros_like(mask))  # padding is seen
+
+        for name, wrong in (("a mask left out", swapped), ("no numbers", lambda layer, x, mask: right(layer, x, mask) * float("nan"))):
+            with self.subTest(name):
+                bert_forward._Layer.forward = wrong
+                try:
+                    with self.assertRaises(Failed) as caught:
+                        export(dir, self.out)
+                finally:
+                    bert_forward._Layer.forward = right
+                self.assertIn("written-out forward: got", str(caught.exception))
+                self.assertEqual(os.listdir(os.path.dirname(self.out)), [])
+
+    def test_a_weight_that_is_no_number_is_left_for_the_gate(self):
+        dir = tiny.model(self.folder("m"))
+
+        def spoil(weights):
+            weights["encoder.layer.1.output.dense.weight"][0, 0] = float("nan")
+            return weights
+
+        tiny.change_weights(dir, spoil)
+        self.assertEqual(export(dir, self.out).said["variant"]["forward"], "written-out")
+
+    def test_weights_that_do_not_fit_are_refused(self):
+        for name, change, shown in (
+            ("a tensor less", lambda w: {k: v for k, v in w.items() if k != "encoder.layer.1.output.dense.weight"}, "encoder.layer.1.output.dense.weight"),
+            ("a tensor cut short", lambda w: w | {"encoder.layer.1.output.dense.bias": w["encoder.layer.1.output.dense.bias"][:9].clone()}, "shape"),
+        ):
+            with self.subTest(name):
+                dir = tiny.model(self.folder(name))
+                tiny.change_weights(dir, change)
+                with self.assertRaises(Refused) as caught:
+                    export(dir, self.out)
+                self.assertIn(shown, str(caught.exception))
+        with self.subTest("a file cut short"):
+            path = os.path.join(dir, "model.safetensors")
+            os.truncate(path, os.path.getsize(path) // 2)
+            with self.assertRaises(Refused) as caught:
+                export(dir, self.out)
+            self.assertIn("safetensors cannot read", str(caught.exception))
+        self.assertEqual(os.listdir(os.path.dirname(self.out)), [])
+
+
+class Bytes(Case):
+    def test_the_same_everywhere_and_no_trace_of_the_machine(self):
+        dir = tiny.model(self.folder("m"))
+        elsewhere = shutil.copytree(dir, os.path.join(self.box, "another place", "mödel"))
+        other = os.path.join(self.folder("out2"), "fp32.onnx")
+        runs = [start(dir, self.out, PYTHONHASHSEED="1", OMP_NUM_THREADS="1"), start(elsewhere, other, PYTHONHASHSEED="77", OMP_NUM_THREADS="2", LC_ALL="C", TZ="Asia/Tokyo")]
+        manifests = []
+        for r in runs:
+            out, err = r.communicate(timeout=600)
+            self.assertEqual((r.returncode, err), (0, ""), err)
+            lines = [json.loads(line) for line in out.splitlines()]
+            self.assertEqual([line["event"] for line in lines], ["progress"] * (len(lines) - 1) + ["manifest"])
+            manifests.append(lines[-1])
+        self.assertEqual(manifests[0], manifests[1])
+        self.assertEqual(digest(self.out), digest(other))
+        self.assertEqual(os.listdir(os.path.dirname(self.out)), ["fp32.onnx"])
+        with self.subTest("the same once more, from inside this process"):
+            export(dir, other)
+            self.assertEqual(digest(self.out), digest(other))
+        with self.subTest("nothing inside says where it was made"):
+            with open(self.out, "rb") as f:
+                raw = f.read()
+            for word in (self.box, SCRIPTS, sys.prefix, os.path.expanduser("~"), "site-packages", ".py", "pkg.", "torch"):
+                self.assertNotIn(word.encode(), raw, word)
+
+    def test_the_graph_is_bare(self):
+        import onnx
+
+        dir = tiny.model(self.folder("m"))
+        for plain in (False, True):
+            with self.subTest(plain=plain):
+                export(dir, self.out, plain)
+                m = onnx.load(self.out)
+                self.assertEqual([(o.domain, o.version) for o in m.opset_import], [("", 20)])
+                self.assertEqual((m.producer_name, m.producer_version, m.doc_string, len(m.metadata_props)), ("embedgate", exporter.EXPORTER, "", 0))
+                self.assertFalse(any(n.metadata_props or n.doc_string for n in m.graph.node))
+                names = [t.name for t in m.graph.initializer]
+                self.assertEqual(names, sorted(names))
+                self.assertGreater(len(m.graph.value_info), 50)  # ONNX Runtime's fusions need them
+                if not plain:
+                    kinds = {n.op_type for n in m.graph.node}
+                    self.assertFalse(kinds & {"Concat", "Expand", "Where", "Range", "GatherND", "If"}, kinds)
+                    self.assertEqual(len([n for n in m.graph.node if n.op_type == "Shape"]), 1)
+
+    def test_a_graph_that_is_not_one_file_of_standard_nodes_is_refused(self):
+        import onnx
+
+        dir = tiny.model(self.folder("m"))
+        export(dir, self.out)
+        for name, spoil in (
+            ("another domain", lambda m: m.opset_import.add(domain="com.microsoft", version=1)),
+            ("an external file", lambda m: m.graph.initializer[0].external_data.add(key="location", value="w.bin")),
+            ("a local function", lambda m: m.functions.add(name="f", domain="")),
+        ):
+            with self.subTest(name):
+                m = onnx.load(self.out)
+                spoil(m)
+                with self.assertRaises(Failed):
+                    canonical.check(m, 20)
+
+    def test_a_reshape_that_moves_an_axis_stays_as_it_is(self):
+        from onnx import TensorProto, helper
+
+        def graph(axis, source):
+            nodes = [
+                helper.make_node("Shape", [source], ["d"], start=axis, end=axis + 1),
+                helper.make_node("Concat", ["d", "rest"], ["to"], axis=0),
+                helper.make_node("Reshape", ["x", "to"], ["y"], allowzero=1),
+            ]
+            x, other = (helper.make_tensor_value_info(n, TensorProto.FLOAT, shape) for n, shape in (("x", ["batch", "sequence", 6]), ("z", ["sequence", 6])))
+            y = helper.make_tensor_value_info("y", TensorProto.FLOAT, None)
+            return helper.make_graph(nodes, "g", [x, other], [y], [helper.make_tensor("rest", TensorProto.INT64, [2], [-1, 6])])
+
+        for name, axis, source, folded in (("the input's own first axis", 0, "x", True), ("the second axis put first", 1, "x", False), ("another value's axis", 0, "z", False)):
+            with self.subTest(name):
+                g = graph(axis, source)
+                canonical._constant_reshapes(g)
+                self.assertEqual(g.node[2].input[1], "shape_0_-1_6" if folded else "to")
+                self.assertEqual(bool(g.node[2].attribute), not folded)
+
+
+class Face(Case):
+    """How the program ends."""
+
+    def ends(self, code: int, shown: str, model_dir: str, out: str | None = None, *more: str, **options):
+        r = start(model_dir, self.out if out is None else out, *more, **options)
+        said, err = r.communicate(timeout=300)
+        last = err.strip().splitlines()[-1]
+        self.assertEqual(r.returncode, code, err)
+        for part in ("error: ", ": got ", ", wanted ", "; next: ", shown):
+            self.assertIn(part, last)
+        for line in said.splitlines():
+            self.assertEqual(json.loads(line)["event"], "progress")
+        self.assertEqual(os.listdir(os.path.dirname(self.out)), [])
+
+    def test_each_wrong_thing_is_one_line_that_says_what_to_do(self):
+        good = tiny.shell(self.folder("good"))
+        pickle, remote = tiny.shell(self.folder("pickle")), tiny.shell(self.folder("remote"))
+        os.rename(os.path.join(pickle, "model.safetensors"), os.path.join(pickle, "pytorch_model.bin"))
+        tiny.edit(remote, "config.json", auto_map={"AutoModel": "m.M"})
+        with self.subTest("no directory"):
+            self.ends(2, "model directory", os.path.join(self.box, "none"))
+        with self.subTest("a pickle alone"):
+            self.ends(2, "pytorch_model.bin", pickle)
+        with self.subTest("code of its own"):
+            self.ends(2, "auto_map", remote)
+        with self.subTest("no such variant"):
+            self.ends(2, "--variant: got 'fp8'", good, variant="fp8")
+        with self.subTest("an argument that is none"):
+            self.ends(2, "--fast", good, None, "--fast")
+        with self.subTest("no folder for the file"):
+            self.ends(2, "--out", good, os.path.join(self.box, "none", "x.onnx"))
+        with self.subTest("a folder as the file"):
+            self.ends(2, "--out", good, self.box)
+        with self.subTest("weights that are none"):
+            self.ends(2, "model.safetensors", good)
+
+    def test_interrupted_it_leaves_nothing(self):
+        dir = tiny.model(self.folder("m"))
+        for number, code, at in ((signal.SIGINT, 130, "exporting"), (signal.SIGTERM, 143, "loading torch")):
+            with self.subTest(number.name):
+                r = start(dir, self.out)
+                for line in r.stdout:
+                    if at in line:
+                        break
+                r.send_signal(number)
+                said, err = r.communicate(timeout=60)
+                self.assertEqual(r.returncode, code, err)
+                self.assertIn(f"error: export: got {number.name}", err.strip().splitlines()[-1])
+                self.assertNotIn("manifest", said)
+                self.assertEqual(os.listdir(os.path.dirname(self.out)), [])
+
+
+class Writing(Case):
+    def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(self):
+        with open(self.out, "wb") as f:
+            f.write(b"old")
+        pending = exporter.Pending(self.out)
+        rename = os.replace
+        os.replace = lambda *_: (_ for _ in ()).throw(OSError(28, "No space left on device"))
+        try:
+            with self.assertRaises(OSError):
+                pending.write(b"new")
+        finally:
+            os.replace = rename
+        self.assertEqual(len(os.listdir(os.path.dirname(self.out))), 2)  # what kill -9 would leave: a temporary name
+        pending.drop()
+        self.assertEqual(os.listdir(os.path.dirname(self.out)), ["fp32.onnx"])
+        with open(self.out, "rb") as f:
+            self.assertEqual(f.read(), b"old")
+        pending.write(b"new")
+        with open(self.out, "rb") as f:
+            self.assertEqual(f.read(), b"new")
+        self.assertEqual(os.listdir(os.path.dirname(self.out)), ["fp32.onnx"])
+
+
+@unittest.skipUnless(os.environ.get("EMBEDGATE_TEST_MODEL") and os.environ.get("EMBEDGATE_TEST_ONNX"), "run by go test, which brings the official model and its export")
+class RealModel(unittest.TestCase):
+    def test_the_export_is_within_1e_6_of_float64_with_and_without_padding(self):
+        import numpy as np
+        import torch
+        from tokenizers import Tokenizer
+
+        import hf_forward
+        import st_config
+
+        dir = os.environ["EMBEDGATE_TEST_MODEL"]
+        config = st_config.read(dir)
+        self.assertEqual(config, st_config.Config("mean", True, 256, 384))
+        plain = hf_forward.Plain(hf_forward.load(dir).double(), config.pooling, config.normalize)
+        tokens = Tokenizer.from_file(os.path.join(dir, "tokenizer.json"))
+        tokens.no_padding()
+        tokens.enable_truncation(config.max_tokens)
+        texts = ["", "a", "hello world", "The quick brown fox jumps over the lazy dog.", "今日はとても暑いので水をたくさん飲みましょう。", "protein market " * 40, "naïve café 🙂 " * 90]
+        rows = [tokens.encode(t).ids for t in texts]
+        ids = np.zeros((len(rows), max(map(len, rows))), np.int64)
+        mask = np.zeros_like(ids)
+        for n, row in enumerate(rows):
+            ids[n, : len(row)], mask[n, : len(row)] = row, 1
+        s = session(os.environ["EMBEDGATE_TEST_ONNX"])
+        with torch.no_grad():
+            want = plain(torch.from_numpy(ids), torch.from_numpy(mask)).numpy()
+        self.assertLessEqual(float(np.abs(embed(s, ids, mask) - want).max()), 1e-6)
+        for n, row in enumerate(rows):
+            one = np.array([row], np.int64)
+            self.assertLessEqual(float(np.abs(embed(s, one, np.ones_like(one))[0] - want[n]).max()), 1e-6)
+
+
+if __name__ == "__main__":
+    unittest.main()
