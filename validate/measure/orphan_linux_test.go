@@ -22,6 +22,7 @@ func TestAChildDiesWithItsParent(t *testing.T) {
 		t.Fatalf("the parent outlived its death: %v", err)
 	}
 	t.Setenv(envFake, "hang@5")
+	t.Setenv("TMPDIR", t.TempDir()) // a killed parent cleans nothing up
 	pid := pidFile(t)
 	exe, err := os.Executable()
 	require.NoError(t, err)
