@@ -99,7 +99,6 @@ func (f *common) remeasure(c *cobra.Command, s *streams, r publish.Report, provi
 	if err != nil {
 		return err
 	}
-	p.Latency.Launches, p.Latency.Samples = 1, 3
 	s.show.Stage("measure")
 	lib, err := pipeline.Library(c.Context(), provider, o, s.show.Sink())
 	if err != nil {
