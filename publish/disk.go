@@ -8,11 +8,33 @@ import (
 	"runtime"
 )
 
+// renameChecked is for where the kernel has no such call. The target's lock
+// keeps other publishers away between the look and the rename.
 func renameChecked(from, to string) error {
 	if _, err := os.Lstat(to); !errors.Is(err, fs.ErrNotExist) {
 		return &os.LinkError{Op: "rename", Old: from, New: to, Err: fs.ErrExist}
 	}
 	return os.Rename(from, to)
+}
+
+// makeDirs makes dir and what is missing above it, flushed.
+func makeDirs(dir string) error {
+	if i, err := os.Stat(dir); err == nil && i.IsDir() {
+		return nil
+	}
+	parent := filepath.Dir(dir)
+	if parent != dir {
+		if err := makeDirs(parent); err != nil {
+			return err
+		}
+	}
+	if err := os.Mkdir(dir, 0o777); err != nil {
+		if i, e := os.Stat(dir); e == nil && i.IsDir() {
+			return nil // somebody else was faster
+		}
+		return err
+	}
+	return syncDir(parent)
 }
 
 // syncDirs flushes the entries of dir and of every directory in it.

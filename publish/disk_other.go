@@ -2,6 +2,5 @@
 
 package publish
 
-// renameNew renames a directory and fails where the new name is taken. The
-// target's lock keeps other publishers away between the look and the rename.
+// renameNew renames a directory and fails where the new name is taken.
 func renameNew(from, to string) error { return renameChecked(from, to) }

@@ -2,13 +2,13 @@ package publish
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
+	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -18,17 +18,16 @@ import (
 	"github.com/embedgate/embedgate/pipeline/fault"
 	"github.com/embedgate/embedgate/pipeline/policy"
 	"github.com/embedgate/embedgate/pipeline/progress"
-	"github.com/embedgate/embedgate/validate"
 )
 
 // Options says what to publish, and where.
 type Options struct {
 	CandidateDir string
 	Golden       golden.Set
-	EvidenceDirs []string
+	EvidenceDirs []string // all that the verdict was given on, in any order
 	VerdictFile  string
 	Policy       policy.Policy
-	Target       string // a directory; the release is a folder in it
+	Target       string // a directory, as PATH or dir:PATH; the release is a folder in it
 	Progress     progress.Sink
 
 	step func(name string) // called before each step that writes; tests die there
@@ -37,16 +36,8 @@ type Options struct {
 // Result is a release that is there.
 type Result struct {
 	Dir     string
-	Existed bool   // it was there already, with the same content
+	Existed bool   // it was there already, with the same content, and was not touched
 	Digest  string // of its content
-}
-
-// part is a file of the release: where it is read, and the digest that the
-// verdict vouches for.
-type part struct {
-	from string // a path; empty: bytes
-	raw  []byte
-	want string // sha256
 }
 
 // tmpPrefix begins the names of unfinished releases in a target.
@@ -54,237 +45,214 @@ const tmpPrefix = ".tmp-release-"
 
 // Publish writes the release, or finds that it is there. A verdict that is not
 // PASS is a fault of kind Refused or Unsure; files that are not those that
-// were judged, and a version that has other content, are faults of kind Usage.
-// On every error the target is as it was.
+// were judged, and a version that is out with other content, are faults of
+// kind Usage; a target that cannot be written is one of kind Missing. After an
+// error the target holds the releases that it held before. When ctx is
+// cancelled before the release is there, its error is returned.
 func Publish(ctx context.Context, o Options) (r Result, err error) {
 	if o.step == nil {
 		o.step = func(string) {}
 	}
-	v, verdict, err := readVerdict(o.VerdictFile)
+	target, err := directory(o.Target)
 	if err != nil {
 		return r, err
 	}
-	parts, err := o.gather(v)
+	s, err := o.gather()
 	if err != nil {
 		return r, err
 	}
-	parts[VerdictName] = part{raw: verdict, want: sum(verdict)}
-	name := o.Policy.Model.Name + "-" + o.Policy.Release.Version
-	if !filepath.IsLocal(name) || strings.ContainsAny(name, `/\`) {
-		return r, &fault.Error{Kind: fault.Usage, Thing: "release", Got: name, Wanted: "a name for a directory", Next: "correct model.name or release.version in the policy"}
+	r = Result{Dir: filepath.Join(target, s.manifest.name()), Digest: s.manifest.Content}
+	// Before the lock, so that a release that is there is found even in a
+	// target that is full or cannot be written.
+	if there(r.Dir) {
+		r.Existed = true
+		return r, same(ctx, r.Dir, s.manifest)
 	}
-	if err := os.MkdirAll(o.Target, 0o777); err != nil {
-		return r, cannotWrite(o.Target, err)
+	if err := ctx.Err(); err != nil {
+		return r, err
 	}
-	unlock, err := cache.Lock(ctx, filepath.Join(o.Target, ".embedgate"), func() { o.Progress.Say("waiting for another embedgate that is publishing to %s", o.Target) })
+	o.step("target")
+	if err := makeDirs(target); err != nil {
+		return r, cannotWrite(target, err)
+	}
+	unlock, err := cache.Lock(ctx, filepath.Join(target, ".embedgate"), func() {
+		o.Progress.Say("waiting for another embedgate that is publishing to %s", target)
+	})
+	if ctx.Err() != nil {
+		return r, ctx.Err()
+	}
 	if err != nil {
-		return r, cannotWrite(o.Target, err)
+		return r, cannotWrite(target, err)
 	}
 	defer unlock()
-	clean(o.Target)
-	r.Dir = filepath.Join(o.Target, name)
 	o.step("locked")
-	tmp, err := os.MkdirTemp(o.Target, tmpPrefix)
-	if err != nil {
-		return r, cannotWrite(o.Target, err)
-	}
-	defer func() { _ = os.RemoveAll(tmp) }()
-	if err := os.Chmod(tmp, 0o755); err != nil {
-		return r, err
-	}
-	m := Manifest{
-		Schema: Schema, Model: o.Policy.Model.Name, Version: o.Policy.Release.Version, Channel: v.Channel,
-		Verdict: parts[VerdictName].want, Files: map[string]candidate.File{},
-	}
-	for f, p := range parts {
-		if err := ctx.Err(); err != nil {
+	clean(target)
+	if !there(r.Dir) {
+		err = s.write(ctx, target, r.Dir, o.step)
+		if !errors.Is(err, errTaken) {
+			if err == nil {
+				o.Progress.Say("released %s", r.Dir)
+			}
 			return r, err
 		}
-		o.step("file")
-		if m.Files[f], err = p.write(filepath.Join(tmp, filepath.FromSlash(f))); err != nil {
-			if fault.KindOf(err) == fault.Usage {
-				return r, err
-			}
-			return r, cannotWrite(r.Dir, err)
+	}
+	r.Existed = true // another one was faster
+	return r, same(ctx, r.Dir, s.manifest)
+}
+
+// scheme is two letters or more: one letter is a Windows drive.
+var scheme = regexp.MustCompile(`^([a-z][a-z0-9+.-]+):(.*)$`)
+
+// directory returns the path of a directory target.
+func directory(target string) (string, error) {
+	path := target
+	if m := scheme.FindStringSubmatch(target); m != nil {
+		if m[1] != "dir" {
+			return "", &fault.Error{Kind: fault.Usage, Thing: "target " + target, Got: "the kind " + m[1], Wanted: "a directory, as PATH or dir:PATH"}
+		}
+		path = m[2]
+	}
+	if path == "" {
+		return "", &fault.Error{Kind: fault.Usage, Thing: "target", Got: "none", Wanted: "a directory, as PATH or dir:PATH", Next: "name one with --to, such as --to dist"}
+	}
+	return filepath.Clean(path), nil
+}
+
+// errTaken is told when the release's name was taken while it was written: by
+// one who does not share the lock, such as another machine on a network disk.
+var errTaken = errors.New("the release is there already")
+
+// write puts the release together under another name, reads it back, and
+// renames it to dir in one step.
+func (s shipment) write(ctx context.Context, target, dir string, step func(string)) error {
+	tmp, err := os.MkdirTemp(target, tmpPrefix)
+	if err != nil {
+		return cannotWrite(target, err)
+	}
+	defer func() { _ = os.RemoveAll(tmp) }() // gone by then when all went well
+	if err := os.Chmod(tmp, 0o755); err != nil {
+		return cannotWrite(target, err)
+	}
+	for _, f := range slices.Sorted(maps.Keys(s.parts)) {
+		step("file " + f)
+		if err := s.parts[f].write(ctx, filepath.Join(tmp, filepath.FromSlash(f))); err != nil {
+			return err
 		}
 	}
-	m.Content = content(m.Files)
-	r.Digest = m.Content
-	if cache.Exists(r.Dir) {
-		r.Existed = true
-		return r, same(ctx, r.Dir, m)
-	}
-	b, err := m.encode()
+	step("manifest")
+	b, err := s.manifest.encode()
 	if err != nil {
-		return r, err
+		return err
 	}
-	o.step("manifest")
-	if _, err := (part{raw: b, want: sum(b)}).write(filepath.Join(tmp, ManifestName)); err != nil {
-		return r, cannotWrite(r.Dir, err)
+	if err := bytesPart(b).write(ctx, filepath.Join(tmp, ManifestName)); err != nil {
+		return err
 	}
+	step("flush")
 	if err := syncDirs(tmp); err != nil {
-		return r, cannotWrite(r.Dir, err)
+		return cannotWrite(target, err)
 	}
-	o.step("rename")
-	if err := renameNew(tmp, r.Dir); err != nil {
-		return r, cannotWrite(r.Dir, err)
+	step("read back")
+	if err := readBack(ctx, tmp); err != nil {
+		return err
 	}
-	o.step("renamed")
-	o.Progress.Say("released %s", r.Dir)
-	return r, syncDir(o.Target)
+	step("rename")
+	if err := renameNew(tmp, dir); err != nil {
+		if errors.Is(err, fs.ErrExist) {
+			return errTaken
+		}
+		return cannotWrite(dir, err)
+	}
+	step("renamed")
+	if err := syncDir(target); err != nil {
+		return cannotWrite(target, err)
+	}
+	return nil
+}
+
+// readBack verifies what was written, all but the gate: it judged these very
+// digests a moment ago.
+func readBack(ctx context.Context, tmp string) error {
+	r := Report{Dir: tmp}
+	for _, c := range r.checks() {
+		if c.name == gateAgain {
+			continue
+		}
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if _, err := c.check(ctx); err != nil {
+			return &fault.Error{
+				Kind: fault.Usage, Thing: "the release as written", Got: c.name + ": " + err.Error(), Wanted: "one that embedgate verify accepts",
+				Next: "correct what is named; nothing was published",
+			}
+		}
+	}
+	return nil
+}
+
+func there(path string) bool {
+	_, err := os.Lstat(path)
+	return err == nil
+}
+
+// same accepts an existing release only if it is whole and proven, has this
+// content, and is out for this channel.
+func same(ctx context.Context, dir string, m Manifest) error {
+	rep, err := Verify(ctx, dir)
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if err != nil {
+		return &fault.Error{
+			Kind: fault.Usage, Thing: dir, Got: "a damaged release of this version", Wanted: "a whole one, or none", Err: err,
+			Next: "see `embedgate verify " + dir + "`; move it away before publishing again",
+		}
+	}
+	const next = "raise release.version in the policy: a version that is out is never changed"
+	if rep.Manifest.Content != m.Content {
+		return &fault.Error{
+			Kind: fault.Usage, Thing: dir, Got: "other content under this version: " + rep.Manifest.Content,
+			Wanted: m.Content + " (differs: " + differing(rep.Manifest.Files, m.Files) + ")", Next: next,
+		}
+	}
+	if rep.Manifest.Channel != m.Channel {
+		return &fault.Error{
+			Kind: fault.Usage, Thing: dir, Got: "a release for channel " + rep.Manifest.Channel, Wanted: "channel " + m.Channel,
+			Next: next + "; or name another --to",
+		}
+	}
+	return nil
+}
+
+// differing names what is shipped in one and not, or not alike, in the other.
+func differing(have, want map[string]candidate.File) string {
+	var names []string
+	for f := range have {
+		if w, ok := want[f]; shipped(f) && (!ok || w != have[f]) {
+			names = append(names, f)
+		}
+	}
+	for f := range want {
+		if _, ok := have[f]; shipped(f) && !ok {
+			names = append(names, f)
+		}
+	}
+	slices.Sort(names)
+	if n := len(names); n > 4 {
+		names = append(names[:4], fmt.Sprintf("%d more", n-4))
+	}
+	return strings.Join(names, ", ")
 }
 
 func cannotWrite(thing string, err error) error {
-	return &fault.Error{Kind: fault.Missing, Thing: thing, Got: "a target that cannot be written", Wanted: "room for the release and leave to write it", Err: err, Next: "free some space or name another --to; nothing half written was left"}
-}
-
-func sum(b []byte) string {
-	s := sha256.Sum256(b)
-	return hex.EncodeToString(s[:])
-}
-
-func readVerdict(path string) (v validate.Verdict, raw []byte, err error) {
-	if v, err = validate.ReadVerdict(path); err != nil {
-		return v, nil, err
-	}
-	if raw, err = validate.EncodeVerdict(v); err != nil {
-		return v, nil, err
-	}
-	switch v.Result {
-	case validate.Pass:
-		return v, raw, nil
-	case validate.Inconclusive:
-		return v, nil, &fault.Error{Kind: fault.Unsure, Thing: path, Got: string(v.Result), Wanted: string(validate.Pass), Next: "measure again on a quiet machine"}
-	default:
-		return v, nil, &fault.Error{Kind: fault.Refused, Thing: path, Got: string(v.Result), Wanted: string(validate.Pass), Next: "do what the verdict says of each check that failed"}
+	return &fault.Error{
+		Kind: fault.Missing, Thing: thing, Got: "a target that cannot be written", Wanted: "room for the release and leave to write it", Err: err,
+		Next: "free some space or name another --to; nothing half written was left",
 	}
 }
 
-// gather reads everything again, has the gate judge it again, and lists the
-// files with the digests that were judged.
-func (o Options) gather(v validate.Verdict) (map[string]part, error) {
-	c, err := candidate.Read(o.CandidateDir)
-	if err != nil {
-		return nil, err
-	}
-	for _, d := range []struct{ thing, got, want string }{
-		{"candidate " + o.CandidateDir, c.Digest, v.Candidate},
-		{"policy", o.Policy.Digest, v.Policy},
-		{"policy", sum(o.Policy.Raw), v.Policy},
-		{"golden", o.Golden.Digest, v.Golden},
-	} {
-		if d.got != d.want {
-			return nil, notJudged(d.thing, d.got, d.want)
-		}
-	}
-	parts := map[string]part{PolicyName: {raw: o.Policy.Raw, want: v.Policy}}
-	parts[ModelDir+"/"+candidate.ManifestName] = part{from: filepath.Join(c.Dir, candidate.ManifestName), want: c.Digest}
-	for f, id := range c.Manifest.Files {
-		parts[ModelDir+"/"+f] = part{from: filepath.Join(c.Dir, filepath.FromSlash(f)), want: id.SHA256}
-	}
-	for f, b := range o.Golden.Files {
-		parts[GoldenDir+"/"+f] = part{raw: b, want: sum(b)}
-	}
-	if got := sum(o.Golden.Files[golden.ManifestName]); got != v.Golden {
-		return nil, notJudged("golden", got, v.Golden)
-	}
-	in := validate.Input{Policy: o.Policy, Channel: v.Channel, Golden: o.Golden, Candidate: c, Nonce: v.Nonce}
-	for _, dir := range o.EvidenceDirs {
-		e, err := validate.ReadEvidence(dir)
-		if err != nil {
-			return nil, err
-		}
-		in.Evidence = append(in.Evidence, e)
-		at := EvidenceDir + "/" + e.Provider + "-" + e.Variant + "/"
-		parts[at+validate.EvidenceName] = part{from: filepath.Join(dir, validate.EvidenceName), want: e.Digest}
-		if cache.Exists(filepath.Join(dir, validate.VectorsName)) {
-			parts[at+validate.VectorsName] = part{from: filepath.Join(dir, validate.VectorsName), want: e.VectorsSHA256}
-		}
-	}
-	return parts, judgedAgain(in, v)
-}
-
-// judgedAgain has the gate, which is pure, judge the same input: a verdict that
-// somebody wrote by hand does not survive it.
-func judgedAgain(in validate.Input, v validate.Verdict) error {
-	again, err := validate.Gate(in)
-	if err != nil {
-		return err
-	}
-	a, err := validate.EncodeVerdict(again)
-	if err != nil {
-		return err
-	}
-	b, err := validate.EncodeVerdict(v)
-	if err != nil {
-		return err
-	}
-	if !slices.Equal(a, b) {
-		return &fault.Error{
-			Kind: fault.Usage, Thing: "verdict", Got: fmt.Sprintf("one that differs from judging the same evidence again (%s)", again.Result),
-			Wanted: "the gate's own", Next: "run the gate again on this evidence: embedgate gate",
-		}
-	}
-	return nil
-}
-
-func notJudged(thing, got, want string) error {
-	return &fault.Error{Kind: fault.Usage, Thing: thing, Got: "sha256 " + got, Wanted: "sha256 " + want + ", which was judged", Next: "measure and judge again, then publish"}
-}
-
-// write copies the part, synced, and refuses other bytes than were judged.
-func (p part) write(to string) (f candidate.File, err error) {
-	if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
-		return f, err
-	}
-	var in io.Reader = strings.NewReader(string(p.raw))
-	if p.from != "" {
-		src, err := os.Open(p.from)
-		if err != nil {
-			return f, err
-		}
-		defer func() { _ = src.Close() }() // read only
-		in = src
-	}
-	out, err := os.OpenFile(to, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
-	if err != nil {
-		return f, err
-	}
-	h := sha256.New()
-	n, err := io.Copy(io.MultiWriter(out, h), in)
-	if err == nil {
-		err = out.Sync()
-	}
-	if e := out.Close(); err == nil {
-		err = e
-	}
-	f = candidate.File{SHA256: hex.EncodeToString(h.Sum(nil)), Bytes: n}
-	if err == nil && f.SHA256 != p.want {
-		err = notJudged(p.from, f.SHA256, p.want)
-	}
-	return f, err
-}
-
-// same accepts an existing release only if it is whole and has this content.
-func same(ctx context.Context, dir string, m Manifest) error {
-	rep, err := Verify(ctx, dir)
-	if err != nil && !errors.Is(err, errNotWhole) {
-		return err
-	}
-	if err != nil {
-		return &fault.Error{Kind: fault.Usage, Thing: dir, Got: "a damaged release of this version", Wanted: "a whole one, or none", Err: err, Next: "see embedgate verify " + dir + "; move it away before publishing again"}
-	}
-	if rep.Manifest.Content != m.Content {
-		return &fault.Error{
-			Kind: fault.Usage, Thing: dir, Got: "other content under this version: " + rep.Manifest.Content, Wanted: m.Content,
-			Next: "raise release.version in the policy: a version that is out is never changed",
-		}
-	}
-	return nil
-}
-
-// clean removes what publishers that died left; the caller holds the target's
-// lock, so no live one is at work.
+// clean removes what publishers that died left. The caller holds the target's
+// lock, which goes with its process, so that no live one is at work.
 func clean(target string) {
 	entries, err := os.ReadDir(target)
 	if err != nil {

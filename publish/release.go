@@ -2,6 +2,9 @@
 // release is complete or absent, and one that is there is never changed. The
 // package must not know how anything was measured; it asks the gate again
 // rather than believe a verdict's words.
+//
+// A release that verifies is whole, belongs together and follows from its
+// evidence. Who made it is not proven before releases are signed.
 package publish
 
 import (
@@ -13,10 +16,16 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"path"
+	"path/filepath"
 	"slices"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/embedgate/embedgate/export/candidate"
+	"github.com/embedgate/embedgate/golden"
+	"github.com/embedgate/embedgate/validate"
 )
 
 // Schema is the version of release.json.
@@ -44,17 +53,44 @@ type Manifest struct {
 	Files   map[string]candidate.File `json:"files"`   // slash path → identity, every file but release.json
 }
 
-// content is the digest of the files that are shipped. Evidence and verdict
-// are left out: each run measures anew, and the content is the same.
+// name is the release directory's.
+func (m Manifest) name() string { return m.Model + "-" + m.Version }
+
+// shipped tells whether a file is part of the content. Evidence and verdict
+// are not: each run measures anew, and the content is the same.
+func shipped(f string) bool {
+	return f != VerdictName && !strings.HasPrefix(f, EvidenceDir+"/")
+}
+
+// content is the digest of the files that are shipped.
 func content(files map[string]candidate.File) string {
 	h := sha256.New()
 	for _, f := range slices.Sorted(maps.Keys(files)) {
-		if f == VerdictName || strings.HasPrefix(f, EvidenceDir+"/") {
-			continue
+		if shipped(f) {
+			fmt.Fprintf(h, "%s %d %s\n", files[f].SHA256, files[f].Bytes, f)
 		}
-		fmt.Fprintf(h, "%s %d %s\n", files[f].SHA256, files[f].Bytes, f)
 	}
 	return hex.EncodeToString(h.Sum(nil))
+}
+
+// place refuses a file that has no place in a release: what no check looks at
+// would be shipped unseen.
+func place(f string) error {
+	dir, name, ok := strings.Cut(f, "/")
+	// The content's digest has a line a file, so that no name may hold one.
+	unprintable := func(c rune) bool { return !unicode.IsPrint(c) || c == utf8.RuneError }
+	switch {
+	case !filepath.IsLocal(filepath.FromSlash(f)) || path.Clean(f) != f || strings.Contains(f, `\`) || strings.ContainsFunc(f, unprintable):
+		return fmt.Errorf("got the name %q, wanted a path inside the release", f)
+	case !ok && (f == PolicyName || f == VerdictName):
+	case dir == ModelDir && ok: // candidate.Read looks at every one
+	case dir == GoldenDir && slices.Contains([]string{golden.ManifestName, golden.TextsName, golden.VectorsName}, name):
+	case dir == EvidenceDir && strings.Count(name, "/") == 1 &&
+		slices.Contains([]string{validate.EvidenceName, validate.VectorsName}, path.Base(name)):
+	default:
+		return fmt.Errorf("got %q, which has no place in a release", f)
+	}
+	return nil
 }
 
 // encode writes the manifest in its one form: sorted keys, two spaces.
@@ -76,6 +112,11 @@ func parseManifest(b []byte) (m Manifest, err error) {
 	}
 	if m.Schema != Schema {
 		return m, fmt.Errorf("schema: got %d, wanted %d", m.Schema, Schema)
+	}
+	for _, f := range slices.Sorted(maps.Keys(m.Files)) {
+		if err := place(f); err != nil {
+			return m, err
+		}
 	}
 	again, err := m.encode()
 	if err == nil && !bytes.Equal(again, b) {

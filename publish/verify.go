@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"maps"
 	"os"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -21,6 +22,9 @@ import (
 // maxSmall bounds the JSON and YAML files of a release.
 const maxSmall = 64 << 20
 
+// mostFaults is how many damaged files are named one by one.
+const mostFaults = 10
+
 // Item is one thing that was checked.
 type Item struct {
 	Name   string `json:"name"`
@@ -28,7 +32,8 @@ type Item struct {
 	Detail string `json:"detail"`
 }
 
-// Report is what verifying found.
+// Report is what verifying found. Items end with the first check that failed:
+// the later ones read what that one found wrong.
 type Report struct {
 	Dir       string              `json:"dir"`
 	Items     []Item              `json:"items"`
@@ -36,6 +41,8 @@ type Report struct {
 	Policy    policy.Policy       `json:"-"`
 	Golden    golden.Set          `json:"-"`
 	Candidate candidate.Candidate `json:"-"`
+
+	verdict validate.Verdict
 }
 
 // errNotWhole is wrapped by the fault of a release that is not whole and
@@ -44,60 +51,90 @@ var errNotWhole = errors.New("this release is not whole and proven: do not ship 
 
 // Verify re-checks a release: that it holds exactly the files of its manifest
 // with their digests, that all of them belong together, and that the gate,
-// asked again, gives its verdict. What is wrong is a fault of kind Refused.
+// asked again, gives its verdict. What is wrong is a fault of kind Refused; a
+// dir that is none is one of kind Usage. The directory's own name may be any.
 func Verify(ctx context.Context, dir string) (Report, error) {
-	r := Report{Dir: dir}
-	if _, err := os.Stat(filepath.Join(dir, ManifestName)); err != nil {
-		return r, &fault.Error{Kind: fault.Usage, Thing: dir, Got: "no " + ManifestName, Wanted: "a release directory", Err: err, Next: "name a directory that embedgate published"}
+	at, err := directory(dir)
+	if err != nil {
+		return Report{Dir: dir}, err
 	}
-	var verdict validate.Verdict
-	for _, s := range []struct {
-		name  string
-		check func() (string, error)
-	}{
-		{"manifest", r.manifest},
-		{"files", func() (string, error) { return r.files(ctx) }},
-		{"policy", r.policy},
-		{"golden", r.golden},
-		{"model", r.model},
-		{"verdict", func() (s string, err error) { verdict, s, err = r.verdict(); return s, err }},
-		{"gate, asked again", func() (string, error) { return r.again(verdict) }},
-	} {
+	r := Report{Dir: at}
+	// The directory may be a link, such as "latest"; nothing in it may.
+	if real, err := filepath.EvalSymlinks(at); err == nil {
+		r.Dir = real
+	}
+	if i, err := os.Stat(r.Dir); err != nil || !i.IsDir() {
+		return r, &fault.Error{
+			Kind: fault.Usage, Thing: dir, Got: "no directory", Wanted: "a release directory, with its " + ManifestName, Err: err,
+			Next: "name a directory that embedgate published",
+		}
+	}
+	for _, c := range r.checks() {
 		if err := ctx.Err(); err != nil {
 			return r, err
 		}
-		detail, err := s.check()
-		if err != nil {
-			r.Items = append(r.Items, Item{s.name, false, err.Error()})
-			return r, &fault.Error{Kind: fault.Refused, Thing: dir, Got: s.name + ": " + err.Error(), Err: errNotWhole, Next: "get the release again from where it was published"}
+		detail, err := c.check(ctx)
+		if ctx.Err() != nil {
+			return r, ctx.Err()
 		}
-		r.Items = append(r.Items, Item{s.name, true, detail})
+		if err != nil {
+			r.Items = append(r.Items, Item{c.name, false, err.Error()})
+			return r, &fault.Error{
+				Kind: fault.Refused, Thing: dir, Got: c.name + ": " + err.Error(), Err: errNotWhole,
+				Next: "get the release again from where it was published",
+			}
+		}
+		r.Items = append(r.Items, Item{c.name, true, detail})
 	}
 	return r, nil
 }
 
-func (r *Report) path(parts ...string) string {
-	return filepath.Join(append([]string{r.Dir}, parts...)...)
+// A reportCheck looks at one thing and returns what it found there.
+type reportCheck struct {
+	name  string
+	check func(context.Context) (string, error)
+}
+
+const gateAgain = "gate, asked again"
+
+// checks is what is verified, in order: each may rely on those before it.
+func (r *Report) checks() []reportCheck {
+	return []reportCheck{
+		{"manifest", r.readManifest},
+		{"files", r.files},
+		{"policy", r.readPolicy},
+		{"golden", r.readGolden},
+		{"model", r.readModel},
+		{"verdict", r.readVerdict},
+		{gateAgain, r.gate},
+	}
+}
+
+func (r *Report) path(name string) string {
+	return filepath.Join(r.Dir, filepath.FromSlash(name))
 }
 
 func (r *Report) small(name string) ([]byte, error) {
 	i, err := os.Lstat(r.path(name))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("%s is missing", name)
+	}
 	if err != nil {
 		return nil, err
 	}
 	if !i.Mode().IsRegular() || i.Size() > maxSmall {
-		return nil, fmt.Errorf("%s: got %s of %d bytes, wanted a regular file", name, i.Mode().Type(), i.Size())
+		return nil, fmt.Errorf("%s: got %s of %d bytes, wanted a regular file of at most %d", name, i.Mode().Type(), i.Size(), maxSmall)
 	}
 	return os.ReadFile(r.path(name))
 }
 
-func (r *Report) manifest() (string, error) {
+func (r *Report) readManifest(context.Context) (string, error) {
 	b, err := r.small(ManifestName)
 	if err != nil {
 		return "", err
 	}
 	if r.Manifest, err = parseManifest(b); err != nil {
-		return "", err
+		return "", fmt.Errorf("%s: %w", ManifestName, err)
 	}
 	if got := content(r.Manifest.Files); got != r.Manifest.Content {
 		return "", fmt.Errorf("content: got %s, wanted %s", r.Manifest.Content, got)
@@ -105,26 +142,10 @@ func (r *Report) manifest() (string, error) {
 	return fmt.Sprintf("%s %s for channel %s", r.Manifest.Model, r.Manifest.Version, r.Manifest.Channel), nil
 }
 
+// files proves that exactly the manifest's files are there. It names all that
+// are wrong, not the first alone: who repairs wants to know the extent.
 func (r *Report) files(ctx context.Context) (string, error) {
-	seen := map[string]bool{}
-	err := filepath.WalkDir(r.Dir, func(p string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
-			return err
-		}
-		rel, err := filepath.Rel(r.Dir, p)
-		if err != nil {
-			return err
-		}
-		rel = filepath.ToSlash(rel)
-		if _, ok := r.Manifest.Files[rel]; !ok && rel != ManifestName {
-			return fmt.Errorf("got %s, which the manifest does not name", rel)
-		}
-		if !d.Type().IsRegular() {
-			return fmt.Errorf("%s: got %s, wanted a regular file", rel, d.Type())
-		}
-		seen[rel] = true
-		return nil
-	})
+	found, err := r.walk()
 	if err != nil {
 		return "", err
 	}
@@ -132,21 +153,80 @@ func (r *Report) files(ctx context.Context) (string, error) {
 		if err := ctx.Err(); err != nil {
 			return "", err
 		}
-		if !seen[f] {
-			return "", fmt.Errorf("%s is missing", f)
-		}
-		got, err := candidate.HashFile(r.path(filepath.FromSlash(f)))
-		if err != nil {
-			return "", err
-		}
-		if want := r.Manifest.Files[f]; got != want {
-			return "", fmt.Errorf("%s: got sha256 %s (%d bytes), wanted %s (%d bytes)", f, got.SHA256, got.Bytes, want.SHA256, want.Bytes)
+		i, ok := found[f]
+		delete(found, f)
+		switch want := r.Manifest.Files[f]; {
+		case !ok:
+			err = errors.Join(err, fmt.Errorf("%s is missing", f))
+		case !i.Type().IsRegular():
+			err = errors.Join(err, fmt.Errorf("%s: got %s, wanted a regular file", f, kind(i.Type())))
+		default:
+			got, e := candidate.HashFile(r.path(f))
+			if e == nil && got != want {
+				e = fmt.Errorf("%s: got sha256 %s (%d bytes), wanted %s (%d bytes)", f, got.SHA256, got.Bytes, want.SHA256, want.Bytes)
+			}
+			err = errors.Join(err, e)
 		}
 	}
-	return fmt.Sprintf("%d files, each with its digest", len(seen)), nil
+	for _, f := range slices.Sorted(maps.Keys(found)) {
+		err = errors.Join(err, fmt.Errorf("got %s (%s), which the manifest does not name", f, kind(found[f].Type())))
+	}
+	if err != nil {
+		return "", shorten(err)
+	}
+	return fmt.Sprintf("%d files, each with its digest", len(r.Manifest.Files)+1), nil
 }
 
-func (r *Report) policy() (_ string, err error) {
+// walk lists what lies in the release, without the manifest and the
+// directories that its files need.
+func (r *Report) walk() (map[string]fs.DirEntry, error) {
+	needed := map[string]bool{".": true}
+	for f := range r.Manifest.Files {
+		for d := path.Dir(f); d != "."; d = path.Dir(d) {
+			needed[d] = true
+		}
+	}
+	found := map[string]fs.DirEntry{}
+	err := filepath.WalkDir(r.Dir, func(p string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		rel, err := filepath.Rel(r.Dir, p)
+		if err != nil {
+			return err
+		}
+		rel = filepath.ToSlash(rel)
+		if d.IsDir() && needed[rel] || rel == ManifestName {
+			return nil
+		}
+		found[rel] = d
+		return nil
+	})
+	return found, err
+}
+
+func kind(m fs.FileMode) string {
+	switch {
+	case m.IsDir():
+		return "a directory"
+	case m&fs.ModeSymlink != 0:
+		return "a symbolic link"
+	case m.IsRegular():
+		return "a file"
+	}
+	return "a special file"
+}
+
+// shorten keeps a ruined release from filling the screen.
+func shorten(err error) error {
+	lines := strings.Split(err.Error(), "\n")
+	if n := len(lines); n > mostFaults {
+		lines = append(lines[:mostFaults], fmt.Sprintf("and %d more", n-mostFaults))
+	}
+	return errors.New(strings.Join(lines, "; "))
+}
+
+func (r *Report) readPolicy(context.Context) (string, error) {
 	b, err := r.small(PolicyName)
 	if err != nil {
 		return "", err
@@ -157,49 +237,65 @@ func (r *Report) policy() (_ string, err error) {
 	if r.Policy.Model.Name != r.Manifest.Model || r.Policy.Release.Version != r.Manifest.Version {
 		return "", fmt.Errorf("got %s %s, wanted the manifest's %s %s", r.Policy.Model.Name, r.Policy.Release.Version, r.Manifest.Model, r.Manifest.Version)
 	}
-	return r.Policy.Digest, nil
+	return "sha256 " + r.Policy.Digest, nil
 }
 
-func (r *Report) golden() (_ string, err error) {
+func (r *Report) readGolden(context.Context) (_ string, err error) {
 	if r.Golden, err = golden.Read(r.path(GoldenDir)); err != nil {
 		return "", err
 	}
 	return fmt.Sprintf("%d texts", len(r.Golden.Texts)), nil
 }
 
-func (r *Report) model() (_ string, err error) {
+func (r *Report) readModel(context.Context) (_ string, err error) {
 	if r.Candidate, err = candidate.Read(r.path(ModelDir)); err != nil {
 		return "", err
 	}
-	return r.Candidate.Digest, nil
+	return "candidate sha256 " + r.Candidate.Digest, nil
 }
 
-func (r *Report) verdict() (v validate.Verdict, _ string, err error) {
-	if v, err = validate.ReadVerdict(r.path(VerdictName)); err != nil {
-		return v, "", err
+func (r *Report) readVerdict(context.Context) (_ string, err error) {
+	v, err := validate.ReadVerdict(r.path(VerdictName))
+	if err != nil {
+		return "", err
 	}
-	if v.Result != validate.Pass {
-		return v, "", fmt.Errorf("got %s, wanted PASS", v.Result)
+	switch {
+	case v.Result != validate.Pass:
+		return "", fmt.Errorf("got %s, wanted PASS", v.Result)
+	case v.Foreign:
+		return "", errors.New("got a verdict on somebody else's export, wanted one on embedgate's own")
+	case v.Digest != r.Manifest.Verdict:
+		return "", fmt.Errorf("got sha256 %s, wanted the manifest's %s", v.Digest, r.Manifest.Verdict)
+	case v.Channel != r.Manifest.Channel:
+		return "", fmt.Errorf("got channel %q, wanted the manifest's %q", v.Channel, r.Manifest.Channel)
+	case v.Candidate != r.Candidate.Digest || v.Policy != r.Policy.Digest || v.Golden != r.Golden.Digest:
+		return "", errors.New("it was given on another candidate, policy or golden")
 	}
-	if v.Channel != r.Manifest.Channel || r.Manifest.Files[VerdictName].SHA256 != r.Manifest.Verdict {
-		return v, "", errors.New("the manifest names another verdict")
-	}
-	if v.Candidate != r.Candidate.Digest || v.Policy != r.Policy.Digest || v.Golden != r.Golden.Digest {
-		return v, "", errors.New("it was given for another candidate, policy or golden")
-	}
-	return v, "PASS for " + v.Channel, nil
+	r.verdict = v
+	return "PASS for channel " + v.Channel, nil
 }
 
-func (r *Report) again(v validate.Verdict) (string, error) {
+func (r *Report) gate(context.Context) (string, error) {
+	v := r.verdict
 	in := validate.Input{Policy: r.Policy, Channel: v.Channel, Golden: r.Golden, Candidate: r.Candidate, Nonce: v.Nonce}
 	for _, f := range slices.Sorted(maps.Keys(r.Manifest.Files)) {
-		dir, ok := strings.CutSuffix(f, "/"+validate.EvidenceName)
-		if !ok {
+		if !strings.HasPrefix(f, EvidenceDir+"/") {
 			continue
 		}
-		e, err := validate.ReadEvidence(r.path(filepath.FromSlash(dir)))
+		dir, name := path.Split(f)
+		dir = path.Clean(dir)
+		if _, ok := r.Manifest.Files[dir+"/"+validate.EvidenceName]; !ok {
+			return "", fmt.Errorf("%s has no %s", dir, validate.EvidenceName)
+		}
+		if name != validate.EvidenceName {
+			continue
+		}
+		e, err := validate.ReadEvidence(r.path(dir))
 		if err != nil {
 			return "", err
+		}
+		if want := evidenceAt(e); dir != want {
+			return "", fmt.Errorf("got the evidence of %s × %s in %s, wanted it in %s", e.Provider, e.Variant, dir, want)
 		}
 		in.Evidence = append(in.Evidence, e)
 	}

@@ -1,0 +1,192 @@
+package publish
+
+import (
+	"fmt"
+	"maps"
+	"path/filepath"
+	"slices"
+
+	"github.com/embedgate/embedgate/export/candidate"
+	"github.com/embedgate/embedgate/golden"
+	"github.com/embedgate/embedgate/pipeline/fault"
+	"github.com/embedgate/embedgate/pipeline/policy"
+	"github.com/embedgate/embedgate/validate"
+)
+
+// shipment is a release that may be written: every file with the digest that
+// was judged, and its manifest.
+type shipment struct {
+	parts    map[string]part
+	manifest Manifest
+}
+
+// gather reads everything again, has the gate judge it again, and lists the
+// files with the digests that were judged. It writes nothing.
+func (o Options) gather() (s shipment, err error) {
+	v, verdict, err := readVerdict(o.VerdictFile)
+	if err != nil {
+		return s, err
+	}
+	c, err := candidate.Read(o.CandidateDir)
+	if err != nil {
+		return s, err
+	}
+	for _, d := range []struct{ thing, got, want string }{
+		{"candidate " + o.CandidateDir, c.Digest, v.Candidate},
+		{"policy", sum(o.Policy.Raw), v.Policy},
+		{"golden", sum(o.Golden.Files[golden.ManifestName]), v.Golden},
+		{"golden", o.Golden.Digest, v.Golden},
+	} {
+		if d.got != d.want {
+			return s, notJudged(d.thing, d.got, d.want)
+		}
+	}
+	// What is published is the bytes: they decide, not what somebody made of
+	// them since.
+	p, err := policy.Parse(PolicyName, o.Policy.Raw)
+	if err != nil {
+		return s, err
+	}
+	s.manifest = Manifest{
+		Schema: Schema, Model: p.Model.Name, Version: p.Release.Version, Channel: v.Channel,
+		Verdict: sum(verdict), Files: map[string]candidate.File{},
+	}
+	if name := s.manifest.name(); !filepath.IsLocal(name) || filepath.Base(name) != name {
+		return s, &fault.Error{
+			Kind: fault.Usage, Thing: "release", Got: name, Wanted: "a name for a directory",
+			Next: "correct model.name or release.version in the policy",
+		}
+	}
+	s.parts = map[string]part{
+		PolicyName:  bytesPart(p.Raw),
+		VerdictName: bytesPart(verdict),
+	}
+	if err := s.addCandidate(c); err != nil {
+		return s, err
+	}
+	for f, b := range o.Golden.Files {
+		s.parts[GoldenDir+"/"+f] = bytesPart(b)
+	}
+	in := validate.Input{Policy: p, Channel: v.Channel, Golden: o.Golden, Candidate: c, Nonce: v.Nonce}
+	for _, dir := range o.EvidenceDirs {
+		e, err := s.addEvidence(dir)
+		if err != nil {
+			return s, err
+		}
+		in.Evidence = append(in.Evidence, e)
+	}
+	for _, f := range slices.Sorted(maps.Keys(s.parts)) {
+		if err := place(f); err != nil {
+			return s, &fault.Error{Kind: fault.Usage, Thing: "release", Err: err}
+		}
+		s.manifest.Files[f] = s.parts[f].want
+	}
+	s.manifest.Content = content(s.manifest.Files)
+	return s, judgedAgain(in, v)
+}
+
+// readVerdict reads a verdict that allows a release, and its bytes as they are
+// published.
+func readVerdict(path string) (v validate.Verdict, raw []byte, err error) {
+	if v, err = validate.ReadVerdict(path); err != nil {
+		return v, nil, err
+	}
+	if raw, err = validate.EncodeVerdict(v); err != nil {
+		return v, nil, err
+	}
+	refused := func(k fault.Kind, got, next string) error {
+		return &fault.Error{Kind: k, Thing: path, Got: got, Wanted: string(validate.Pass), Next: next}
+	}
+	switch {
+	case v.Foreign:
+		return v, nil, refused(fault.Refused, "a verdict on somebody else's export", "export the model with embedgate: the release would not know where its weights came from")
+	case v.Result == validate.Pass:
+		return v, raw, nil
+	case v.Result == validate.Inconclusive:
+		return v, nil, refused(fault.Unsure, string(v.Result), "measure again on a quiet machine")
+	default:
+		return v, nil, refused(fault.Refused, string(v.Result), "do what the verdict says of each check that failed")
+	}
+}
+
+func (s shipment) addCandidate(c candidate.Candidate) error {
+	path := filepath.Join(c.Dir, candidate.ManifestName)
+	m, err := candidate.HashFile(path)
+	if err != nil {
+		return err
+	}
+	if m.SHA256 != c.Digest {
+		return notJudged(path, m.SHA256, c.Digest)
+	}
+	s.parts[ModelDir+"/"+candidate.ManifestName] = part{from: path, want: m}
+	for f, id := range c.Manifest.Files {
+		s.parts[ModelDir+"/"+f] = part{from: filepath.Join(c.Dir, filepath.FromSlash(f)), want: id}
+	}
+	return nil
+}
+
+func (s shipment) addEvidence(dir string) (validate.Evidence, error) {
+	e, err := validate.ReadEvidence(dir)
+	if err != nil {
+		return e, err
+	}
+	at := evidenceAt(e)
+	if _, ok := s.parts[at+"/"+validate.EvidenceName]; ok {
+		return e, &fault.Error{
+			Kind: fault.Usage, Thing: dir, Got: "a second piece of evidence of " + e.Provider + " × " + e.Variant, Wanted: "one",
+			Next: "publish with the evidence that was judged; choosing among several is choosing the result",
+		}
+	}
+	want := map[string]string{validate.EvidenceName: e.Digest}
+	if e.VectorsSHA256 != "" {
+		want[validate.VectorsName] = e.VectorsSHA256
+	}
+	for f, sha := range want {
+		path := filepath.Join(dir, f)
+		id, err := candidate.HashFile(path)
+		if err != nil {
+			return e, err
+		}
+		if id.SHA256 != sha {
+			return e, notJudged(path, id.SHA256, sha)
+		}
+		s.parts[at+"/"+f] = part{from: path, want: id}
+	}
+	return e, nil
+}
+
+// evidenceAt is where a piece of evidence lies in a release.
+func evidenceAt(e validate.Evidence) string {
+	return EvidenceDir + "/" + e.Provider + "-" + e.Variant
+}
+
+// judgedAgain has the gate, which is pure, judge the same input: a verdict that
+// somebody wrote by hand does not survive it.
+func judgedAgain(in validate.Input, v validate.Verdict) error {
+	again, err := validate.Gate(in)
+	if err != nil {
+		return err
+	}
+	a, err := validate.EncodeVerdict(again)
+	if err != nil {
+		return err
+	}
+	b, err := validate.EncodeVerdict(v)
+	if err != nil {
+		return err
+	}
+	if !slices.Equal(a, b) {
+		return &fault.Error{
+			Kind: fault.Usage, Thing: "verdict", Got: fmt.Sprintf("one that differs from judging the same evidence again (%s)", again.Result),
+			Wanted: "the gate's own", Next: "run the gate again on this evidence: embedgate gate",
+		}
+	}
+	return nil
+}
+
+func notJudged(thing, got, want string) error {
+	return &fault.Error{
+		Kind: fault.Usage, Thing: thing, Got: "sha256 " + got, Wanted: "sha256 " + want + ", which was judged",
+		Next: "measure and judge again, then publish",
+	}
+}
