@@ -1,6 +1,11 @@
 // Package golden reads the golden corpus: texts, token ids and float64 vectors
 // computed by PyTorch from the pinned weights. It must not know providers,
 // thresholds, nor how ONNX is made; the exporter never writes here.
+//
+// In the built-in corpus the texts ladder-0008 to ladder-0512 have exactly that
+// many tokens before truncation with [CLS] and [SEP] counted, as the model's
+// limit counts them; ladder-0001 and ladder-0002 have one and two of their own
+// between the two.
 package golden
 
 // File names inside a golden directory.
@@ -19,6 +24,14 @@ type Text struct {
 	Role  string // in the pair: "anchor", "paraphrase" or "near-miss"
 }
 
+// State is what each layer makes of one text, to find the layer that is wrong:
+// the embeddings' output first, then each encoder layer's.
+type State struct {
+	Text   int       // index into Set.Texts
+	Layers int       // the model's layers and one
+	Values []float32 // Layers × len(Set.IDs[Text]) × Set.Dim
+}
+
 // Set is a golden directory, read and checked.
 type Set struct {
 	Model     string
@@ -31,6 +44,7 @@ type Set struct {
 	Texts     []Text
 	IDs       [][]int64         // per text, [CLS] and [SEP] included
 	Pooled    []float64         // texts × Dim, before normalisation
+	States    []State           // of a few short texts, in their order
 	Digest    string            // sha256 of golden.json's bytes, which names the sha256 of the other two
 	Files     map[string][]byte // the three files' bytes, by name
 }

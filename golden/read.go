@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"embed"
-	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -16,7 +15,6 @@ import (
 	"path"
 	"slices"
 
-	"github.com/embedgate/embedgate/golden/safetensors"
 	"github.com/embedgate/embedgate/pipeline/fault"
 )
 
@@ -26,9 +24,15 @@ const Schema = 1
 const (
 	maxTexts = 1 << 20
 	maxFile  = 1 << 30
+
+	// MaxCrossCheck is the furthest that sentence-transformers' own float32
+	// vectors may lie from the golden; make_golden.py holds it, the reader too.
+	MaxCrossCheck = 2e-6
 )
 
-//go:embed all-MiniLM-L6-v2
+// A model is added by adding its directory.
+//
+//go:embed */golden.json */golden.safetensors */texts.jsonl
 var builtin embed.FS
 
 // Manifest is golden.json.
@@ -42,7 +46,7 @@ type Manifest struct {
 	Texts      int               `json:"texts"`
 	Source     map[string]string `json:"source"`      // slash path → sha256 of the files the vectors came from
 	Versions   map[string]string `json:"versions"`    // libraries that computed them
-	CrossCheck float64           `json:"cross_check"` // largest difference from sentence-transformers
+	CrossCheck float64           `json:"cross_check"` // largest difference from sentence-transformers' encode
 	Files      map[string]string `json:"files"`       // sha256 of the other two files
 }
 
@@ -140,97 +144,19 @@ func parseManifest(b []byte) (m Manifest, err error) {
 		return m, fmt.Errorf("got dim %d, max_tokens %d, texts %d, wanted all above zero and sane", m.Dim, m.MaxTokens, m.Texts)
 	case !slices.Contains([]string{"mean", "cls", "max"}, m.Pooling):
 		return m, fmt.Errorf("pooling: got %q, wanted mean, cls or max", m.Pooling)
+	case m.Model == "":
+		return m, errors.New("model: got no name, wanted one")
+	case !(m.CrossCheck >= 0 && m.CrossCheck <= MaxCrossCheck):
+		return m, fmt.Errorf("cross_check: got %g, wanted 0 to %g", m.CrossCheck, MaxCrossCheck)
+	case len(m.Files) != 2 || len(m.Source) == 0:
+		return m, fmt.Errorf("got the digests of %d files and %d source files, wanted those of %s, %s and the source", len(m.Files), len(m.Source), TextsName, VectorsName)
+	}
+	for name, sum := range m.Source {
+		if b, err := hex.DecodeString(sum); err != nil || len(b) != sha256.Size || !fs.ValidPath(name) {
+			return m, fmt.Errorf("source: got %.80q with sha256 %.80q, wanted a slash path and 64 hex digits", name, sum)
+		}
 	}
 	return m, nil
-}
-
-// line is a line of texts.jsonl.
-type line struct {
-	ID     string  `json:"id"`
-	Group  string  `json:"group"`
-	Text   *string `json:"text"`
-	Base64 *string `json:"base64"` // for bytes that are not UTF-8
-	Pair   string  `json:"pair"`
-	Role   string  `json:"role"`
-}
-
-// ParseTexts reads texts.jsonl.
-func ParseTexts(b []byte) (texts []Text, err error) {
-	seen := map[string]bool{}
-	dec := json.NewDecoder(bytes.NewReader(b))
-	dec.DisallowUnknownFields()
-	for n := 1; ; n++ {
-		var l line
-		if err := dec.Decode(&l); errors.Is(err, io.EOF) {
-			return texts, nil
-		} else if err != nil {
-			return nil, fmt.Errorf("text %d: %w", n, err)
-		}
-		t := Text{ID: l.ID, Group: l.Group, Pair: l.Pair, Role: l.Role}
-		switch {
-		case l.ID == "" || l.Group == "" || seen[l.ID]:
-			return nil, fmt.Errorf("text %d: got id %q and group %q, wanted a group and an id of its own", n, l.ID, l.Group)
-		case (l.Text == nil) == (l.Base64 == nil):
-			return nil, fmt.Errorf("text %d: wanted either text or base64", n)
-		case (l.Pair == "") != (l.Role == "") || (l.Role != "" && !slices.Contains([]string{"anchor", "paraphrase", "near-miss"}, l.Role)):
-			return nil, fmt.Errorf("text %d: got pair %q and role %q, wanted both or none; anchor, paraphrase or near-miss", n, l.Pair, l.Role)
-		case l.Text != nil:
-			t.Bytes = []byte(*l.Text)
-		default:
-			if t.Bytes, err = base64.StdEncoding.DecodeString(*l.Base64); err != nil {
-				return nil, fmt.Errorf("text %d: base64: %w", n, err)
-			}
-		}
-		seen[l.ID] = true
-		texts = append(texts, t)
-		if len(texts) > maxTexts {
-			return nil, fmt.Errorf("got over %d texts", maxTexts)
-		}
-	}
-}
-
-func (s *Set) readVectors() error {
-	f, err := safetensors.Parse(s.Files[VectorsName])
-	if err != nil {
-		return err
-	}
-	n := len(s.Texts)
-	pooled, shape, err := f.F64("pooled")
-	if err != nil {
-		return err
-	}
-	if !slices.Equal(shape, []int{n, s.Dim}) {
-		return fmt.Errorf("pooled: got shape %v, wanted [%d %d]", shape, n, s.Dim)
-	}
-	for i, v := range pooled {
-		if math.IsNaN(v) || math.IsInf(v, 0) {
-			return fmt.Errorf("pooled: got %v for text %s, wanted numbers", v, s.Texts[i/s.Dim].ID)
-		}
-	}
-	ids, _, err := f.I32("ids")
-	if err != nil {
-		return err
-	}
-	offsets, _, err := f.I64("offsets")
-	if err != nil {
-		return err
-	}
-	if len(offsets) != n+1 || offsets[0] != 0 || offsets[n] != int64(len(ids)) {
-		return fmt.Errorf("offsets: got %d of them for %d ids, wanted %d from 0 to the ids' count", len(offsets), len(ids), n+1)
-	}
-	s.Pooled, s.IDs = pooled, make([][]int64, n)
-	for i := range n {
-		a, b := offsets[i], offsets[i+1]
-		if b-a < 2 || b-a > int64(s.MaxTokens) || b > int64(len(ids)) {
-			return fmt.Errorf("offsets: got %d tokens for text %s, wanted 2 to %d", b-a, s.Texts[i].ID, s.MaxTokens)
-		}
-		row := make([]int64, 0, b-a)
-		for _, id := range ids[a:b] {
-			row = append(row, int64(id))
-		}
-		s.IDs[i] = row
-	}
-	return nil
 }
 
 // Embedding returns what the model should give for text i: the pooled vector,
@@ -242,7 +168,7 @@ func (s Set) Embedding(i int) []float64 {
 	}
 	var sum float64
 	for _, x := range v {
-		sum += x * x
+		sum += float64(x * x) // the conversion forbids a fused multiply-add, which other processors have
 	}
 	norm := max(math.Sqrt(sum), 1e-12) // torch.nn.functional.normalize's floor
 	for j := range v {
