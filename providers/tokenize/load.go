@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/sugarme/tokenizer"
@@ -171,13 +172,37 @@ func (f *file) check() error {
 	if f.PostProcessor == nil {
 		return errors.New("post_processor: got none, wanted [CLS] text [SEP]")
 	}
-	for _, a := range f.AddedTokens {
-		if a.Content == "" || a.ID < 0 || a.ID >= maxVocab {
-			return fmt.Errorf("added_tokens: got %q with id %d, wanted a text and an id from 0", a.Content, a.ID)
+	if !is(f.Normalizer.Clean, true) {
+		for piece := range m.Vocab {
+			// Go and HF's callers count such bytes differently.
+			if strings.ContainsRune(piece, utf8.RuneError) {
+				return fmt.Errorf("normalizer.clean_text: got false with the piece %q, wanted no U+FFFD, which stands for bytes that are not UTF-8", piece)
+			}
 		}
+	}
+	return f.checkAdded()
+}
+
+// checkAdded refuses ids that HF's tokenizers would change silently: they keep
+// the vocabulary's, and number new tokens on in the order of the file.
+func (f *file) checkAdded() error {
+	next, seen := int64(len(f.Model.Vocab)), map[string]bool{}
+	for _, a := range f.AddedTokens {
+		if a.Content == "" || seen[a.Content] {
+			return fmt.Errorf("added_tokens: got %q, wanted a text that is not there yet", a.Content)
+		}
+		seen[a.Content] = true
 		if a.SingleWord || a.LStrip || a.RStrip || a.Normalized {
 			return fmt.Errorf("added_tokens: %q has single_word, lstrip, rstrip or normalized; wanted none of them", a.Content)
 		}
+		wanted, ok := f.Model.Vocab[a.Content]
+		if !ok {
+			wanted = next
+		}
+		if a.ID != wanted {
+			return fmt.Errorf("added_tokens: got id %d for %q, wanted %d", a.ID, a.Content, wanted)
+		}
+		next = max(next, a.ID+1)
 	}
 	return nil
 }

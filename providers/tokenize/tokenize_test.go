@@ -122,18 +122,24 @@ func TestASmallTokenizerWorks(t *testing.T) {
 
 func TestWhatIsNoBertWordPieceIsRefused(t *testing.T) {
 	for name, c := range map[string]struct{ old, new, want string }{
-		"another model":              {`"type":"WordPiece"`, `"type":"BPE"`, `got type "BPE", wanted WordPiece`},
-		"another normaliser":         {`"BertNormalizer"`, `"NFC"`, "BertNormalizer"},
-		"another pre-tokenizer":      {`"BertPreTokenizer"`, `"ByteLevel"`, "BertPreTokenizer"},
-		"another post-processor":     {`"BertProcessing"`, `"RobertaProcessing"`, "RobertaProcessing"},
-		"a special token out of it":  {`["[CLS]",1]`, `["[CLS]",77]`, "77"},
-		"no unknown token":           {`"unk_token":"[UNK]"`, `"unk_token":"?"`, "unk_token"},
-		"a negative id":              {`"a":3`, `"a":-3`, "-3"},
-		"a huge id":                  {`"a":3`, `"a":99999999999`, "99999999999"},
-		"a vocabulary of lists":      {`"a":3`, `"a":[3]`, "vocab"},
-		"half a number of runes":     {`word":100`, `word":1.5`, "1.5"},
-		"an added token that strips": {`"added_tokens":[]`, `"added_tokens":[{"id":3,"content":"x","lstrip":true}]`, "lstrip"},
-		"broken JSON":                {`{"added`, `{{"added`, "invalid character"},
+		"another model":                            {`"type":"WordPiece"`, `"type":"BPE"`, `got type "BPE", wanted WordPiece`},
+		"another normaliser":                       {`"BertNormalizer"`, `"NFC"`, "BertNormalizer"},
+		"another pre-tokenizer":                    {`"BertPreTokenizer"`, `"ByteLevel"`, "BertPreTokenizer"},
+		"another post-processor":                   {`"BertProcessing"`, `"RobertaProcessing"`, "RobertaProcessing"},
+		"a special token out of it":                {`["[CLS]",1]`, `["[CLS]",77]`, "77"},
+		"no unknown token":                         {`"unk_token":"[UNK]"`, `"unk_token":"?"`, "unk_token"},
+		"a negative id":                            {`"a":3`, `"a":-3`, "-3"},
+		"a huge id":                                {`"a":3`, `"a":99999999999`, "99999999999"},
+		"a vocabulary of lists":                    {`"a":3`, `"a":[3]`, "vocab"},
+		"half a number of runes":                   {`word":100`, `word":1.5`, "1.5"},
+		"an added token that strips":               {`"added_tokens":[]`, `"added_tokens":[{"id":3,"content":"x","lstrip":true}]`, "lstrip"},
+		"an added id that is not the vocabulary's": {`"added_tokens":[]`, `"added_tokens":[{"id":4,"content":"a"}]`, `got id 4 for "a", wanted 3`},
+		"an added id that is taken":                {`"added_tokens":[]`, `"added_tokens":[{"id":3,"content":"x"}]`, `got id 3 for "x", wanted 5`},
+		"an added id after a gap":                  {`"added_tokens":[]`, `"added_tokens":[{"id":9,"content":"x"}]`, `got id 9 for "x", wanted 5`},
+		"added tokens out of order":                {`"added_tokens":[]`, `"added_tokens":[{"id":6,"content":"x"},{"id":5,"content":"y"}]`, `got id 6 for "x", wanted 5`},
+		"an added token twice":                     {`"added_tokens":[]`, `"added_tokens":[{"id":5,"content":"x"},{"id":5,"content":"x"}]`, `got "x"`},
+		"an added token without text":              {`"added_tokens":[]`, `"added_tokens":[{"id":5,"content":""}]`, `got ""`},
+		"broken JSON":                              {`{"added`, `{{"added`, "invalid character"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			require.Contains(t, small, c.old)
@@ -143,6 +149,14 @@ func TestWhatIsNoBertWordPieceIsRefused(t *testing.T) {
 			require.Equal(t, fault.Usage, fault.KindOf(err))
 		})
 	}
+}
+
+func TestUncleanedBytesThatHaveAPieceAreRefused(t *testing.T) {
+	b := strings.Replace(small, `"a":3`, "\"\ufffd\":3", 1)
+	_, err := tokenize.Load([]byte(b))
+	require.NoError(t, err)
+	_, err = tokenize.Load([]byte(strings.Replace(b, `"lowercase":true`, `"clean_text":false`, 1)))
+	require.ErrorContains(t, err, "U+FFFD")
 }
 
 func FuzzLoad(f *testing.F) {

@@ -1,0 +1,52 @@
+package tokenize_test
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"github.com/sugarme/tokenizer"
+	"github.com/sugarme/tokenizer/pretrained"
+)
+
+const text19 = "The quick brown fox jumps over the lazy dog, and it sleeps in the sun."
+
+func BenchmarkAppend19(b *testing.B) { benchAppend(b, text19, 19) }
+
+func BenchmarkAppend256(b *testing.B) {
+	benchAppend(b, strings.Repeat(text19+" ", 20), limit)
+}
+
+func benchAppend(b *testing.B, text string, want int) {
+	tok := load(b)
+	ids := make([]int64, 0, limit)
+	require.Len(b, tok.Append(ids, text, limit), want)
+	b.ReportAllocs()
+	for b.Loop() {
+		ids = tok.Append(ids[:0], text, limit)
+	}
+}
+
+// BenchmarkStockSugarme is what Append replaces, on the text of
+// BenchmarkAppend19.
+func BenchmarkStockSugarme(b *testing.B) {
+	tok := stock(b)
+	e, err := tok.EncodeSingle(text19, true)
+	require.NoError(b, err)
+	require.Len(b, e.Ids, 19)
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := tok.EncodeSingle(text19, true); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// stock is sugarme's own pipeline, without padding.
+func stock(t testing.TB) *tokenizer.Tokenizer {
+	tok, err := pretrained.FromReader(bytes.NewReader(official(t)))
+	require.NoError(t, err)
+	tok.WithPadding(nil)
+	return tok
+}
