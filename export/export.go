@@ -68,7 +68,11 @@ func Run(ctx context.Context, o Options) (r Result, err error) {
 		return r, err
 	}
 	root = filepath.Join(root, "exports")
-	k, err := key(o, spec)
+	libraries, err := o.libraries(ctx)
+	if err != nil {
+		return r, err
+	}
+	k, err := key(o, spec, libraries)
 	if err != nil {
 		return r, err
 	}
@@ -84,12 +88,8 @@ func Run(ctx context.Context, o Options) (r Result, err error) {
 	}
 	if cache.Exists(home) {
 		o.Progress.Say("the cached export is damaged: exporting again")
-		if err := os.RemoveAll(home); err != nil {
-			return r, err
-		}
 	}
-	cache.Clean(root, ".tmp-")
-	tmp, err := os.MkdirTemp(root, ".tmp-")
+	tmp, err := cache.Scratch(home)
 	if err != nil {
 		return r, err
 	}
@@ -97,10 +97,7 @@ func Run(ctx context.Context, o Options) (r Result, err error) {
 	if err := build(ctx, o, dir, spec, tmp); err != nil {
 		return r, err
 	}
-	if err := os.Chmod(tmp, 0o755); err != nil {
-		return r, err
-	}
-	if err := os.Rename(tmp, home); err != nil {
+	if err := cache.Place(tmp, home); err != nil {
 		return r, err
 	}
 	if r.Candidate, err = candidate.Read(home); err != nil {
@@ -109,15 +106,26 @@ func Run(ctx context.Context, o Options) (r Result, err error) {
 	return r, o.deliver(&r)
 }
 
+// libraries tells an interpreter that the user named by its libraries'
+// versions. It is empty for the environment that embedgate makes: the
+// requirements tell all of that, and a cached export needs no environment.
+func (o Options) libraries(ctx context.Context) (string, error) {
+	if o.Python == "" && os.Getenv(pyenv.PythonVar) == "" {
+		return "", nil
+	}
+	e, err := pyenv.Ensure(ctx, pyenv.Options{Kind: pyenv.Export, CacheDir: o.CacheDir, Override: o.Python, Progress: o.Progress})
+	return e.Hash, err
+}
+
 // key names an export by all that decides its bytes.
-func key(o Options, spec string) (string, error) {
+func key(o Options, spec, libraries string) (string, error) {
 	h := sha256.New()
-	fmt.Fprintln(h, candidate.Schema, o.Model, spec, o.Plain, o.Variants, o.Python, os.Getenv(pyenv.PythonVar))
+	fmt.Fprintf(h, "%d %q %q %v %q %q\n", candidate.Schema, o.Model, spec, o.Plain, slices.Sorted(slices.Values(o.Variants)), libraries)
 	for _, f := range slices.Sorted(maps.Keys(o.Files)) {
 		fmt.Fprintf(h, "%s %s\n", o.Files[f], f)
 	}
 	err := fs.WalkDir(scripts.FS, ".", func(p string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() || strings.Contains(p, "golden") {
+		if err != nil || d.IsDir() || !decides(p) {
 			return err
 		}
 		b, err := fs.ReadFile(scripts.FS, p)
@@ -126,6 +134,17 @@ func key(o Options, spec string) (string, error) {
 		return err
 	})
 	return hex.EncodeToString(h.Sum(nil))[:32], err
+}
+
+// decides tells whether an embedded file decides an export's bytes. The others
+// are the scripts that make goldens and fetch, whose results have digests of
+// their own, and the run environment's requirements.
+func decides(name string) bool {
+	switch {
+	case strings.Contains(name, "golden"), name == "hf_download.py", name == "requirements-run.txt", name == "requirements-bootstrap.txt":
+		return false
+	}
+	return true
 }
 
 // said is the export script's manifest line.

@@ -7,9 +7,13 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"time"
 )
+
+// grace is how long a child may take to end itself after SIGINT.
+const grace = 5 * time.Second
 
 // Environ is the process environment for a Python of ours: what would let the
 // user's other Pythons leak in is left out, the settings of pip and uv (proxy,
@@ -18,12 +22,14 @@ func Environ() []string {
 	var env []string
 	for _, kv := range os.Environ() {
 		switch name, _, _ := strings.Cut(kv, "="); name {
-		case "PYTHONPATH", "PYTHONHOME", "PYTHONSTARTUP", "VIRTUAL_ENV", "CONDA_PREFIX", "__PYVENV_LAUNCHER__", "UV_PROJECT_ENVIRONMENT":
+		case "PYTHONPATH", "PYTHONHOME", "PYTHONSTARTUP", "PYTHONDONTWRITEBYTECODE", "PYTHONPYCACHEPREFIX",
+			"VIRTUAL_ENV", "CONDA_PREFIX", "__PYVENV_LAUNCHER__", "UV_PROJECT_ENVIRONMENT", "UV_SYSTEM_PYTHON",
+			"PIP_USER", "PIP_TARGET", "PIP_PREFIX": // the last three install elsewhere
 		default:
 			env = append(env, kv)
 		}
 	}
-	return append(env, "PYTHONNOUSERSITE=1", "PYTHONDONTWRITEBYTECODE=1", "PYTHONUTF8=1", "PIP_DISABLE_PIP_VERSION_CHECK=1")
+	return append(env, "PYTHONNOUSERSITE=1", "PYTHONUTF8=1", "PIP_DISABLE_PIP_VERSION_CHECK=1")
 }
 
 // Command prepares a child that gets SIGINT, with its whole process group, when
@@ -31,7 +37,7 @@ func Environ() []string {
 func Command(ctx context.Context, name string, args ...string) *exec.Cmd {
 	c := exec.CommandContext(ctx, name, args...)
 	c.Env = Environ()
-	c.WaitDelay = 5 * time.Second
+	c.WaitDelay = grace + time.Second // then its pipes are closed, whoever holds them
 	ownGroup(c)
 	return c
 }
@@ -43,17 +49,17 @@ const tailBytes = 16 << 10
 
 // Write keeps the end of what was written.
 func (t *Tail) Write(b []byte) (int, error) {
-	t.buf = append(t.buf, b...)
+	t.buf = append(t.buf, b[max(0, len(b)-2*tailBytes):]...)
 	if len(t.buf) > 2*tailBytes {
 		t.buf = bytes.Clone(t.buf[len(t.buf)-tailBytes:])
 	}
 	return len(b), nil
 }
 
-// Lines returns the last n lines that are not blank.
+// Lines returns the last n lines that are not blank, as valid UTF-8.
 func (t *Tail) Lines(n int) string {
 	var lines []string
-	for l := range strings.Lines(string(t.buf)) {
+	for l := range strings.Lines(strings.ToValidUTF8(string(t.buf), "?")) {
 		if l = strings.TrimRight(l, "\r\n "); l != "" {
 			lines = append(lines, l)
 		}
@@ -71,7 +77,19 @@ func run(ctx context.Context, name string, args ...string) error {
 		return ctx.Err()
 	}
 	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) {
-		return fmt.Errorf("%s: %w; its last lines:\n%s", strings.Join(c.Args, " "), err, tail.Lines(12))
+		return fmt.Errorf("%s: %w; its last lines:\n%s", brief(name, args), err, tail.Lines(12))
 	}
 	return err
+}
+
+// brief is a command as a person would name it: "python -m pip install".
+func brief(name string, args []string) string {
+	words := []string{filepath.Base(name)}
+	for _, a := range args {
+		if strings.HasPrefix(a, "-") && a != "-m" || len(words) == 5 || filepath.IsAbs(a) {
+			break
+		}
+		words = append(words, a)
+	}
+	return strings.Join(words, " ")
 }

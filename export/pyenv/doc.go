@@ -25,9 +25,10 @@ const (
 // facts is what the program must know of an environment beyond its
 // requirements.
 type facts struct {
-	noDeps bool     // the requirements leave dependencies out on purpose
-	why    string   // said while it installs
-	files  []string // globs under site-packages: one file each must be there
+	noDeps  bool              // the requirements leave dependencies out on purpose
+	why     string            // said while it installs
+	files   []string          // globs under site-packages: one file each must be there
+	modules map[string]string // what scripts import → the distribution it comes in
 }
 
 var about = map[Kind]facts{
@@ -38,9 +39,10 @@ var about = map[Kind]facts{
 	},
 	Export: {
 		why: "PyTorch, transformers and the ONNX exporter; on Linux PyTorch brings its CUDA libraries, about 5 GB on disk; once, a minute or more",
-		files: []string{
-			"torch/__init__.py", "transformers/__init__.py", "sentence_transformers/__init__.py",
-			"onnx/__init__.py", "onnxscript/__init__.py", "tokenizers/__init__.py", "huggingface_hub/__init__.py",
+		modules: map[string]string{
+			"torch": "torch", "transformers": "transformers", "sentence_transformers": "sentence-transformers",
+			"tokenizers": "tokenizers", "safetensors": "safetensors", "huggingface_hub": "huggingface-hub", "numpy": "numpy",
+			"onnx": "onnx", "onnxscript": "onnxscript", "onnxruntime": "onnxruntime",
 		},
 	},
 }
@@ -60,5 +62,5 @@ type Env struct {
 	Kind   Kind
 	Dir    string // "" where an interpreter was given
 	Python string // its interpreter
-	Hash   string // of requirements, Python version and platform; "" where an interpreter was given
+	Hash   string // of requirements, Python version and platform; of the libraries' versions where an interpreter was given
 }

@@ -4,12 +4,10 @@
 package pyscript
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -23,8 +21,11 @@ import (
 	"github.com/embedgate/embedgate/scripts"
 )
 
-// maxLine bounds one line of the protocol.
-const maxLine = 16 << 20
+// Exit codes by which a script says whose turn it is.
+const (
+	exitUsage   = 2 // the input cannot be used
+	exitMissing = 4 // this machine or its network lacks something
+)
 
 // Options says what to run.
 type Options struct {
@@ -37,18 +38,10 @@ type Options struct {
 	files fs.FS // the scripts; nil: the embedded ones (tests bring their own)
 }
 
-// event is one line of the protocol. A manifest's other fields are its
-// reader's business.
-type event struct {
-	Event   string `json:"event"` // "progress" or "manifest"
-	Message string `json:"message"`
-	Done    int64  `json:"done"`
-	Total   int64  `json:"total"`
-}
-
 // Run runs the script and returns its manifest line. A script that fails is an
 // error with the last lines of its stderr; exit code 2 is a fault of kind
-// Usage. When ctx ends the script's process group is interrupted.
+// Usage, 4 of kind Missing. When ctx ends the script's process group is
+// interrupted, and ctx's error returned.
 func Run(ctx context.Context, o Options) (json.RawMessage, error) {
 	dir, err := os.MkdirTemp("", "embedgate-scripts-")
 	if err != nil {
@@ -61,58 +54,25 @@ func Run(ctx context.Context, o Options) (json.RawMessage, error) {
 	if err := os.CopyFS(dir, o.files); err != nil {
 		return nil, err
 	}
-	c := pyenv.Command(ctx, o.Python, append([]string{filepath.Join(dir, o.Script)}, o.Args...)...)
+	inner, stop := context.WithCancel(ctx)
+	defer stop()
+	c := pyenv.Command(inner, o.Python, append([]string{filepath.Join(dir, o.Script)}, o.Args...)...)
 	c.Env = append(c.Env, o.Env...)
 	var tail pyenv.Tail
-	c.Stderr = &tail
-	out, err := c.StdoutPipe()
-	if err != nil {
-		return nil, err
-	}
-	if err := c.Start(); err != nil {
-		return nil, fmt.Errorf("%s: %w", o.Script, err)
-	}
-	manifest, protocol := read(out, o.Progress)
-	_, _ = io.Copy(io.Discard, out) // a script that talks on must not block
-	err = c.Wait()
-	if ctx.Err() != nil {
-		return nil, ctx.Err()
-	}
+	out := reader{progress: o.Progress, stop: stop}
+	c.Stdout, c.Stderr = &out, &tail
+	err = c.Run()
 	switch {
+	case ctx.Err() != nil:
+		return nil, ctx.Err()
+	case out.err != nil:
+		return nil, fmt.Errorf("%s: %w; its last lines:\n%s", o.Script, out.err, tail.Lines(8))
 	case err != nil:
 		return nil, failure(o.Script, err, &tail)
-	case protocol != nil:
-		return nil, fmt.Errorf("%s: %w; its last lines:\n%s", o.Script, protocol, tail.Lines(8))
 	}
-	return manifest, nil
-}
-
-func read(r io.Reader, p progress.Sink) (manifest json.RawMessage, err error) {
-	sc := bufio.NewScanner(r)
-	sc.Buffer(nil, maxLine)
-	for sc.Scan() {
-		var e event
-		if err := json.Unmarshal(sc.Bytes(), &e); err != nil {
-			return nil, fmt.Errorf("got %.80q on stdout, wanted a line of JSON", sc.Text())
-		}
-		switch e.Event {
-		case "progress":
-			if e.Total > 0 {
-				p.Step(e.Done, e.Total, "steps", "%s", e.Message)
-			} else {
-				p.Say("%s", e.Message)
-			}
-		case "manifest":
-			manifest = json.RawMessage(strings.Clone(sc.Text()))
-		default:
-			return nil, fmt.Errorf("got event %q, wanted progress or manifest", e.Event)
-		}
-	}
-	if err := sc.Err(); err != nil {
-		return nil, err
-	}
-	if manifest == nil {
-		return nil, errors.New("got no manifest, wanted one as the last line")
+	manifest, err := out.end()
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w; its last lines:\n%s", o.Script, err, tail.Lines(8))
 	}
 	return manifest, nil
 }
@@ -122,18 +82,33 @@ func read(r io.Reader, p progress.Sink) (manifest json.RawMessage, err error) {
 func failure(script string, err error, tail *pyenv.Tail) error {
 	exit := (*exec.ExitError)(nil)
 	if !errors.As(err, &exit) {
-		return fmt.Errorf("%s: %w", script, err)
+		return &fault.Error{Kind: fault.Missing, Thing: script, Wanted: "a Python to run it", Err: err, Next: "see embedgate doctor"}
 	}
 	lines := tail.Lines(12)
 	if ws, ok := exit.Sys().(syscall.WaitStatus); ok && ws.Signaled() {
-		return fmt.Errorf("%s was killed by %s (out of memory?); its last lines:\n%s", script, ws.Signal(), lines)
+		next := "report the lines above"
+		if ws.Signal() == syscall.SIGKILL {
+			next = "close other programs: the kernel kills so when memory runs out"
+		}
+		return &fault.Error{Kind: fault.Internal, Thing: script, Got: "killed by " + ws.Signal().String(), Wanted: "a manifest", Err: errors.New(last(lines)), Next: next}
 	}
+	e := &fault.Error{Kind: fault.Internal, Thing: script, Err: fmt.Errorf("%w; %s", err, last(lines))}
+	said := lines
 	if i := strings.LastIndex("\n"+lines, "\nerror: "); i >= 0 {
-		lines = strings.TrimPrefix(lines[i:], "error: ")
+		said = strings.TrimPrefix(lines[i:], "error: ")
 	}
-	kind := fault.Internal
-	if exit.ExitCode() == 2 {
-		kind = fault.Usage
+	switch exit.ExitCode() {
+	case exitUsage:
+		e.Kind, e.Err = fault.Usage, errors.New(said)
+	case exitMissing:
+		e.Kind, e.Err = fault.Missing, errors.New(said)
 	}
-	return &fault.Error{Kind: kind, Thing: script, Err: errors.New(lines)}
+	return e
+}
+
+func last(lines string) string {
+	if lines == "" {
+		return "it wrote nothing to stderr"
+	}
+	return "its last lines:\n" + lines
 }

