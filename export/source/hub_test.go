@@ -1,0 +1,89 @@
+package source_test
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/embedgate/embedgate/export/exporttest"
+	"github.com/embedgate/embedgate/export/source"
+	"github.com/embedgate/embedgate/pipeline/fault"
+)
+
+const commit = "0123456789abcdef0123456789abcdef01234567"
+
+// hub serves one repository's files as the HuggingFace Hub does: an ETag and
+// the commit in the answer to HEAD, the bytes to GET.
+func hub(t *testing.T, files map[string]string) {
+	t.Helper()
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		name, ok := strings.CutPrefix(r.URL.Path, "/owner/model/resolve/"+commit+"/")
+		body, there := files[name]
+		if !ok || !there {
+			w.Header().Set("X-Error-Code", "EntryNotFound")
+			w.WriteHeader(http.StatusNotFound)
+			return
+		}
+		w.Header().Set("ETag", `"`+hash(body)+`"`)
+		w.Header().Set("X-Repo-Commit", commit)
+		http.ServeContent(w, r, "", time.Time{}, strings.NewReader(body))
+	}))
+	t.Cleanup(s.Close)
+	t.Setenv("HF_ENDPOINT", s.URL)
+	t.Setenv("HF_HUB_OFFLINE", "0")
+	t.Setenv("HF_HOME", t.TempDir())
+	t.Setenv("NO_PROXY", "127.0.0.1")
+	t.Setenv("no_proxy", "127.0.0.1")
+}
+
+func hash(s string) string {
+	h := sha256.Sum256([]byte(s))
+	return hex.EncodeToString(h[:])
+}
+
+func TestTheRealClientFetchesThePinnedFilesOfARevision(t *testing.T) {
+	if testing.Short() {
+		t.Skip("needs the export environment")
+	}
+	python := exporttest.Python(t)
+	files := map[string]string{"model.safetensors": "w", "1_Pooling/config.json": "{}", "unpinned.bin": "x"}
+	options := func(pins map[string]string) source.Options {
+		return source.Options{Spec: "hf:owner/model@" + commit, Files: pins, CacheDir: t.TempDir(), Python: python}
+	}
+	pins := map[string]string{"model.safetensors": hash("w"), "1_Pooling/config.json": hash("{}")}
+	hub(t, files)
+
+	dir, spec, err := source.Fetch(t.Context(), options(pins))
+	require.NoError(t, err)
+	assert.Equal(t, "hf:owner/model@"+commit, spec)
+	entries := []string{}
+	require.NoError(t, filepath.WalkDir(dir, func(p string, d os.DirEntry, err error) error {
+		if err == nil && !d.IsDir() {
+			rel, _ := filepath.Rel(dir, p)
+			entries = append(entries, rel)
+			assert.True(t, d.Type().IsRegular(), rel)
+		}
+		return err
+	}))
+	assert.ElementsMatch(t, []string{"model.safetensors", "1_Pooling/config.json"}, entries)
+
+	pins["model.safetensors"] = hash("another")
+	_, _, err = source.Fetch(t.Context(), options(pins))
+	require.ErrorContains(t, err, hash("w"))
+	require.ErrorContains(t, err, hash("another"))
+	require.Equal(t, fault.Usage, fault.KindOf(err))
+
+	pins["absent.json"] = hash("")
+	_, _, err = source.Fetch(t.Context(), options(pins))
+	require.ErrorContains(t, err, "absent.json")
+	require.Equal(t, fault.Usage, fault.KindOf(err))
+}
