@@ -6,14 +6,10 @@ package report
 import (
 	"encoding/json"
 	"fmt"
+	"github.com/embedgate/embedgate/validate"
 	"io"
 	"strings"
 	"time"
-
-	"github.com/olekukonko/tablewriter"
-	"github.com/olekukonko/tablewriter/tw"
-
-	"github.com/embedgate/embedgate/validate"
 )
 
 // Release is what publishing did. Nil: nothing was published.
@@ -66,27 +62,6 @@ func (p *page) say(format string, args ...any) {
 	}
 }
 
-func (p *page) table(title string, header []string, rows [][]string) {
-	if p.err != nil || len(rows) == 0 {
-		return
-	}
-	p.say("%s\n", title)
-	t := tablewriter.NewTable(p.w,
-		tablewriter.WithRendition(tw.Rendition{Symbols: tw.NewSymbols(tw.StyleLight)}),
-		tablewriter.WithHeaderAutoFormat(tw.Off), tablewriter.WithHeaderAlignment(tw.AlignLeft),
-		tablewriter.WithRowAutoWrap(tw.WrapNone), tablewriter.WithHeaderAutoWrap(tw.WrapNone))
-	t.Header(header)
-	for _, r := range rows {
-		if err := t.Append(r); err != nil {
-			p.err = err
-			return
-		}
-	}
-	if p.err = t.Render(); p.err == nil {
-		p.say("\n")
-	}
-}
-
 func (p *page) parity(v validate.Verdict) {
 	var rows [][]string
 	for _, r := range v.Rows {
@@ -119,25 +94,48 @@ func (p *page) latency(v validate.Verdict) {
 
 func ms(ns int64) string { return fmt.Sprintf("%.2f ms", float64(ns)/float64(time.Millisecond)) }
 
+// checks has one table for each provider × variant that was measured.
 func (p *page) checks(v validate.Verdict) {
-	var rows [][]string
 	for _, r := range v.Rows {
+		if r.Result == validate.NotMeasuredR {
+			continue
+		}
+		var rows [][]string
 		for _, f := range r.Findings {
-			if r.Result == validate.NotMeasuredR && f.Result == validate.NotMeasuredR {
-				continue
+			rows = append(rows, p.finding(f))
+		}
+		p.table(fmt.Sprintf("Checks of %s × %s (%s): %s", plain(r.Provider), plain(r.Variant), need(r), p.paint(r.Result)),
+			[]string{"check", "measured", "wanted", "result"}, rows)
+		for _, f := range r.Findings {
+			for _, w := range f.Warnings {
+				p.text("warning: ", f.Check+": "+w)
 			}
-			name := f.Check
-			if f.Item != "" {
-				name += ": " + f.Item
-			}
-			result := p.paint(f.Result)
-			if f.Next != "" && f.Result != validate.Pass && f.Result != validate.Reported {
-				result += " " + p.step(f.Next)
-			}
-			rows = append(rows, []string{r.Provider + " " + r.Variant, clip(name, 34), clip(f.Measured, 22), clip(f.Threshold, 18), result})
 		}
 	}
-	p.table("Checks", []string{"provider", "check", "measured", "wanted", "result"}, rows)
+}
+
+// finding is a check's row. How sure it is matters where it did not pass.
+func (p *page) finding(f validate.Finding) []string {
+	name, measured, result := f.Check, f.Measured, string(f.Result)
+	if f.Item != "" {
+		name += ": " + f.Item
+	}
+	if f.Result != validate.Pass && f.Result != validate.Reported {
+		if f.Sure != "" {
+			measured += " (" + f.Sure + ")"
+		}
+		if f.Next != "" {
+			result += " " + p.step(f.Next)
+		}
+	}
+	return []string{name, measured, f.Threshold, result}
+}
+
+func need(r validate.Row) string {
+	if r.Required {
+		return "REQUIRED by this channel"
+	}
+	return "not required by this channel"
 }
 
 // step keeps a sentence for the list below the tables and returns its number.
@@ -156,17 +154,11 @@ func (p *page) notMeasured(v validate.Verdict) {
 		if r.Result != validate.NotMeasuredR {
 			continue
 		}
-		need := "not required by this channel"
-		if r.Required {
-			need = "REQUIRED by this channel"
-		}
-		p.say("%s × %s: %s (%s)\n", r.Provider, r.Variant, p.paint(r.Result), need)
+		p.say("%s × %s: %s (%s)\n", plain(r.Provider), plain(r.Variant), p.paint(r.Result), need(r))
 		for _, f := range r.Findings {
-			if f.Measured != "" {
-				p.say("    why:  %s\n", f.Measured)
-			}
-			if f.Next != "" {
-				p.say("    next: %s\n", f.Next)
+			if f.Result == validate.NotMeasuredR {
+				p.text("    why:  ", f.Measured)
+				p.text("    next: ", f.Next)
 			}
 		}
 	}
@@ -177,7 +169,7 @@ func (p *page) selfTest(v validate.Verdict) {
 	for _, f := range v.SelfTest {
 		if f.Result != validate.Pass {
 			bad++
-			p.say("self-test: %s: %s %s\n", f.Item, p.paint(f.Result), f.Next)
+			p.text("self-test: ", f.Item+": "+string(f.Result)+" "+f.Next)
 		}
 	}
 	if bad == 0 {
@@ -193,56 +185,27 @@ func (p *page) next() {
 	}
 	p.say("\nWhat to do:\n")
 	for i, s := range p.steps {
-		p.say("  [%d] %s\n", i+1, strings.Join(wrap(s, 92), "\n      "))
+		p.text(fmt.Sprintf("  [%d] ", i+1), s)
 	}
 }
 
 func (p *page) summary(v validate.Verdict, r *Release) {
-	p.say("\n%s: %s for channel %s", p.paint(v.Result), v.Model, v.Channel)
+	s := fmt.Sprintf("%s: %s for channel %s", v.Result, v.Model, v.Channel)
 	if len(v.Missing) > 0 {
-		p.say("; required and not passed: %s", strings.Join(v.Missing, ", "))
+		s += "; required and not passed: " + strings.Join(v.Missing, ", ")
 	}
 	switch {
 	case r != nil && r.Existed:
-		p.say("; %s was there already with the same content and was not changed\n", r.Dir)
+		s += "; " + r.Dir + " was there already with the same content and was not changed"
 	case r != nil:
-		p.say("; released in %s\n", r.Dir)
-	case v.Result == validate.Pass:
-		p.say("\n")
-	default:
-		p.say("; nothing was published\n")
+		s += "; released in " + r.Dir
+	case v.Result != validate.Pass:
+		s += "; nothing was published"
 	}
+	s = strings.Join(wrap(s, columns), "\n  ")
+	p.say("\n%s%s\n", p.paint(v.Result), strings.TrimPrefix(s, string(v.Result)))
 }
 
 var colors = map[validate.Result]string{
 	validate.Pass: "32", validate.Fail: "31", validate.Inconclusive: "33", validate.NotMeasuredR: "33",
-}
-
-func (p *page) paint(r validate.Result) string {
-	if c := colors[r]; p.color && c != "" {
-		return "\x1b[" + c + "m" + string(r) + "\x1b[0m"
-	}
-	return string(r)
-}
-
-// clip shortens a cell; the whole value is in the JSON.
-func clip(s string, n int) string {
-	if r := []rune(s); len(r) > n {
-		return string(r[:n-1]) + "…"
-	}
-	return s
-}
-
-func wrap(s string, width int) (lines []string) {
-	line := ""
-	for _, w := range strings.Fields(s) {
-		if line != "" && len(line)+1+len(w) > width {
-			lines, line = append(lines, line), ""
-		}
-		if line != "" {
-			line += " "
-		}
-		line += w
-	}
-	return append(lines, line)
 }

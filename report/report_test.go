@@ -1,0 +1,207 @@
+package report_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"flag"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/embedgate/embedgate/report"
+	"github.com/embedgate/embedgate/validate"
+)
+
+var update = flag.Bool("update", false, "write the golden files in testdata")
+
+func golden(t *testing.T, name string, got []byte) {
+	path := filepath.Join("testdata", name)
+	if *update {
+		require.NoError(t, os.WriteFile(path, got, 0o666))
+	}
+	want, err := os.ReadFile(path)
+	require.NoError(t, err)
+	require.Equal(t, strings.ReplaceAll(string(want), "\r\n", "\n"), string(got), "go test ./report -update writes it anew")
+}
+
+// cpu is a provider × variant that passed.
+func cpu() validate.Row {
+	return validate.Row{
+		Provider: "cpu", Variant: "fp32", Evidence: strings.Repeat("e", 64), Required: true, Result: validate.Pass,
+		Findings: []validate.Finding{
+			{Check: "integrity", Item: "binding", Result: validate.Pass, Measured: "bound to candidate 8b1f00c2d4e6", Threshold: "this candidate, policy, golden and plan"},
+			{Check: "integrity", Item: "embedding", Result: validate.Pass, Measured: "the golden's configuration", Threshold: "model, pooling, normalisation, max tokens and dimension as in the golden"},
+			{Check: "tokens", Item: "ids", Result: validate.Pass, Measured: "330 of 330 texts equal", Threshold: "the golden ids in every text"},
+			{Check: "parity", Item: "min cosine", Result: validate.Pass, Measured: "0.999999999", Threshold: "≥ 0.99999", Value: 0.999999999},
+			{Check: "latency", Item: "16 tokens p95", Result: validate.Pass, Measured: "4.21 ms", Threshold: "< 10.00 ms", Sure: "k=0 of n=300, P=2.1e-07", Value: 4.21e6},
+			{Check: "latency", Item: "256 tokens p95", Result: validate.Reported, Measured: "61.30 ms", Threshold: "none", Value: 6.13e7},
+			{Check: "memory", Item: "largest process", Result: validate.Pass, Measured: "312.4 MiB", Threshold: "≤ 600.0 MiB", Value: 327575142},
+		},
+		Latency: []validate.LatencySummary{
+			{LatencyPoint: validate.LatencyPoint{Tokens: 16, Batch: 1}, N: 300, EffectiveN: 241.7, P50NS: 3_100_000, P95NS: 4_210_000, P99NS: 5_900_000},
+			{LatencyPoint: validate.LatencyPoint{Tokens: 256, Batch: 1}, N: 300, EffectiveN: 300, P50NS: 55_000_000, P95NS: 61_300_000, P99NS: 70_000_000},
+		},
+		Parity: &validate.ParitySummary{
+			Texts: 330, MinCosine: 0.999999999, MeanCosine: 0.9999999999, MaxAbs: 2.4e-7, WorstText: "ladder-0128", RankTopK: 1, Spearman: 0.999999,
+		},
+	}
+}
+
+func coreml() validate.Row {
+	return validate.Row{
+		Provider: "coreml", Variant: "fp32", Result: validate.NotMeasuredR,
+		Findings: []validate.Finding{
+			{Check: "integrity", Item: "binding", Result: validate.Pass, Measured: "bound to candidate 8b1f00c2d4e6", Threshold: "this candidate, policy, golden and plan", Next: "Never told."},
+			{
+				Check: "integrity", Item: "evidence", Result: validate.NotMeasuredR, Measured: "CoreML is on macOS only; this is linux/amd64", Threshold: "one measurement",
+				Next: "Run `embedgate measure --provider coreml --variant fp32` on a machine that has it, and give its evidence to the gate.",
+			},
+		},
+	}
+}
+
+func passing() validate.Verdict {
+	return validate.Verdict{
+		Schema: validate.VerdictSchema, Result: validate.Pass, Channel: "local", Model: "all-MiniLM-L6-v2",
+		Candidate: strings.Repeat("c", 64), Policy: strings.Repeat("d", 64), Golden: strings.Repeat("a", 64), Nonce: "n0",
+		Rows:     []validate.Row{cpu(), coreml()},
+		SelfTest: []validate.Finding{{Check: "self-test", Item: "a vector of NaN", Result: validate.Pass}, {Check: "self-test", Item: "a stale plan", Result: validate.Pass}},
+	}
+}
+
+func failing() validate.Verdict {
+	v := passing()
+	v.Result, v.Missing = validate.Fail, []string{"cpu", "directml"}
+	cpu, dml := &v.Rows[0], coreml()
+	cpu.Result = validate.Fail
+	cpu.Findings[3].Result, cpu.Findings[3].Measured = validate.Fail, "0.981200000"
+	cpu.Findings[3].Next = "Compare `ladder-0128` with `embedgate inspect`; a lower cosine means that the graph or the provider computes something else than the golden did, so do not lower the threshold."
+	cpu.Findings[4].Result, cpu.Findings[4].Measured, cpu.Findings[4].Sure = validate.Fail, "14.90 ms", "k=210 of n=300, P=1"
+	cpu.Findings[4].Next = "Measure on an idle machine, or raise the budget."
+	cpu.Findings[6].Result, cpu.Findings[6].Measured, cpu.Findings[6].Next = validate.Fail, "900.0 MiB", cpu.Findings[4].Next
+	cpu.Findings[6].Warnings = []string{"the machine swapped while this was measured"}
+	dml.Provider, dml.Required = "directml", true
+	dml.Findings = dml.Findings[1:]
+	dml.Findings[0].Measured, dml.Findings[0].Next = "no evidence", "Run `embedgate measure --provider directml --variant fp32` on a machine that has it, and give its evidence to the gate."
+	v.Rows = append(v.Rows, dml)
+	return v
+}
+
+func inconclusive() validate.Verdict {
+	v := passing()
+	v.Result, v.Missing, v.Rows[0].Result = validate.Inconclusive, []string{"cpu"}, validate.Inconclusive
+	f := &v.Rows[0].Findings[4]
+	f.Result, f.Measured, f.Sure, f.Next = validate.Inconclusive, "9.60 ms", "k=12 of n=300, P=0.23", "Take more samples: `embedgate measure --samples 1200`."
+	return v
+}
+
+func broken() validate.Verdict {
+	v := passing()
+	v.Result = validate.Fail
+	v.SelfTest[1].Result, v.SelfTest[1].Next = validate.Fail, "This is a fault of embedgate: it let known-bad evidence through. Publish nothing that it judged, and report it with this output."
+	return v
+}
+
+func TestVerdictsAreShown(t *testing.T) {
+	for name, c := range map[string]struct {
+		verdict validate.Verdict
+		release *report.Release
+		color   bool
+	}{
+		"pass":             {passing(), &report.Release{Dir: "dist", Digest: "ab"}, false},
+		"pass-again":       {passing(), &report.Release{Dir: "dist", Digest: "ab", Existed: true}, false},
+		"pass-color":       {passing(), nil, true},
+		"fail":             {failing(), nil, false},
+		"fail-color":       {failing(), nil, true},
+		"inconclusive":     {inconclusive(), nil, false},
+		"broken-self-test": {broken(), nil, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var b bytes.Buffer
+			require.NoError(t, report.Tables(&b, c.verdict, c.release, report.Options{Color: c.color}))
+			require.Equal(t, c.color, strings.Contains(b.String(), "\x1b["))
+			narrow(t, b.String())
+			golden(t, name+".txt", b.Bytes())
+		})
+	}
+}
+
+var escape = regexp.MustCompile("\x1b\\[[0-9]+m")
+
+func narrow(t *testing.T, s string) {
+	for line := range strings.Lines(s) {
+		line = strings.TrimSuffix(escape.ReplaceAllString(line, ""), "\n")
+		require.LessOrEqual(t, utf8.RuneCountInString(line), 100, line)
+	}
+}
+
+func TestColorChangesNothingElse(t *testing.T) {
+	var plain, color bytes.Buffer
+	require.NoError(t, report.Tables(&plain, failing(), nil, report.Options{}))
+	require.NoError(t, report.Tables(&color, failing(), nil, report.Options{Color: true}))
+	require.Equal(t, plain.String(), escape.ReplaceAllString(color.String(), ""))
+}
+
+func TestOfWhatWasNotMeasuredOnlyTheReasonIsTold(t *testing.T) {
+	var b bytes.Buffer
+	require.NoError(t, report.Tables(&b, passing(), nil, report.Options{}))
+	require.NotContains(t, b.String(), "Checks of coreml")
+	require.NotContains(t, b.String(), "Never told")
+	require.Equal(t, 1, strings.Count(b.String(), "why:"))
+}
+
+func TestForeignTextNeitherSteersATerminalNorWidensATable(t *testing.T) {
+	v := failing()
+	v.Rows[0].Provider = "cpu\x1b[2Jx"
+	f := v.Rows[0].Findings
+	f[0].Measured = "\x1b]0;title\a" + strings.Repeat("w", 300) + "\u202e\r\n"
+	f[0].Result, f[0].Next = validate.Fail, "\x1b[2J"
+	f[1].Warnings = []string{"\x1b[2J"}
+	v.Rows[1].Findings[1].Measured = "a\x1b[2J\nPASS"
+	v.Model = "m\x1b[2J"
+	var b bytes.Buffer
+	require.NoError(t, report.Tables(&b, v, nil, report.Options{}))
+	require.NotContains(t, b.String(), "\x1b")
+	require.NotContains(t, b.String(), "\u202e")
+	require.NotContains(t, b.String(), "\nPASS")
+	narrow(t, b.String())
+}
+
+func TestJSONHoldsVerdictAndRelease(t *testing.T) {
+	for name, r := range map[string]*report.Release{"pass": {Dir: "dist", Digest: "ab"}, "unpublished": nil} {
+		t.Run(name, func(t *testing.T) {
+			var b bytes.Buffer
+			require.NoError(t, report.JSON(&b, passing(), r))
+			golden(t, name+".json", b.Bytes())
+			var back struct {
+				Verdict validate.Verdict
+				Release *report.Release
+			}
+			require.NoError(t, json.Unmarshal(b.Bytes(), &back))
+			require.Equal(t, passing(), back.Verdict)
+			require.Equal(t, r, back.Release)
+		})
+	}
+}
+
+type full struct{ room int }
+
+func (f *full) Write(b []byte) (int, error) {
+	if f.room -= len(b); f.room < 0 {
+		return 0, errors.New("no space left")
+	}
+	return len(b), nil
+}
+
+func TestAFullDiskIsTold(t *testing.T) {
+	for _, room := range []int{0, 500, 2000, 4000} {
+		require.ErrorContains(t, report.Tables(&full{room}, failing(), nil, report.Options{}), "no space left")
+	}
+	require.ErrorContains(t, report.JSON(&full{}, failing(), nil), "no space left")
+}
