@@ -2,7 +2,6 @@ package golden_test
 
 import (
 	"fmt"
-	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -132,6 +131,16 @@ func TestThereIsNoGoldenForAnUnknownModel(t *testing.T) {
 func TestBadTextsAreRefused(t *testing.T) {
 	for name, c := range map[string]struct{ text, want string }{
 		"an id twice":            {`{"id":"a","group":"g","text":""}` + "\n" + `{"id":"a","group":"g","text":""}`, "an id of its own"},
+		"two texts on a line":    {`{"id":"a","group":"g","text":""}{"id":"b","group":"g","text":""}`, "one object a line"},
+		"an empty line":          {"\n" + `{"id":"a","group":"g","text":""}`, "line 1: got an empty line"},
+		"bytes that are no text": {"{\"id\":\"a\",\"group\":\"g\",\"text\":\"\xff\"}", "base64"},
+		"half a surrogate pair":  {`{"id":"a","group":"g","text":"x\ud83d"}`, "half a surrogate pair"},
+		"halves the wrong way":   {`{"id":"a","group":"g","text":"\ude00\ud83d"}`, "half a surrogate pair"},
+		"halves held apart":      {`{"id":"a","group":"g","text":"\ud83dx\ude00"}`, "half a surrogate pair"},
+		"a half, then no half":   {`{"id":"a","group":"g","text":"\ud83d\n"}`, "half a surrogate pair"},
+		"no group":               {`{"id":"a","text":""}`, "wanted both"},
+		"an unknown role":        {`{"id":"a","group":"g","text":"","pair":"p","role":"rival"}`, "rival"},
+		"base64 on two lines":    {`{"id":"a","group":"g","base64":"eA\n=="}`, "base64"},
 		"no text at all":         {`{"id":"a","group":"g"}`, "either text or base64"},
 		"both kinds of text":     {`{"id":"a","group":"g","text":"","base64":""}`, "either text or base64"},
 		"an unknown key":         {`{"id":"a","group":"g","txt":""}`, "txt"},
@@ -146,8 +155,15 @@ func TestBadTextsAreRefused(t *testing.T) {
 	}
 }
 
+func TestASurrogatePairIsOneCharacter(t *testing.T) {
+	texts, err := golden.ParseTexts([]byte(`{"id":"a","group":"g","text":"\\ud83d \ud83d\ude00\uD83D\uDE00 \u00e9"}`))
+	require.NoError(t, err)
+	require.Equal(t, `\ud83d 😀😀 é`, string(texts[0].Bytes))
+}
+
 func FuzzParseTexts(f *testing.F) {
 	f.Add([]byte(`{"id":"a","group":"g","text":"x"}`))
+	f.Add([]byte(`{"id":"b","group":"g","text":"\ud83d\ude00","pair":"p","role":"anchor"}` + "\n"))
 	f.Add([]byte(strings.Repeat(`{"id":"a","group":"g","base64":"eA=="}`, 2)))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		texts, err := golden.ParseTexts(b)
@@ -161,10 +177,4 @@ func FuzzParseTexts(f *testing.F) {
 		slices.Sort(ids)
 		require.Len(t, slices.Compact(ids), len(texts))
 	})
-}
-
-func TestNothingInTheVectorsIsNotANumber(t *testing.T) {
-	for _, v := range builtin(t).Pooled {
-		require.False(t, math.IsNaN(v) || math.IsInf(v, 0))
-	}
 }

@@ -14,6 +14,8 @@ import os
 import shutil
 import sys
 
+import st_config
+
 # Libraries print where they like; stdout is the protocol's alone.
 protocol = os.fdopen(os.dup(1), "w")
 os.dup2(2, 1)
@@ -71,6 +73,20 @@ def main():
     ap.add_argument("--only", default="", help="ids of the only texts to compute, with commas")
     a = ap.parse_args()
 
+    # What can be refused is refused before the long loading.
+    try:
+        conf = st_config.read(a.model_dir)
+        st_config.weights_file(a.model_dir)
+    except st_config.Refused as e:
+        fail(str(e))
+    texts = read_texts(a.texts)
+    if a.only:
+        only = a.only.split(",")
+        unknown = sorted(set(only) - {t[0] for t in texts})
+        if unknown:
+            fail(f"--only: got {', '.join(unknown)}, wanted ids of the texts; next: choose ids from {os.path.basename(a.texts)}")
+        texts = [t for t in texts if t[0] in only]
+
     say("loading PyTorch, transformers and sentence-transformers")
     import numpy as np
     import safetensors.numpy
@@ -79,21 +95,9 @@ def main():
     import torch
     import transformers
 
-    import st_config
-
     torch.use_deterministic_algorithms(True)
     torch.set_num_threads(1)  # sums in one order on every machine
     transformers.logging.set_verbosity_error()
-    try:
-        conf = st_config.read(a.model_dir)
-    except st_config.Refused as e:
-        fail(str(e))
-    texts = read_texts(a.texts)
-    if a.only:
-        only = a.only.split(",")
-        texts = [t for t in texts if t[0] in only]
-        if len(texts) != len(only):
-            fail(f"--only: got {only}, wanted ids of the texts")
     tok = tokenizers.Tokenizer.from_file(os.path.join(a.model_dir, "tokenizer.json"))
     tok.no_padding()
     tok.enable_truncation(conf.max_tokens)
@@ -115,12 +119,16 @@ def main():
             if len(states) < STATES and 6 <= len(i) <= 12:
                 states[id] = torch.stack([s[0] for s in r.hidden_states]).to(torch.float32).numpy()
     pooled = np.stack(pooled)
-    assert pooled.dtype == np.float64 and np.isfinite(pooled).all()
+    assert pooled.dtype == np.float64
+    for (id, _), row in zip(texts, pooled, strict=True):
+        if not np.isfinite(row).all():
+            fail(f"text {id}: got NaN or Inf in its vector, wanted numbers; next: compare the weights with the model's own release")
     want = pooled / np.maximum(np.linalg.norm(pooled, axis=1, keepdims=True), 1e-12) if conf.normalize else pooled
 
     say("cross-checking against sentence-transformers")
     st = sentence_transformers.SentenceTransformer(a.model_dir, device="cpu", trust_remote_code=False)
     got = st.encode([t for _, t in texts], batch_size=1, convert_to_numpy=True, show_progress_bar=False)
+    # Vectors that are not normalised may be large, and float32 errs in proportion.
     scale = 1.0 if conf.normalize else max(1.0, float(np.abs(want).max()))
     worst = float(np.abs(got - want).max()) / scale
     if not worst <= CROSS_CHECK:

@@ -30,63 +30,43 @@ func Run(ctx context.Context, o Options) error {
 	if _, err := golden.ParseTexts(o.Texts); err != nil {
 		return &fault.Error{Kind: fault.Usage, Thing: golden.TextsName, Err: err, Next: "correct the texts"}
 	}
-	parent := filepath.Dir(filepath.Clean(o.Out))
-	if err := os.MkdirAll(parent, 0o777); err != nil {
+	out, err := filepath.Abs(o.Out)
+	if err != nil {
 		return err
 	}
-	tmp, err := os.MkdirTemp(parent, ".tmp-golden-")
+	// Asked before the long work, and again before anything is replaced.
+	if err := replaceable(out); err != nil {
+		return err
+	}
+	tmp, err := beside(out)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = os.RemoveAll(tmp) }()
-	texts := filepath.Join(tmp, golden.TextsName)
-	if err := os.WriteFile(texts, o.Texts, 0o644); err != nil {
-		return err
-	}
-	args := []string{"--model-dir", o.ModelDir, "--model", o.Model, "--texts", texts, "--out", tmp}
-	if len(o.Only) > 0 {
-		args = append(args, "--only", strings.Join(o.Only, ","))
-	}
-	if _, err := pyscript.Run(ctx, pyscript.Options{Python: o.Python, Script: "make_golden.py", Args: args, Progress: o.Progress}); err != nil {
+	if err := compute(ctx, o, tmp); err != nil {
 		return err
 	}
 	if len(o.Only) == 0 {
 		if _, err := golden.Read(tmp); err != nil {
 			return err
 		}
-		if err := replaceable(o.Out); err != nil {
-			return err
-		}
 	}
-	for _, f := range []string{golden.VectorsName, golden.ManifestName} {
-		if err := os.Chmod(filepath.Join(tmp, f), 0o644); err != nil {
-			return err
-		}
-	}
-	if err := os.Chmod(tmp, 0o755); err != nil {
+	if err := settle(tmp); err != nil {
 		return err
 	}
-	if err := os.RemoveAll(o.Out); err != nil {
-		return err
-	}
-	return os.Rename(tmp, o.Out)
+	return replace(out, tmp)
 }
 
-// replaceable refuses to replace a directory that is no golden.
-func replaceable(dir string) error {
-	entries, err := os.ReadDir(dir)
-	if os.IsNotExist(err) {
-		return nil
-	}
-	if err != nil {
+// compute runs the script into dir.
+func compute(ctx context.Context, o Options, dir string) error {
+	texts := filepath.Join(dir, golden.TextsName)
+	if err := os.WriteFile(texts, o.Texts, 0o644); err != nil {
 		return err
 	}
-	for _, e := range entries {
-		switch e.Name() {
-		case golden.ManifestName, golden.TextsName, golden.VectorsName:
-		default:
-			return &fault.Error{Kind: fault.Usage, Thing: dir, Got: "a directory that holds " + e.Name(), Wanted: "an empty one, or a golden to replace", Next: "name another --out"}
-		}
+	args := []string{"--model-dir", o.ModelDir, "--model", o.Model, "--texts", texts, "--out", dir}
+	if len(o.Only) > 0 {
+		args = append(args, "--only", strings.Join(o.Only, ","))
 	}
-	return nil
+	_, err := pyscript.Run(ctx, pyscript.Options{Python: o.Python, Script: "make_golden.py", Args: args, Progress: o.Progress})
+	return err
 }

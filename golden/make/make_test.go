@@ -2,30 +2,57 @@ package make_test
 
 import (
 	"context"
-	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/embedgate/embedgate/export/exporttest"
+	"github.com/embedgate/embedgate/export/pyenv"
 	"github.com/embedgate/embedgate/golden"
 	"github.com/embedgate/embedgate/golden/make"
 	"github.com/embedgate/embedgate/golden/safetensors"
+	"github.com/embedgate/embedgate/pipeline/fault"
+	"github.com/embedgate/embedgate/scripts"
 )
 
-func TestASampleComputedAgainAgrees(t *testing.T) {
+// tolerance is how far the same computation may lie apart on two machines.
+const tolerance = 1e-9
+
+func needsTorch(t *testing.T) {
+	t.Helper()
 	if testing.Short() {
 		t.Skip("loads PyTorch: run without -short")
 	}
-	s, _, err := golden.Builtin("all-MiniLM-L6-v2")
+}
+
+func builtin(t *testing.T) golden.Set {
+	t.Helper()
+	s, ok, err := golden.Builtin("all-MiniLM-L6-v2")
 	require.NoError(t, err)
-	at := map[string]int{}
-	for i, x := range s.Texts {
-		at[x.ID] = i
+	require.True(t, ok)
+	return s
+}
+
+func TestASampleComputedAgainAgrees(t *testing.T) {
+	needsTorch(t)
+	s := builtin(t)
+	// In the corpus's order, which a sample keeps. The first also has layer states.
+	only := []string{
+		"everyday-005", "ladder-0001", "ladder-0016", "ladder-0257", "language-korean-1", "accents-nfd-001",
+		"emoji-001", "control-001", "invalid-utf8-003", "special-001", "pair-01-near-miss", "empty-001",
 	}
-	only := []string{"everyday-001", "ladder-0001", "ladder-0257", "language-korean-1", "accents-nfd-001", "emoji-001", "control-001", "invalid-utf8-003", "special-001", "pair-01-near-miss", "empty-001"}
+	var want []int
+	for i, x := range s.Texts {
+		if slices.Contains(only, x.ID) {
+			want = append(want, i)
+		}
+	}
+	require.Len(t, want, len(only))
+
 	out := filepath.Join(t.TempDir(), "sample")
 	require.NoError(t, make.Run(context.Background(), make.Options{
 		Python: exporttest.Python(t), ModelDir: exporttest.SourceDir(t), Model: s.Model,
@@ -35,45 +62,83 @@ func TestASampleComputedAgainAgrees(t *testing.T) {
 	require.NoError(t, err)
 	f, err := safetensors.Parse(b)
 	require.NoError(t, err)
-	got, _, err := f.F64("pooled")
+	pooled, shape, err := f.F64("pooled")
 	require.NoError(t, err)
-	require.Len(t, got, len(only)*s.Dim)
-	row := 0
-	for i, x := range s.Texts { // the sample keeps the corpus's order
-		if _, ok := at[x.ID]; !ok || !contains(only, x.ID) {
-			continue
+	require.Equal(t, []int{len(only), s.Dim}, shape)
+	ids, _, err := f.I32("ids")
+	require.NoError(t, err)
+	offsets, _, err := f.I64("offsets")
+	require.NoError(t, err)
+	for row, i := range want {
+		require.InDeltaSlice(t, s.Pooled[i*s.Dim:(i+1)*s.Dim], pooled[row*s.Dim:(row+1)*s.Dim], tolerance, s.Texts[i].ID)
+		var got []int64
+		for _, id := range ids[offsets[row]:offsets[row+1]] {
+			got = append(got, int64(id))
 		}
-		for j := range s.Dim {
-			require.LessOrEqual(t, math.Abs(got[row*s.Dim+j]-s.Pooled[i*s.Dim+j]), 1e-9, x.ID)
-		}
-		row++
+		require.Equal(t, s.IDs[i], got, s.Texts[i].ID)
 	}
-	require.Equal(t, len(only), row)
+	states, _, err := f.F32("states." + s.Texts[s.States[0].Text].ID)
+	require.NoError(t, err)
+	require.InDeltaSlice(t, s.States[0].Values, states, 1e-5, "a float32 step at the size of a hidden state")
+}
+
+func TestTheCorpusIsWhatItsScriptWrites(t *testing.T) {
+	needsTorch(t) // the tokenizers library alone, but from the same environment
+	dir := t.TempDir()
+	require.NoError(t, os.CopyFS(dir, scripts.FS))
+	// The script itself counts the ladder's tokens with the real tokenizer.
+	got, err := pyenv.Command(context.Background(), exporttest.Python(t), filepath.Join(dir, "golden_texts.py"),
+		filepath.Join(exporttest.SourceDir(t), "tokenizer.json")).Output()
+	require.NoError(t, err)
+	require.Equal(t, string(builtin(t).Files[golden.TextsName]), string(got))
 }
 
 func TestATinyModelWithOtherPoolingGetsItsGolden(t *testing.T) {
-	if testing.Short() {
-		t.Skip("loads PyTorch: run without -short")
+	needsTorch(t)
+	texts := []byte(`{"id":"a","group":"g","text":"a few words to say hello"}` + "\n" + `{"id":"b","group":"g","base64":"Yf8="}` + "\n")
+	for _, pooling := range []string{"cls", "max"} {
+		t.Run(pooling, func(t *testing.T) {
+			dir, files := exporttest.TinyModel(t, exporttest.TinyOptions{Hidden: 48, Heads: 3, Intermediate: 80, Pooling: pooling, NoNormalize: true})
+			out := filepath.Join(t.TempDir(), "golden")
+			o := make.Options{Python: exporttest.Python(t), ModelDir: dir, Model: "tiny", Texts: texts, Out: out}
+			require.NoError(t, make.Run(context.Background(), o))
+			s, err := golden.Read(out)
+			require.NoError(t, err)
+			assert.Equal(t, pooling, s.Pooling)
+			assert.False(t, s.Normalize)
+			assert.Equal(t, 48, s.Dim)
+			assert.Equal(t, files, s.Source, "every file is named by its digest")
+			require.Len(t, s.States, 1)
+
+			// The pooling is what the last layer's states say it is.
+			last := s.States[0].Values[(s.States[0].Layers-1)*len(s.IDs[0])*s.Dim:]
+			for j := range s.Dim {
+				want := last[j]
+				for k := range s.IDs[0] {
+					if pooling == "max" {
+						want = max(want, last[k*s.Dim+j])
+					}
+				}
+				require.InDelta(t, want, s.Embedding(0)[j], 1e-6)
+			}
+
+			if pooling != "cls" {
+				return // each run loads PyTorch
+			}
+			// The same again: the same bytes, over the one that is there.
+			require.NoError(t, make.Run(context.Background(), o))
+			again, err := golden.Read(out)
+			require.NoError(t, err)
+			assert.Equal(t, s.Files, again.Files)
+		})
 	}
-	dir, files := exporttest.TinyModel(t, exporttest.TinyOptions{Hidden: 48, Heads: 3, Intermediate: 80, Pooling: "cls", NoNormalize: true})
-	out := filepath.Join(t.TempDir(), "golden")
-	texts := []byte(`{"id":"a","group":"g","text":"hello"}` + "\n" + `{"id":"b","group":"g","base64":"Yf8="}` + "\n")
-	require.NoError(t, make.Run(context.Background(), make.Options{
-		Python: exporttest.Python(t), ModelDir: dir, Model: "tiny", Texts: texts, Out: out,
-	}))
-	s, err := golden.Read(out)
-	require.NoError(t, err)
-	require.Equal(t, "cls", s.Pooling)
-	require.False(t, s.Normalize)
-	require.Equal(t, 48, s.Dim)
-	require.Equal(t, files["model.safetensors"], s.Source["model.safetensors"])
 }
 
-func contains(l []string, s string) bool {
-	for _, x := range l {
-		if x == s {
-			return true
-		}
-	}
-	return false
+func TestATextThatIsNotThereIsNamed(t *testing.T) {
+	needsTorch(t)
+	err := make.Run(context.Background(), make.Options{
+		Python: exporttest.Python(t), ModelDir: exporttest.SourceDir(t), Model: "tiny", Texts: []byte(oneText), Only: []string{"a", "zebra"}, Out: filepath.Join(t.TempDir(), "x"),
+	})
+	require.ErrorContains(t, err, "zebra")
+	assert.Equal(t, fault.Usage, fault.KindOf(err))
 }

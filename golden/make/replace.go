@@ -1,0 +1,99 @@
+package make
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/embedgate/embedgate/golden"
+	"github.com/embedgate/embedgate/pipeline/fault"
+)
+
+// beside makes a temporary directory next to out, where a rename is atomic.
+func beside(out string) (string, error) {
+	parent := filepath.Dir(out)
+	err := os.MkdirAll(parent, 0o777)
+	if err == nil {
+		var tmp string
+		if tmp, err = os.MkdirTemp(parent, ".tmp-golden-"); err == nil {
+			return tmp, nil
+		}
+	}
+	return "", &fault.Error{Kind: fault.Usage, Thing: parent, Wanted: "a folder that can be written to", Err: err, Next: "name another --out"}
+}
+
+// replaceable refuses to replace anything but an empty directory or a golden.
+func replaceable(dir string) error {
+	refuse := func(got string) error {
+		return &fault.Error{Kind: fault.Usage, Thing: dir, Got: got, Wanted: "nothing, an empty directory or a golden to replace", Next: "name another --out"}
+	}
+	info, err := os.Lstat(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if !info.IsDir() {
+		return refuse("something that is no directory")
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		switch e.Name() {
+		case golden.ManifestName, golden.TextsName, golden.VectorsName:
+		default:
+			return refuse("a directory that holds " + e.Name())
+		}
+	}
+	return nil
+}
+
+// settle gives a finished directory its permissions and flushes it to disk.
+func settle(dir string) error {
+	for _, f := range []string{golden.TextsName, golden.VectorsName, golden.ManifestName} {
+		name := filepath.Join(dir, f)
+		if err := os.Chmod(name, 0o644); err != nil {
+			return err
+		}
+		if err := flush(name); err != nil {
+			return err
+		}
+	}
+	return os.Chmod(dir, 0o755)
+}
+
+func flush(name string) error {
+	f, err := os.OpenFile(name, os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	if err := f.Sync(); err != nil {
+		_ = f.Close()
+		return err
+	}
+	return f.Close()
+}
+
+// replace puts tmp in out's place. What was there is moved aside first and
+// back on a failure: at no moment is it half there.
+func replace(out, tmp string) error {
+	if err := replaceable(out); err != nil {
+		return err
+	}
+	old := tmp + ".old"
+	err := os.Rename(out, old)
+	if errors.Is(err, fs.ErrNotExist) {
+		return os.Rename(tmp, out)
+	}
+	if err != nil {
+		return err
+	}
+	if err := os.Rename(tmp, out); err != nil {
+		return errors.Join(err, os.Rename(old, out))
+	}
+	return os.RemoveAll(old)
+}
