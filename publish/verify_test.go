@@ -68,8 +68,8 @@ func damaged(t testing.TB, dir string) string {
 }
 
 func TestAnyFlippedByteInAnyFileIsFound(t *testing.T) {
-	const whole = 6 << 10 // files up to this size are flipped at every offset
-	samples := 400        // of larger ones
+	const whole = 2 << 10 // files up to this size are flipped at every offset
+	samples := 320        // of larger ones
 	if testing.Short() {
 		samples = 40 // of each
 	}
@@ -100,8 +100,10 @@ func TestAnyFlippedByteInAnyFileIsFound(t *testing.T) {
 			}
 		case name == ManifestName: // no digest covers it; 0x20 is a letter's case
 			for at := range good {
-				try(at, 0x20)
 				try(at, byte(1+r.IntN(255)))
+				if 'A' <= good[at]&^0x20 && good[at]&^0x20 <= 'Z' {
+					try(at, 0x20)
+				}
 			}
 		case len(good) <= whole:
 			for at := range good {
