@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"sync"
 	"testing"
 	"testing/fstest"
 	"time"
@@ -17,10 +18,13 @@ import (
 	"github.com/embedgate/embedgate/pipeline/progress"
 )
 
+// base is looked for once: that starts several Pythons.
+var base = sync.OnceValues(func() (pyenv.Base, error) { return pyenv.FindBase(context.Background()) })
+
 // script makes options that run body.
 func script(t testing.TB, body string) Options {
 	t.Helper()
-	b, err := pyenv.FindBase(t.Context())
+	b, err := base()
 	require.NoError(t, err)
 	return Options{Python: b.Path, Script: "s.py", files: fstest.MapFS{"s.py": {Data: []byte(body)}}}
 }
