@@ -6,10 +6,12 @@ package report
 import (
 	"encoding/json"
 	"fmt"
-	"github.com/embedgate/embedgate/validate"
 	"io"
+	"slices"
 	"strings"
 	"time"
+
+	"github.com/embedgate/embedgate/validate"
 )
 
 // Release is what publishing did. Nil: nothing was published.
@@ -27,6 +29,7 @@ type Options struct {
 // JSON writes the verdict and the release as one object.
 func JSON(w io.Writer, v validate.Verdict, r *Release) error {
 	e := json.NewEncoder(w)
+	e.SetEscapeHTML(false) // thresholds begin with < and are read by people too
 	e.SetIndent("", "  ")
 	return e.Encode(struct {
 		Verdict validate.Verdict `json:"verdict"`
@@ -106,29 +109,46 @@ func (p *page) checks(v validate.Verdict) {
 		}
 		p.table(fmt.Sprintf("Checks of %s × %s (%s): %s", plain(r.Provider), plain(r.Variant), need(r), p.paint(r.Result)),
 			[]string{"check", "measured", "wanted", "result"}, rows)
-		for _, f := range r.Findings {
-			for _, w := range f.Warnings {
-				p.text("warning: ", f.Check+": "+w)
-			}
-		}
+		p.warnings(r.Findings)
 	}
 }
 
-// finding is a check's row. How sure it is matters where it did not pass.
+// warnings tells each once, with all that it is about.
+func (p *page) warnings(findings []validate.Finding) {
+	var order []string
+	about := map[string][]string{}
+	for _, f := range findings {
+		for _, w := range f.Warnings {
+			if about[w] == nil {
+				order = append(order, w)
+			}
+			if !slices.Contains(about[w], title(f)) {
+				about[w] = append(about[w], title(f))
+			}
+		}
+	}
+	for _, w := range order {
+		p.text("warning: ", strings.Join(about[w], ", ")+": "+w)
+	}
+}
+
+func title(f validate.Finding) string {
+	if f.Item == "" {
+		return f.Check
+	}
+	return f.Check + ": " + f.Item
+}
+
+// finding is a check's row.
 func (p *page) finding(f validate.Finding) []string {
-	name, measured, result := f.Check, f.Measured, string(f.Result)
-	if f.Item != "" {
-		name += ": " + f.Item
+	measured, result := f.Measured, string(f.Result)
+	if f.Sure != "" {
+		measured += " (" + f.Sure + ")"
 	}
-	if f.Result != validate.Pass && f.Result != validate.Reported {
-		if f.Sure != "" {
-			measured += " (" + f.Sure + ")"
-		}
-		if f.Next != "" {
-			result += " " + p.step(f.Next)
-		}
+	if f.Next != "" && f.Result != validate.Pass && f.Result != validate.Reported {
+		result += " " + p.step(f.Next)
 	}
-	return []string{name, measured, f.Threshold, result}
+	return []string{title(f), measured, f.Threshold, result}
 }
 
 func need(r validate.Row) string {
