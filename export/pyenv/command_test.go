@@ -1,0 +1,76 @@
+package pyenv
+
+import (
+	"bufio"
+	"context"
+	"os/exec"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+func TestEnvironKeepsOtherPythonsOutAndTheInstallersSettings(t *testing.T) {
+	for _, v := range []string{"PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "PIP_USER", "PIP_INDEX_URL", "UV_DEFAULT_INDEX", "PYTHONHASHSEED"} {
+		t.Setenv(v, "7")
+	}
+	env := Environ()
+	for _, gone := range []string{"PYTHONPATH=7", "PYTHONHOME=7", "VIRTUAL_ENV=7", "PIP_USER=7"} {
+		assert.NotContains(t, env, gone)
+	}
+	for _, kept := range []string{"PIP_INDEX_URL=7", "UV_DEFAULT_INDEX=7", "PYTHONHASHSEED=7", "PYTHONNOUSERSITE=1", "PYTHONUTF8=1"} {
+		assert.Contains(t, env, kept)
+	}
+}
+
+func TestTailKeepsTheLastLines(t *testing.T) {
+	var tail Tail
+	for i := range 100_000 {
+		_, err := tail.Write([]byte("line " + strconv.Itoa(i) + "\r\n\n"))
+		require.NoError(t, err)
+	}
+	require.Equal(t, "line 99998\nline 99999", tail.Lines(2))
+	require.LessOrEqual(t, len(tail.buf), 2*tailBytes)
+	_, err := tail.Write([]byte(strings.Repeat("x", 1<<20) + "\nend \xff"))
+	require.NoError(t, err)
+	require.Equal(t, "end ?", tail.Lines(1))
+	require.LessOrEqual(t, len(tail.buf), 2*tailBytes)
+	require.Empty(t, new(Tail).Lines(3))
+}
+
+func TestAFailedCommandIsNamedWithoutItsPaths(t *testing.T) {
+	require.Equal(t, "python -m uv pip install", brief("/a/b/python", []string{"-m", "uv", "pip", "install", "--quiet", "-r", "/x"}))
+	require.Equal(t, "python3 -m venv", brief("/usr/bin/python3", []string{"-m", "venv", "/home/a/b"}))
+}
+
+func TestAGroupThatIgnoresTheInterruptIsKilled(t *testing.T) {
+	if testing.Short() {
+		t.Skip("waits for the grace to end")
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	c := Command(ctx, mustLook(t, "sh"), "-c", `trap "" INT; sleep 600 & echo $!; sleep 600`)
+	out, err := c.StdoutPipe()
+	require.NoError(t, err)
+	require.NoError(t, c.Start())
+	line, err := bufio.NewReader(out).ReadString('\n')
+	require.NoError(t, err)
+	grandchild, err := strconv.Atoi(strings.TrimSpace(line))
+	require.NoError(t, err)
+	cancel()
+	err = c.Wait()
+	var exit *exec.ExitError
+	require.ErrorAs(t, err, &exit)
+	require.Eventually(t, func() bool { return syscall.Kill(grandchild, 0) != nil || zombie(grandchild) }, 20*time.Second, 20*time.Millisecond)
+}
+
+// zombie tells whether a process is dead and only waits to be collected, as in
+// a container whose first process collects nobody.
+func zombie(pid int) bool {
+	out, err := exec.Command("ps", "-o", "stat=", "-p", strconv.Itoa(pid)).Output()
+	return err != nil || strings.HasPrefix(strings.TrimSpace(string(out)), "Z")
+}
