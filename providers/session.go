@@ -42,6 +42,7 @@ type Options struct {
 	Spinning           *bool             `json:"spinning,omitempty"`  // nil: spin when Threads > 1 and one session lives
 	DisabledOptimizers []string          `json:"disabled_optimizers"` // nil: the catalogue's; empty, non-nil: none
 	Provider           map[string]string `json:"provider,omitempty"`  // the provider's own options, passed through
+	Strict             bool              `json:"strict,omitempty"`    // opening fails where a node would fall back to the CPU
 }
 
 // Info is what was opened: recorded, never judged by the one who opened it.
@@ -53,4 +54,5 @@ type Info struct {
 	LibrarySHA256  string   `json:"library_sha256"` // of its bytes
 	Options        Options  `json:"options"`        // as used, defaults filled in
 	Available      []string `json:"available"`      // providers the library was built with
+	Device         Device   `json:"device"`         // what it computes on
 }

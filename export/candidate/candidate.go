@@ -3,6 +3,8 @@
 // know how the files were made, nor what is thought of them.
 package candidate
 
+import "strconv"
+
 // ManifestName is the manifest's file name inside a candidate directory.
 const ManifestName = "candidate.json"
 
@@ -16,9 +18,17 @@ type Precision string
 // The precision classes of the design.
 const (
 	FP32 Precision = "fp32"
+	// FP32GPU is float32 on an accelerator: other kernels, sums in other
+	// orders, full mantissas.
+	FP32GPU Precision = "fp32-gpu"
+	// TF32 is float32 storage with matrix products in NVIDIA's 10-bit mantissa.
+	TF32 Precision = "tf32"
 	FP16 Precision = "fp16"
 	INT8 Precision = "int8"
 )
+
+// Precisions are all classes, from the most to the least precise.
+func Precisions() []Precision { return []Precision{FP32, FP32GPU, TF32, FP16, INT8} }
 
 // File is the identity of one file.
 type File struct {
@@ -42,6 +52,20 @@ type Variant struct {
 	Forward   string    `json:"forward"` // "written-out", "plain" or "foreign" (somebody else's export)
 	Inputs    []Tensor  `json:"inputs"`
 	Outputs   []Tensor  `json:"outputs"`
+}
+
+// Fixed returns the batch and sequence length that the graph's inputs are fixed
+// to; ok is false for a graph whose axes are dynamic.
+func (v Variant) Fixed() (rows, cols int, ok bool) {
+	for _, in := range v.Inputs {
+		if len(in.Shape) != 2 {
+			continue
+		}
+		r, rerr := strconv.Atoi(in.Shape[0])
+		c, cerr := strconv.Atoi(in.Shape[1])
+		return r, c, rerr == nil && cerr == nil && r > 0 && c > 0
+	}
+	return 0, 0, false
 }
 
 // Pooling is how token vectors become one vector.

@@ -3,6 +3,8 @@
 package policy
 
 import (
+	"cmp"
+	"maps"
 	"time"
 
 	"github.com/embedgate/embedgate/export/candidate"
@@ -24,6 +26,7 @@ type Policy struct {
 	Memory     MemoryLimit                        `yaml:"memory"`
 	Invariance map[candidate.Precision]Invariance `yaml:"invariance"`
 	Providers  map[string]Provider                `yaml:"providers"`
+	WorthIt    *WorthIt                           `yaml:"worth_it"`
 	Channels   map[string]Channel                 `yaml:"channels"`
 
 	Digest string `yaml:"-"` // sha256 of the file's bytes
@@ -43,9 +46,11 @@ type Model struct {
 	Files  map[string]string `yaml:"files"`  // slash path → sha256 of every file that may be read
 }
 
-// Variant is one model file that the export makes.
+// Variant is one model file that the export makes, or another way to run one.
 type Variant struct {
 	Precision candidate.Precision `yaml:"precision"`
+	Of        string              `yaml:"of"`      // the variant whose file it runs; empty: its own
+	Options   map[string]string   `yaml:"options"` // provider options that make it what it is, such as use_tf32
 }
 
 // Parity holds the thresholds of one precision class, against float64.
@@ -72,9 +77,13 @@ type Invariance struct {
 // Latency is what is measured and which budgets must hold. n is fixed here,
 // before anything is measured.
 type Latency struct {
-	Launches int      `yaml:"launches"` // processes
-	Samples  int      `yaml:"samples"`  // per length, over all launches
-	Budgets  []Budget `yaml:"budgets"`
+	Launches int `yaml:"launches"` // processes
+	Samples  int `yaml:"samples"`  // per length, over all launches
+	// Limit ends a launch's samples at one length after this time, so that a
+	// provider a hundred times too slow is told so in minutes: what is missing
+	// then counts as not known. 0: no limit.
+	Limit   time.Duration `yaml:"limit"`
+	Budgets []Budget      `yaml:"budgets"`
 }
 
 // Budget is one latency promise: text to vector, batch × tokens, at a
@@ -114,9 +123,61 @@ type Bytes int64
 
 // Provider is a provider this policy knows, and what it accepts there.
 type Provider struct {
-	Variants []string          `yaml:"variants"`
-	Options  map[string]string `yaml:"options"` // the provider's own, passed through
-	Threads  int               `yaml:"threads"` // 0: every core
+	Variants []string `yaml:"variants"`
+	// Classes says by variant to which class a provider's results are held,
+	// where its own arithmetic is not the CPU's; else the variant's precision.
+	Classes   map[string]candidate.Precision `yaml:"classes"`
+	Options   map[string]string              `yaml:"options"` // the provider's own, passed through
+	Threads   int                            `yaml:"threads"` // 0: every core
+	Texts     int                            `yaml:"texts"`   // golden texts that are measured, evenly spread; 0: all
+	Placement *Placement                     `yaml:"placement"`
+}
+
+// Placement is how much of a model must have run on the provider that claims
+// it. Shares are of the whole, 0 to 1.
+type Placement struct {
+	MinFLOPs *float64 `yaml:"min_flops"`
+	MinNodes *float64 `yaml:"min_nodes"` // optional
+	MinTime  *float64 `yaml:"min_time"`  // optional
+	// Elsewhere is every operator that may run on another provider, such as
+	// Shape; any other one there fails, however small its share.
+	Elsewhere []string `yaml:"elsewhere"`
+	Strict    bool     `yaml:"strict"` // the session must not open where a node would fall back
+}
+
+// WorthIt is what a provider must be better than, on the same machine.
+type WorthIt struct {
+	Provider   string   `yaml:"provider"` // "cpu": is not compared with itself
+	Variant    string   `yaml:"variant"`  // "fp32"
+	Tokens     []int    `yaml:"tokens"`   // lengths, batch 1
+	Rounds     int      `yaml:"rounds"`   // pairs of processes, one of each, in alternating order
+	Samples    int      `yaml:"samples"`  // of each length in each process
+	Speedup    *float64 `yaml:"speedup"`  // at least this many times as fast
+	Confidence float64  `yaml:"confidence"`
+}
+
+// Class is the precision class to which a provider's variant is held.
+func (p Policy) Class(provider, variant string) candidate.Precision {
+	if c, ok := p.Providers[provider].Classes[variant]; ok {
+		return c
+	}
+	return p.Variants[variant].Precision
+}
+
+// FileOf names the exported variant whose file a variant runs.
+func (p Policy) FileOf(variant string) string { return cmp.Or(p.Variants[variant].Of, variant) }
+
+// OptionsOf are the provider options of a variant there: the provider's, then
+// the variant's own.
+func (p Policy) OptionsOf(provider, variant string) map[string]string {
+	all := maps.Clone(p.Providers[provider].Options)
+	if own := p.Variants[variant].Options; len(own) > 0 {
+		if all == nil {
+			all = map[string]string{}
+		}
+		maps.Copy(all, own)
+	}
+	return all
 }
 
 // Channel is where a release goes and what must have passed for that.
