@@ -48,3 +48,24 @@ type Set struct {
 	Digest    string            // sha256 of golden.json's bytes, which names the sha256 of the other two
 	Files     map[string][]byte // the three files' bytes, by name
 }
+
+// Subset is the set with the texts of these indices alone, in that order. Its
+// digest stays the whole set's: it is a part of that one. Files are the whole
+// set's too.
+func (s Set) Subset(texts []int) Set {
+	at := make(map[int]int, len(texts))
+	all := s
+	s.Texts, s.IDs, s.Pooled, s.States = nil, nil, nil, nil
+	for k, i := range texts {
+		at[i] = k
+		s.Texts, s.IDs = append(s.Texts, all.Texts[i]), append(s.IDs, all.IDs[i])
+		s.Pooled = append(s.Pooled, all.Pooled[i*s.Dim:(i+1)*s.Dim]...)
+	}
+	for _, state := range all.States {
+		if k, ok := at[state.Text]; ok {
+			state.Text = k
+			s.States = append(s.States, state)
+		}
+	}
+	return s
+}

@@ -77,9 +77,19 @@ func ExportOptions(p policy.Policy, o Options, sink progress.Sink) export.Option
 	return export.Options{
 		Model: p.Model.Name, Spec: p.Model.Source, Files: p.Model.Files,
 		BaseDir:  filepath.Dir(o.PolicyFile),
-		Variants: slices.Sorted(maps.Keys(p.Variants)),
+		Variants: files(p),
 		CacheDir: o.CacheDir, Python: o.Python, Progress: sink,
 	}
+}
+
+// files are the variants that are files of their own.
+func files(p policy.Policy) (names []string) {
+	for _, v := range slices.Sorted(maps.Keys(p.Variants)) {
+		if p.FileOf(v) == v {
+			names = append(names, v)
+		}
+	}
+	return names
 }
 
 type readGolden struct{}

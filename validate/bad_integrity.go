@@ -50,9 +50,10 @@ func badIntegrity() []badCase {
 		}},
 		{name: "a variant of another precision", item: "variant", spoil: func(c *gateCase) bool {
 			variants := maps.Clone(c.candidate.Manifest.Variants)
-			v := variants[c.evidence.Variant]
+			file := c.policy.FileOf(c.evidence.Variant)
+			v := variants[file]
 			v.Precision += "-other"
-			variants[c.evidence.Variant] = v
+			variants[file] = v
 			c.candidate.Manifest.Variants = variants
 			return true
 		}},
@@ -77,7 +78,7 @@ func knownGood(in Input, r *reference, provider, variant string) gateCase {
 	p := in.Policy
 	p.Model.Name = r.Model
 	p.Model.Files = maps.Clone(r.Source)
-	class := p.Variants[variant].Precision
+	class := p.Class(provider, variant)
 	c := gateCase{
 		policy: p, golden: r, nonce: nonce, class: class,
 		candidate: candidate.Candidate{
@@ -86,20 +87,21 @@ func knownGood(in Input, r *reference, provider, variant string) gateCase {
 				Schema: candidate.Schema, Model: r.Model,
 				Source:    candidate.Source{Files: maps.Clone(r.Source)},
 				Embedding: embeddingThatFits(r.Set),
-				Variants:  map[string]candidate.Variant{variant: {Precision: class}},
+				Variants:  map[string]candidate.Variant{p.FileOf(variant): {Precision: p.Variants[p.FileOf(variant)].Precision}},
 			},
 		},
 	}
+	c.plan = PlanFor(p, r.Set, provider, variant, candidate.Variant{})
+	c.plan.Texts = indices(len(r.Texts)) // the whole reference, however few the policy measures
 	e := Evidence{
 		Schema: EvidenceSchema, Provider: provider, Variant: variant,
 		Candidate: c.candidate.Digest, Policy: p.Digest, Golden: r.Digest, Nonce: nonce,
-		Plan: planOf(p.Latency), VectorsSHA256: "self-test",
+		Plan: c.plan, VectorsSHA256: "self-test",
 		Raw: Vectors{Dim: r.Dim, Primary: narrow(r.vecs), SHA256: "self-test"},
 	}
 	e.Session.Provider = provider
-	rows := make([]int, len(r.Texts))
+	rows := indices(len(r.Texts))
 	for i := range rows {
-		rows[i] = i
 		e.Raw.IDs = append(e.Raw.IDs, slices.Clone(r.IDs[i]))
 		e.Useful += int64(len(r.IDs[i]))
 	}
@@ -122,6 +124,14 @@ func knownGood(in Input, r *reference, provider, variant string) gateCase {
 	e.Memory = append(e.Memory, MemoryPeak{Launch: launchOfVectors, RSS: max(memory/2, 1)})
 	c.evidence = e
 	return c
+}
+
+func indices(n int) []int {
+	all := make([]int, n)
+	for i := range all {
+		all[i] = i
+	}
+	return all
 }
 
 func embeddingThatFits(g golden.Set) candidate.Embedding {

@@ -13,12 +13,13 @@ import (
 // at. Checks change nothing in it.
 type gateCase struct {
 	policy    policy.Policy
-	golden    *reference
+	golden    *reference // of the plan's texts
 	candidate candidate.Candidate
 	graph     error // what reading the variant's graph found
 	nonce     string
 	foreign   bool
-	class     candidate.Precision // what the policy says the variant is
+	class     candidate.Precision // to which the policy holds this provider's variant
+	plan      Plan                // what the policy wants measured
 	evidence  Evidence
 }
 

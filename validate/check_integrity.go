@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/embedgate/embedgate/export/candidate"
-	"github.com/embedgate/embedgate/pipeline/policy"
 )
 
 // integrityCheck proves that the evidence is about this candidate, policy and
@@ -140,8 +139,9 @@ func embeddingOf(c gateCase) Finding {
 func variantOf(c gateCase) Finding {
 	var p problems
 	v := c.evidence.Variant
-	want, inPolicy := c.policy.Variants[v]
-	got, inCandidate := c.candidate.Manifest.Variants[v]
+	file := c.policy.FileOf(v)
+	want, inPolicy := c.policy.Variants[file]
+	got, inCandidate := c.candidate.Manifest.Variants[file]
 	provider, known := c.policy.Providers[c.evidence.Provider]
 	switch {
 	case !known:
@@ -151,14 +151,14 @@ func variantOf(c gateCase) Finding {
 	}
 	switch {
 	case !inPolicy:
-		p.add("the policy has no variant %q", clip(v))
+		p.add("the policy has no variant %q", clip(file))
 	case !inCandidate:
-		p.add("the candidate has no variant %q", clip(v))
+		p.add("the candidate has no variant %q", clip(file))
 	case got.Precision != want.Precision:
-		p.add("variant %s is %q in the candidate and %q in the policy", v, got.Precision, want.Precision)
+		p.add("variant %s is %q in the candidate and %q in the policy", file, got.Precision, want.Precision)
 	}
 	return p.finding(Finding{
-		Check: "integrity", Item: "variant", Measured: string(want.Precision), Threshold: "a variant of the candidate, of the policy's precision",
+		Check: "integrity", Item: "variant", Measured: string(c.class), Threshold: "a variant of the candidate, of the policy's precision",
 		Next: "Add the variant to policy.yaml with its precision, and to the provider's variants, or measure one that is there.",
 	})
 }
@@ -185,28 +185,20 @@ func crashOf(c gateCase) (Finding, bool) {
 	return f, true
 }
 
-// planOf is what a policy wants measured, before anybody measures.
-func planOf(l policy.Latency) Plan {
-	p := Plan{Launches: l.Launches, Samples: l.Samples}
-	for _, b := range l.Budgets {
-		if pt := (LatencyPoint{b.Tokens, b.Batch}); !slices.Contains(p.Points, pt) {
-			p.Points = append(p.Points, pt)
-		}
-	}
-	return p
-}
-
 // planOfCase proves that exactly the planned samples are there: who may leave
 // some out, or measure until it fits, can pass anything.
 func planOfCase(c gateCase) Finding {
 	var p problems
 	e := c.evidence
-	want := planOf(c.policy.Latency)
+	want := c.plan
 	if e.Plan.Launches != want.Launches || e.Plan.Samples != want.Samples {
 		p.add("planned %d samples over %d launches, the policy wants %d over %d", e.Plan.Samples, e.Plan.Launches, want.Samples, want.Launches)
 	}
 	if !samePoints(e.Plan.Points, want.Points) {
 		p.add("planned other lengths than the policy: %v, wanted %v", clip(points(e.Plan.Points)), points(want.Points))
+	}
+	if !slices.Equal(e.Plan.Texts, want.Texts) {
+		p.add("planned %d golden texts, or others than the policy's %d", len(e.Plan.Texts), len(want.Texts))
 	}
 	type at struct {
 		LatencyPoint

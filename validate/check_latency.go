@@ -27,6 +27,9 @@ func judgeLatency(c gateCase) opinion {
 	var o opinion
 	for _, b := range c.policy.Latency.Budgets {
 		p := LatencyPoint{b.Tokens, b.Batch}
+		if !slices.Contains(c.plan.Points, p) {
+			continue // longer than the file's fixed length
+		}
 		s := samplesAt(c.evidence, p)
 		before := s.decide(b)
 		d := s.noise.Under(before, s.launches, statsBudget(b))

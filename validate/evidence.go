@@ -44,6 +44,11 @@ type Evidence struct {
 	Cold          []ColdStart  `json:"cold"`
 	Memory        []MemoryPeak `json:"memory"`
 
+	// Placement is the runtime's record of where nodes ran, from a process of
+	// its own: profiling slows what it times.
+	Placement []PlacementRun `json:"placement"`
+	Pairs     []PairedRun    `json:"pairs"`
+
 	Raw    Vectors `json:"-"` // read from vectors.safetensors
 	Digest string  `json:"-"` // sha256 of evidence.json's bytes, set by ReadEvidence
 }
@@ -60,20 +65,6 @@ type Crash struct {
 	Signal string `json:"signal,omitempty"` // "SIGSEGV"; empty when it exited
 	Exit   int    `json:"exit"`
 	Stderr string `json:"stderr"` // its last lines
-}
-
-// Plan is what was fixed before measuring.
-type Plan struct {
-	Launches int            `json:"launches"` // latency processes
-	Samples  int            `json:"samples"`  // per length, over all launches together
-	Points   []LatencyPoint `json:"points"`
-}
-
-// LatencyPoint is one place where latency is measured: batch texts of tokens
-// tokens ([CLS] and [SEP] included) each, text to vector.
-type LatencyPoint struct {
-	Tokens int `json:"tokens"`
-	Batch  int `json:"batch"`
 }
 
 // Machine is where it ran.
@@ -108,6 +99,23 @@ func (r LatencyRun) Wall() time.Duration {
 	return time.Duration(s)
 }
 
+// PlacementRun is the record of running one text of that many tokens.
+type PlacementRun struct {
+	Tokens int `json:"tokens"`
+	providers.Placement
+}
+
+// PairedRun is one process of a comparison: a provider × variant's samples at
+// one length, batch 1, text to vector, in one round.
+type PairedRun struct {
+	Round     int     `json:"round"` // counted from 1
+	Order     int     `json:"order"` // 0: the first process of its round
+	Provider  string  `json:"provider"`
+	Variant   string  `json:"variant"`
+	Tokens    int     `json:"tokens"`
+	SamplesNS []int64 `json:"samples_ns"` // warm-up left out
+}
+
 // ColdStart is a process launch until its first vector.
 type ColdStart struct {
 	Launch      int   `json:"launch"`
@@ -122,11 +130,11 @@ type MemoryPeak struct {
 	RSS    int64 `json:"rss_bytes"`
 }
 
-// Vectors is the raw output. A row of Primary is one golden text, alone in its
-// batch, unpadded.
+// Vectors is the raw output. A row of Primary is one of the plan's golden
+// texts, alone in its batch; unpadded, unless the file's length is fixed.
 type Vectors struct {
 	Dim        int
-	IDs        [][]int64 // per golden text, as this machine's tokenizer gave them
+	IDs        [][]int64 // per text of the plan, as this machine's tokenizer gave them
 	Primary    []float32 // texts × Dim
 	Invariance []InvarianceRun
 	SHA256     string // of the file they were read from, set by ReadEvidence
@@ -139,10 +147,10 @@ func (v Vectors) Empty() bool {
 
 // InvarianceRun is the same texts run in another way; it must give the same
 // vectors. In vectors.safetensors a run named X is "invariance.X.rows" (I64,
-// golden text indices) and "invariance.X.vectors" (F32, rows × Dim).
+// indices of the plan's texts) and "invariance.X.vectors" (F32, rows × Dim).
 type InvarianceRun struct {
 	Name string // "batch-32", "padded", "position", "concurrent"
-	Rows []int  // indices of golden texts
+	Rows []int  // indices of the plan's texts
 	Vecs []float32
 }
 

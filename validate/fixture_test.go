@@ -125,7 +125,10 @@ func evidenceFor(t testing.TB, in Input, provider, variant string) Evidence {
 func gate(t testing.TB, in Input) Verdict {
 	v, err := Gate(in)
 	require.NoError(t, err)
-	require.True(t, v.SelfTestPassed(), "%+v", v.SelfTest)
+	for _, f := range v.SelfTest {
+		require.Equal(t, Pass, f.Result, "%s: %s", f.Item, f.Measured)
+	}
+	require.True(t, v.SelfTestPassed())
 	return v
 }
 

@@ -50,10 +50,11 @@ func gateWith(checks []check, in Input) (Verdict, error) {
 	if err := in.check(); err != nil {
 		return Verdict{}, err
 	}
-	r, err := newReference(in.Golden)
+	whole, err := newReference(in.Golden)
 	if err != nil {
 		return Verdict{}, err
 	}
+	r := newReferences(whole)
 	v := Verdict{
 		Schema: VerdictSchema, Channel: in.Channel, Model: in.Golden.Model,
 		Candidate: in.Candidate.Digest, Policy: in.Policy.Digest, Golden: in.Golden.Digest, Nonce: in.Nonce,
@@ -70,7 +71,7 @@ func gateWith(checks []check, in Input) (Verdict, error) {
 			v.Missing = append(v.Missing, row.Provider)
 		}
 	}
-	v.SelfTest = selfTest(checks, in, r, passed)
+	v.SelfTest = selfTest(checks, in, whole, passed)
 	v.Result = in.result(v)
 	return v, nil
 }
@@ -144,7 +145,7 @@ func (in Input) sorted() []Evidence {
 }
 
 // judge makes one row. The case is nil where nothing was measured.
-func (in Input) judge(checks []check, r *reference, k rowKey) (Row, *gateCase) {
+func (in Input) judge(checks []check, r *references, k rowKey) (Row, *gateCase) {
 	row := Row{Provider: k.provider, Variant: k.variant, Required: k.required}
 	var mine []Evidence
 	for _, e := range in.sorted() {
@@ -168,8 +169,18 @@ func (in Input) judge(checks []check, r *reference, k rowKey) (Row, *gateCase) {
 		e := mine[0]
 		row.Evidence = e.Digest
 		c := gateCase{
-			policy: in.Policy, golden: r, candidate: in.Candidate, graph: in.Graphs[k.variant], nonce: in.Nonce,
-			foreign: in.Foreign, class: in.Policy.Variants[k.variant].Precision, evidence: e,
+			policy: in.Policy, candidate: in.Candidate, nonce: in.Nonce,
+			foreign: in.Foreign, class: in.Policy.Class(k.provider, k.variant), evidence: e,
+		}
+		file := in.Policy.FileOf(k.variant)
+		c.graph = in.Graphs[file]
+		c.plan = PlanFor(in.Policy, in.Golden, k.provider, k.variant, in.Candidate.Manifest.Variants[file])
+		var err error
+		if c.golden, err = r.of(c.plan.Texts); err != nil {
+			one.Result, one.Measured = Fail, err.Error()
+			one.Next = "Raise the provider's texts in the policy, or leave it out: every golden text is then measured."
+			row.Findings = []Finding{one}
+			break
 		}
 		if n := e.NotMeasured; n != nil {
 			one.Result, one.Measured, one.Next = NotMeasuredR, n.Reason, n.Remedy
@@ -257,7 +268,7 @@ func (in Input) check() error {
 func (in Input) checkThresholds(bad func(thing, got, wanted, next string) error) error {
 	for _, name := range slices.Sorted(maps.Keys(in.Policy.Providers)) {
 		for _, v := range in.Policy.Providers[name].Variants {
-			class := in.Policy.Variants[v].Precision
+			class := in.Policy.Class(name, v)
 			parity, ok := in.Policy.Parity[class]
 			if !ok || parity.MinCosine == nil || in.Policy.Invariance[class].MaxAbs == nil {
 				return bad("policy, variant "+v, fmt.Sprintf("no thresholds for precision %q", class), "parity and invariance for it", "add them to the policy")

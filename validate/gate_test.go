@@ -49,7 +49,7 @@ func TestEveryKnownBadCaseFailsTheWholeGate(t *testing.T) {
 		for _, bad := range k.bad {
 			c := gateCase{
 				policy: in.Policy, golden: r, candidate: in.Candidate, nonce: in.Nonce, class: candidate.FP32,
-				evidence: cloneEvidence(in.Evidence[0]),
+				plan: in.Evidence[0].Plan, evidence: cloneEvidence(in.Evidence[0]),
 			}
 			if !bad.spoil(&c) {
 				assert.Fail(t, "a case that does not apply to fp32", bad.name)

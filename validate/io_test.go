@@ -323,8 +323,9 @@ func FuzzEvidenceDir(f *testing.F) {
 	f.Add(data, vectors)
 	f.Add(data, vectors[:100])
 	f.Add([]byte(`{"schema":1,"provider":"cpu","variant":"fp32","crash":{"stage":"","exit":1,"stderr":""}}`), []byte{})
-	r, err := newReference(in.Golden)
+	whole, err := newReference(in.Golden)
 	require.NoError(f, err)
+	r := newReferences(whole)
 	f.Fuzz(func(t *testing.T, data, vectors []byte) {
 		dir := t.TempDir()
 		// The digest is put right, or nothing behind it would be reached.

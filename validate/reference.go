@@ -56,6 +56,36 @@ func newReference(g golden.Set) (*reference, error) {
 	return r, nil
 }
 
+// references are the references of the texts that plans name: a provider may
+// be measured on a part of the golden, and a file of fixed length on what fits.
+type references struct {
+	whole  *reference
+	byText map[string]*reference
+}
+
+func newReferences(whole *reference) *references {
+	return &references{whole: whole, byText: map[string]*reference{}}
+}
+
+// of is the reference of these golden texts alone.
+func (r *references) of(texts []int) (*reference, error) {
+	if len(texts) == len(r.whole.Texts) {
+		return r.whole, nil
+	}
+	if len(texts) < 3 {
+		return nil, fmt.Errorf("%s of the golden to be measured; ranking wants 3", plural(len(texts), "text", "texts"))
+	}
+	key := fmt.Sprint(texts)
+	if have, ok := r.byText[key]; ok {
+		return have, nil
+	}
+	made, err := newReference(r.whole.Subset(texts))
+	if err == nil {
+		r.byText[key] = made
+	}
+	return made, err
+}
+
 // expected returns what the model should give for every text.
 func expected(g golden.Set) []float64 {
 	v := make([]float64, 0, len(g.Pooled))

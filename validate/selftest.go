@@ -53,7 +53,7 @@ func goodCases(in Input, r *reference) []gateCase {
 	seen := map[candidate.Precision]bool{}
 	for _, p := range slices.Sorted(maps.Keys(in.Policy.Providers)) {
 		for _, v := range in.Policy.Providers[p].Variants {
-			if class := in.Policy.Variants[v].Precision; !seen[class] {
+			if class := in.Policy.Class(p, v); !seen[class] {
 				seen[class] = true
 				bases = append(bases, knownGood(in, r, p, v))
 			}

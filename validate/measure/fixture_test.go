@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -62,9 +63,10 @@ func smallPolicy() policy.Policy {
 }
 
 func smallGolden() golden.Set {
-	g := golden.Set{Model: "small", Dim: 3, Digest: "g0"}
+	g := golden.Set{Model: "small", Dim: 3, MaxTokens: 24, Digest: "g0"}
 	add := func(text string) {
 		g.Texts = append(g.Texts, golden.Text{ID: fmt.Sprint(len(g.Texts)), Bytes: []byte(text)})
+		g.IDs = append(g.IDs, make([]int64, min(2+len(strings.Fields(text)), g.MaxTokens)))
 	}
 	add("")
 	add("the cat sat on the mat")

@@ -38,7 +38,8 @@ type job struct {
 	Tokenizer string                  `json:"tokenizer"` // path
 	Options   providers.Options       `json:"options"`
 	Embedding candidate.Embedding     `json:"embedding"`
-	Texts     [][]byte                `json:"texts"`   // the golden texts
+	Corpus    [][]byte                `json:"corpus"`  // every golden text: words for texts of a length
+	Texts     [][]byte                `json:"texts"`   // the golden texts to embed
 	Points    []validate.LatencyPoint `json:"points"`  // in the order to measure
 	Samples   int                     `json:"samples"` // of each point
 	Warmup    int                     `json:"warmup"`  // of each point, not written down

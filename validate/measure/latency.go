@@ -36,7 +36,7 @@ func (w *worker) latency(ctx context.Context, l loaded) error {
 }
 
 func (w *worker) block(ctx context.Context, l loaded, pt validate.LatencyPoint) (validate.LatencyRun, error) {
-	texts, err := textsOf(l.tok, w.job.Texts, pt.Tokens, max(distinct, pt.Batch))
+	texts, err := textsOf(l.tok, w.job.Corpus, pt.Tokens, max(distinct, pt.Batch))
 	if err != nil {
 		return validate.LatencyRun{}, err
 	}

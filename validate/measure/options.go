@@ -44,7 +44,7 @@ type Options struct {
 
 // check refuses what cannot be measured by anybody, before anything starts.
 func (o Options) check() error {
-	v, ok := o.Candidate.Manifest.Variants[o.Variant]
+	v, ok := o.Candidate.Manifest.Variants[o.Policy.FileOf(o.Variant)]
 	if !ok {
 		return &fault.Error{Kind: fault.Usage, Thing: "variant " + o.Variant,
 			Got:    "a candidate without it",
@@ -72,6 +72,15 @@ func (o Options) check() error {
 		}
 	}
 	return replaceable(o.Out)
+}
+
+// file is the exported variant that is run.
+func (o Options) file() candidate.Variant {
+	return o.Candidate.Manifest.Variants[o.Policy.FileOf(o.Variant)]
+}
+
+func (o Options) plan() validate.Plan {
+	return validate.PlanFor(o.Policy, o.Golden, o.Provider, o.Variant, o.file())
 }
 
 // sameFile checks one file against the manifest again: hours may lie between

@@ -4,23 +4,8 @@ import (
 	"maps"
 	"slices"
 
-	"github.com/embedgate/embedgate/pipeline/policy"
 	"github.com/embedgate/embedgate/validate"
 )
-
-// planOf fixes what will be measured, from the policy alone and before
-// anything runs, so that no result can change how many samples are taken.
-// Points come in the order of their first budget.
-func planOf(l policy.Latency) validate.Plan {
-	p := validate.Plan{Launches: l.Launches, Samples: l.Samples, Points: []validate.LatencyPoint{}}
-	for _, b := range l.Budgets {
-		pt := validate.LatencyPoint{Tokens: b.Tokens, Batch: b.Batch}
-		if !slices.Contains(p.Points, pt) {
-			p.Points = append(p.Points, pt)
-		}
-	}
-	return p
-}
 
 // samplesOf is how many samples of each point launch takes, counted from 1:
 // equal shares, the first launches taking what does not divide.

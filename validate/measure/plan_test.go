@@ -5,18 +5,12 @@ import (
 
 	"github.com/stretchr/testify/assert"
 
-	"github.com/embedgate/embedgate/pipeline/policy"
 	"github.com/embedgate/embedgate/validate"
 )
 
-func TestThePlanHasEachPointOnceInTheOrderOfTheBudgets(t *testing.T) {
-	p := planOf(smallPolicy().Latency)
-	assert.Equal(t, validate.Plan{Launches: 3, Samples: 30, Points: []validate.LatencyPoint{{Tokens: 6, Batch: 1}, {Tokens: 16, Batch: 4}, {Tokens: 24, Batch: 1}}}, p)
-}
-
 func TestSamplesAreSharedOverTheLaunchesAndNoneIsLost(t *testing.T) {
 	for _, c := range []struct{ launches, samples int }{{3, 300}, {3, 301}, {4, 3}, {1, 7}} {
-		p := planOf(policy.Latency{Launches: c.launches, Samples: c.samples})
+		p := validate.Plan{Launches: c.launches, Samples: c.samples}
 		sum := 0
 		for n := 1; n <= c.launches; n++ {
 			sum += samplesOf(p, n)
@@ -27,7 +21,7 @@ func TestSamplesAreSharedOverTheLaunchesAndNoneIsLost(t *testing.T) {
 }
 
 func TestEachLaunchBeginsWithAnotherPoint(t *testing.T) {
-	p := planOf(smallPolicy().Latency)
+	p := fakeOptions(t).plan()
 	first := map[int]bool{}
 	for n := 1; n <= 3; n++ {
 		o := orderOf(p, n)

@@ -58,7 +58,7 @@ func notMeasured(provider string) *validate.NotMeasured {
 // measure runs the children, one after another: two at once would measure each
 // other. The first crash ends it.
 func measure(ctx context.Context, o Options, ev *validate.Evidence) error {
-	ev.Plan = planOf(o.Policy.Latency)
+	ev.Plan = o.plan()
 	ev.Machine = machineFacts()
 	for n := range 1 + ev.Plan.Launches {
 		j := newJob(o, ev.Plan, n)
@@ -82,13 +82,16 @@ func newJob(o Options, p validate.Plan, n int) job {
 	wish := o.Policy.Providers[o.Provider]
 	j := job{
 		Kind: vectorsKind, Launch: n, Provider: o.Provider, Library: o.Library,
-		Model:     filepath.Join(o.Candidate.Dir, filepath.FromSlash(o.Candidate.Manifest.Variants[o.Variant].File)),
+		Model:     filepath.Join(o.Candidate.Dir, filepath.FromSlash(o.file().File)),
 		Tokenizer: filepath.Join(o.Candidate.Dir, TokenizerName),
-		Options:   providers.Options{Threads: wish.Threads, Provider: wish.Options},
+		Options:   providers.Options{Threads: wish.Threads, Provider: o.Policy.OptionsOf(o.Provider, o.Variant)},
 		Embedding: o.Candidate.Manifest.Embedding,
 	}
 	for _, t := range o.Golden.Texts {
-		j.Texts = append(j.Texts, t.Bytes)
+		j.Corpus = append(j.Corpus, t.Bytes)
+	}
+	for _, i := range p.Texts {
+		j.Texts = append(j.Texts, o.Golden.Texts[i].Bytes)
 	}
 	if n > 0 {
 		j.Kind, j.Points, j.Samples, j.Warmup = latencyKind, orderOf(p, n), samplesOf(p, n), warmup

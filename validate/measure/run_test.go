@@ -37,7 +37,7 @@ func TestAMeasurementHonoursItsPlan(t *testing.T) {
 	assert.Nil(t, ev.Crash)
 	assert.Nil(t, ev.NotMeasured)
 	assert.Equal(t, []string{"cpu", "fp32", "c0", "p0", "g0", "n0"}, []string{ev.Provider, ev.Variant, ev.Candidate, ev.Policy, ev.Golden, ev.Nonce})
-	assert.Equal(t, planOf(o.Policy.Latency), ev.Plan)
+	assert.Equal(t, o.plan(), ev.Plan)
 	assert.Equal(t, 1, ev.Session.Options.Threads, "the policy's threads reach the session")
 	assert.NotEmpty(t, ev.VectorsSHA256)
 

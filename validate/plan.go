@@ -1,0 +1,93 @@
+package validate
+
+import (
+	"cmp"
+	"math"
+	"slices"
+
+	"github.com/embedgate/embedgate/export/candidate"
+	"github.com/embedgate/embedgate/golden"
+	"github.com/embedgate/embedgate/pipeline/policy"
+)
+
+// Plan is what was fixed before measuring.
+type Plan struct {
+	Launches int            `json:"launches"` // latency processes
+	Samples  int            `json:"samples"`  // per length, over all launches together
+	LimitNS  int64          `json:"limit_ns"` // after which a launch's samples at one length end; 0: never
+	Points   []LatencyPoint `json:"points"`
+	Texts    []int          `json:"texts"`           // indices of the golden texts, ascending
+	Recorded []int          `json:"recorded"`        // lengths in tokens, batch 1, whose placement is recorded
+	Pairs    *PairPlan      `json:"pairs,omitempty"` // nil: this is what others are compared with
+}
+
+// PairPlan is a comparison with another provider on the same machine: rounds of
+// two processes, one of each, in alternating order.
+type PairPlan struct {
+	Provider string `json:"provider"` // the other one
+	Variant  string `json:"variant"`
+	Rounds   int    `json:"rounds"`
+	Samples  int    `json:"samples"` // of each length in each process
+	Tokens   []int  `json:"tokens"`  // lengths, batch 1
+}
+
+// LatencyPoint is one place where latency is measured: batch texts of tokens
+// tokens ([CLS] and [SEP] included) each, text to vector.
+type LatencyPoint struct {
+	Tokens int `json:"tokens"`
+	Batch  int `json:"batch"`
+}
+
+// PlanFor fixes what is measured of a provider × variant, from the policy, the
+// golden and the shape of the variant's file alone, so that no result can
+// change it. A file whose length is fixed is measured at what fits it.
+func PlanFor(p policy.Policy, g golden.Set, provider, variant string, file candidate.Variant) Plan {
+	longest := math.MaxInt
+	if _, cols, ok := file.Fixed(); ok {
+		longest = cols
+	}
+	l := p.Latency
+	plan := Plan{
+		Launches: l.Launches, Samples: l.Samples, LimitNS: l.Limit.Nanoseconds(),
+		Points: []LatencyPoint{}, Texts: textsOf(g, p.Providers[provider].Texts, longest), Recorded: []int{},
+	}
+	for _, b := range l.Budgets {
+		pt := LatencyPoint{b.Tokens, b.Batch}
+		if b.Tokens > longest || slices.Contains(plan.Points, pt) {
+			continue
+		}
+		plan.Points = append(plan.Points, pt)
+		if !slices.Contains(plan.Recorded, b.Tokens) {
+			plan.Recorded = append(plan.Recorded, b.Tokens)
+		}
+	}
+	if w := p.WorthIt; w != nil && w.Provider != provider {
+		plan.Pairs = &PairPlan{
+			Provider: w.Provider, Variant: w.Variant, Rounds: w.Rounds, Samples: w.Samples,
+			Tokens: slices.DeleteFunc(slices.Clone(w.Tokens), func(n int) bool { return n > longest }),
+		}
+	}
+	return plan
+}
+
+// textsOf picks at most n of the golden texts of at most longest tokens (n 0:
+// all of them): in the order of their length, at even steps, so that the few
+// stand for all.
+func textsOf(g golden.Set, n, longest int) []int {
+	fit := []int{}
+	for i, ids := range g.IDs {
+		if len(ids) <= longest {
+			fit = append(fit, i)
+		}
+	}
+	if n <= 0 || n >= len(fit) {
+		return fit
+	}
+	slices.SortStableFunc(fit, func(a, b int) int { return cmp.Compare(len(g.IDs[a]), len(g.IDs[b])) })
+	picked := make([]int, n)
+	for k := range picked {
+		picked[k] = fit[k*(len(fit)-1)/max(n-1, 1)]
+	}
+	slices.Sort(picked)
+	return picked
+}
