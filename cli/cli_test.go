@@ -140,6 +140,10 @@ func spoil(ts *testscript.TestScript, _ bool, args []string) {
 	case "truncated":
 		ts.Check(os.Truncate(model, 1<<20))
 		return
+	case "external":
+		weights := onnxedit.Tensor{Name: "w", Type: 1, Dims: []int64{1}, External: "weights.bin"}
+		ts.Check(os.WriteFile(model, onnxedit.Model{Initializers: []onnxedit.Tensor{weights}}.Bytes(), 0o666))
+		return
 	default:
 		ts.Fatalf("spoil: %s is not known", how)
 	}

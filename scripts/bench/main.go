@@ -1,0 +1,103 @@
+// Command bench runs the project's benchmarks and prints the bars that they
+// are held to as one table. It judges no build: machines are shared and noisy,
+// so it exits 0 whatever was measured, and 1 when a benchmark could not run.
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"strings"
+
+	"golang.org/x/perf/benchfmt"
+
+	"github.com/embedgate/embedgate/report"
+)
+
+// bar is one line of the table: a metric that a benchmark reports.
+type bar struct {
+	benchmark, metric string // as go test prints them, without the -N of processors
+	what              string
+	unit              string
+	scale             float64 // from the metric's base unit; 0: 1
+	atLeast           bool
+	limit             float64
+}
+
+// bars are those of the issues. A benchmark's doc comment says how each is
+// measured.
+var bars = []bar{
+	{"Reference", "golden-wrong", "tokens: golden texts with other ids", "", 0, false, 0},
+	{"Reference", "fuzz-wrong", "tokens: of 20,000 random texts, those with other ids", "", 0, false, 0},
+	{"Reference", "code-points-wrong", "tokens: the sum over every code point differs", "", 0, false, 0},
+	{"Append19", "sec/op", "tokens: a text of 19", "µs", 1e6, false, 2},
+	{"Append19", "allocs/op", "tokens: allocations for 19", "", 0, false, 6},
+	{"Append256", "sec/op", "tokens: a text of 256", "µs", 1e6, false, 25},
+	{"TextToVector/all-cores", "p50-ratio", "text to vector ÷ bare Run, 16 tokens, all cores", "×", 0, false, 1.03},
+	{"TextToVector/one-thread", "p50-ratio", "text to vector ÷ bare Run, 16 tokens, one thread", "×", 0, false, 1.03},
+	{"GoOverhead", "overhead-µs", "Go's overhead of a text", "µs", 0, false, 30},
+	{"GoOverhead", "extra-allocs", "allocations of a text beyond Run's", "", 0, false, 5},
+	{"ReleaseOverPlain/all-cores", "ratio-16", "release ÷ plain export, 16 tokens, all cores", "×", 0, false, 0.94},
+	{"ReleaseOverPlain/all-cores", "ratio-128", "release ÷ plain export, 128 tokens, all cores", "×", 0, false, 0.94},
+	{"ReleaseOverPlain/one-thread", "ratio-16", "release ÷ plain export, 16 tokens, one thread", "×", 0, false, 0.94},
+	{"ReleaseOverPlain/one-thread", "ratio-128", "release ÷ plain export, 128 tokens, one thread", "×", 0, false, 0.94},
+	{"GoldenCorpus", "useful/computed", "useful ÷ computed tokens, golden in batches of 32", "", 0, true, 0.97},
+}
+
+var packages = []string{"./providers/...", "./validate/..."}
+
+func main() {
+	if err := run(os.Stdout, os.Stderr); err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+func run(stdout, stderr io.Writer) error {
+	fmt.Fprintln(stderr, "running the benchmarks of", strings.Join(packages, " and "), "(a minute or two)")
+	args := append([]string{"test", "-run", "^$", "-bench", ".", "-benchmem"}, packages...)
+	cmd := exec.Command("go", args...)
+	var out bytes.Buffer
+	cmd.Stdout, cmd.Stderr = io.MultiWriter(&out, stderr), stderr
+	failed := cmd.Run()
+	measured, err := metrics(&out)
+	if err != nil {
+		return err
+	}
+	var table []report.Bar
+	for _, b := range bars {
+		v, ok := measured[b.benchmark+" "+b.metric]
+		if b.scale != 0 {
+			v *= b.scale
+		}
+		table = append(table, report.Bar{What: b.what, Measured: v, Unit: b.unit, AtLeast: b.atLeast, Limit: b.limit, Missing: !ok})
+	}
+	return errors.Join(report.Bars(stdout, table, report.Options{}), failed)
+}
+
+// metrics reads go test's benchmark lines: "Name metric" → value, in base
+// units.
+func metrics(r io.Reader) (map[string]float64, error) {
+	all := map[string]float64{}
+	reader := benchfmt.NewReader(r, "go test")
+	for reader.Scan() {
+		result, ok := reader.Result().(*benchfmt.Result)
+		if !ok {
+			continue // a line that is no benchmark
+		}
+		base, parts := result.Name.Parts()
+		name := string(base)
+		for _, p := range parts {
+			if s := string(p); !strings.HasPrefix(s, "-") { // "-2" is GOMAXPROCS
+				name += s
+			}
+		}
+		for _, v := range result.Values {
+			all[name+" "+v.Unit] = v.Value
+		}
+	}
+	return all, reader.Err()
+}

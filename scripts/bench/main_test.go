@@ -1,0 +1,44 @@
+package main
+
+import (
+	"os"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestMetricsAreReadInBaseUnits(t *testing.T) {
+	got, err := metrics(strings.NewReader(`goos: linux
+pkg: example.com/x
+BenchmarkAppend19-2          	 2639631	       462.7 ns/op	       0 B/op	       0 allocs/op
+BenchmarkTextToVector/all-cores-2  	  2	 788162446 ns/op	  1.056 p50-ratio
+noise
+PASS
+`))
+	require.NoError(t, err)
+	require.InDelta(t, 462.7e-9, got["Append19 sec/op"], 1e-12)
+	require.Equal(t, 1.056, got["TextToVector/all-cores p50-ratio"])
+	require.Contains(t, got, "Append19 allocs/op")
+}
+
+// A bar whose benchmark was renamed would be missing from then on.
+func TestEveryBarHasItsBenchmark(t *testing.T) {
+	var source strings.Builder
+	for _, dir := range []string{"../../providers/ort", "../../providers/tokenize"} {
+		entries, err := os.ReadDir(dir)
+		require.NoError(t, err)
+		for _, e := range entries {
+			if strings.HasSuffix(e.Name(), "_test.go") {
+				b, err := os.ReadFile(dir + "/" + e.Name())
+				require.NoError(t, err)
+				source.Write(b)
+			}
+		}
+	}
+	for _, b := range bars {
+		name, _, _ := strings.Cut(b.benchmark, "/")
+		require.Regexp(t, regexp.MustCompile(`func Benchmark`+name+`\(b \*testing\.B\)`), source.String())
+	}
+}
