@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"strconv"
 
 	"google.golang.org/protobuf/encoding/protowire"
 
@@ -159,7 +158,7 @@ func (p *parser) opset(b []byte) error {
 func (p *parser) function(b []byte) error {
 	return fields(b, func(n protowire.Number, v value) error {
 		if n == 7 {
-			return p.node(v.bytes, 1)
+			return p.node(v.bytes, 1) // inner, whatever it is called from
 		}
 		return nil
 	})
@@ -174,19 +173,17 @@ func (p *parser) graph(b []byte, depth int) error {
 		case 1:
 			return p.node(v.bytes, depth)
 		case 5:
-			return p.tensor(v.bytes)
+			_, err := p.tensor(v.bytes, depth > 0)
+			return err
 		case 10:
 			p.m.Metadata += len(v.bytes)
-		case 11, 12:
+		case 11, 12, 13:
 			if depth > 0 {
 				return nil
 			}
 			x, err := valueInfo(v.bytes)
-			if n == 11 {
-				p.m.Inputs = append(p.m.Inputs, x)
-			} else {
-				p.m.Outputs = append(p.m.Outputs, x)
-			}
+			to := map[protowire.Number]*[]Value{11: &p.m.Inputs, 12: &p.m.Outputs, 13: &p.m.Values}[n]
+			*to = append(*to, x)
 			return err
 		case 15:
 			return p.sparse(v.bytes)
@@ -198,7 +195,7 @@ func (p *parser) graph(b []byte, depth int) error {
 }
 
 func (p *parser) node(b []byte, depth int) error {
-	var x Node
+	x := Node{Inner: depth > 0}
 	err := fields(b, func(n protowire.Number, v value) error {
 		switch n {
 		case 1:
@@ -210,7 +207,9 @@ func (p *parser) node(b []byte, depth int) error {
 		case 4:
 			x.Op = string(v.bytes)
 		case 5:
-			return p.attribute(v.bytes, depth)
+			a, err := p.attribute(v.bytes, depth)
+			x.Attributes = append(x.Attributes, a)
+			return err
 		case 6:
 			p.m.Metadata += len(v.bytes)
 		case 7:
@@ -224,84 +223,14 @@ func (p *parser) node(b []byte, depth int) error {
 	return err
 }
 
-func (p *parser) attribute(b []byte, depth int) error {
-	return fields(b, func(n protowire.Number, v value) error {
-		switch n {
-		case 5, 10:
-			return p.tensor(v.bytes)
-		case 6, 11:
-			return p.graph(v.bytes, depth+1)
-		case 13:
-			p.m.Metadata += len(v.bytes)
-		case 22, 23:
-			return p.sparse(v.bytes)
-		}
-		return nil
-	})
-}
-
 func (p *parser) sparse(b []byte) error {
 	return fields(b, func(n protowire.Number, v value) error {
 		if n == 1 || n == 2 {
-			return p.tensor(v.bytes)
+			_, err := p.tensor(v.bytes, true)
+			return err
 		}
 		return nil
 	})
-}
-
-func (p *parser) tensor(b []byte) error {
-	t := Initializer{Elements: -1}
-	typed, raw := 0, false
-	err := fields(b, func(n protowire.Number, v value) error {
-		switch n {
-		case 1:
-			return repeated(v, func(x uint64) { t.Dims = append(t.Dims, int64(x)) })
-		case 2:
-			t.Type = int32(v.num)
-		case 4: // float_data
-			typed += len(v.bytes) / 4
-			if v.kind != protowire.BytesType {
-				typed++
-			}
-		case 10: // double_data
-			typed += len(v.bytes) / 8
-			if v.kind != protowire.BytesType {
-				typed++
-			}
-		case 5, 7, 11: // int32_data, int64_data, uint64_data
-			return repeated(v, func(uint64) { typed++ })
-		case 6: // string_data
-			typed++
-		case 8:
-			t.Name = string(v.bytes)
-		case 9:
-			raw, t.Bytes = true, len(v.bytes)
-			if len(v.bytes) > 0 {
-				t.Offset = offset(p.whole, v.bytes)
-			}
-		case 12:
-			p.m.Metadata += len(v.bytes)
-		case 13:
-			return fields(v.bytes, func(n protowire.Number, e value) error {
-				if n == 2 && t.External == "" {
-					t.External = string(e.bytes)
-				}
-				return nil
-			})
-		case 14:
-			if v.num == 1 && t.External == "" {
-				t.External = "(location not given)"
-			}
-		case 16:
-			p.m.Metadata++
-		}
-		return nil
-	})
-	if !raw {
-		t.Elements = typed
-	}
-	p.m.Initializers = append(p.m.Initializers, t)
-	return err
 }
 
 // offset is where part, a subslice of whole, begins in it.
@@ -322,51 +251,4 @@ func repeated(v value, f func(uint64)) error {
 		b = b[w:]
 	}
 	return nil
-}
-
-func valueInfo(b []byte) (x Value, err error) {
-	err = fields(b, func(n protowire.Number, v value) error {
-		switch n {
-		case 1:
-			x.Name = string(v.bytes)
-		case 2:
-			return fields(v.bytes, func(n protowire.Number, v value) error {
-				if n != 1 { // not a dense tensor
-					return nil
-				}
-				return fields(v.bytes, func(n protowire.Number, v value) error {
-					switch n {
-					case 1:
-						x.Type = types[int32(v.num)].name
-						if x.Type == "" {
-							x.Type = "type " + strconv.FormatUint(v.num, 10)
-						}
-					case 2:
-						return fields(v.bytes, func(n protowire.Number, v value) error {
-							d, err := dimension(v.bytes)
-							x.Shape = append(x.Shape, d)
-							return err
-						})
-					}
-					return nil
-				})
-			})
-		}
-		return nil
-	})
-	return x, err
-}
-
-func dimension(b []byte) (string, error) {
-	d := "?"
-	err := fields(b, func(n protowire.Number, v value) error {
-		switch n {
-		case 1:
-			d = strconv.FormatInt(int64(v.num), 10)
-		case 2:
-			d = string(v.bytes)
-		}
-		return nil
-	})
-	return d, err
 }

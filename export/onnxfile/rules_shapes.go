@@ -1,0 +1,336 @@
+package onnxfile
+
+import "slices"
+
+// The operators that move numbers without computing any.
+
+// join puts sizes behind one another; a scalar's none are not nil.
+func join(parts ...[]int64) []int64 { return append([]int64{}, slices.Concat(parts...)...) }
+
+// unknown is a shape of which only the rank is known.
+func unknown(rank int) []int64 {
+	d := make([]int64, rank)
+	for i := range d {
+		d[i] = Unknown
+	}
+	return d
+}
+
+func expand(c call) []Tensor {
+	return one(c.in(0).Type, broadcast(c.in(0).Dims, c.in(1).Values))
+}
+
+func tile(c call) []Tensor {
+	dims, times := c.in(0).Dims, c.in(1).Values
+	if dims == nil || len(times) != len(dims) {
+		return one(c.in(0).Type, nil)
+	}
+	out := make([]int64, len(dims))
+	for i := range dims {
+		out[i] = mul(dims[i], times[i])
+	}
+	return one(c.in(0).Type, out)
+}
+
+func reshape(c call) []Tensor {
+	from := c.in(0)
+	target := c.in(1).Values
+	if target == nil {
+		t := Tensor{Type: from.Type}
+		if d := c.in(1).Dims; len(d) == 1 && d[0] >= 0 && d[0] <= maxRank {
+			t.Dims = unknown(int(d[0]))
+		}
+		return []Tensor{t}
+	}
+	out, open := slices.Clone(target), -1
+	for i, d := range target {
+		switch {
+		case d == 0 && c.Int("allowzero", 0) == 0:
+			out[i] = Unknown
+			if i < len(from.Dims) {
+				out[i] = from.Dims[i]
+			}
+		case d == -1 && open < 0:
+			open, out[i] = i, 1
+		case d < 0:
+			out[i] = Unknown
+		}
+	}
+	if open >= 0 {
+		have, rest := int64(Unknown), elements(out)
+		if from.Dims != nil {
+			have = elements(from.Dims)
+		}
+		if out[open] = Unknown; rest > 0 && have >= 0 && have%rest == 0 {
+			out[open] = have / rest
+		}
+	}
+	t := Tensor{Type: from.Type, Dims: out}
+	if len(out) <= 1 {
+		t.Values = from.Values
+	}
+	return []Tensor{t}
+}
+
+func transpose(c call) []Tensor {
+	from := c.in(0).Dims
+	a, given := c.Attribute("perm")
+	if from == nil {
+		return one(c.in(0).Type, nil)
+	}
+	out := make([]int64, len(from))
+	for i := range out {
+		j := len(from) - 1 - i
+		if given {
+			if i >= len(a.Ints) || a.Ints[i] < 0 || a.Ints[i] >= int64(len(from)) {
+				return one(c.in(0).Type, nil)
+			}
+			j = int(a.Ints[i])
+		}
+		out[i] = from[j]
+	}
+	return one(c.in(0).Type, out)
+}
+
+func squeeze(c call) []Tensor {
+	t := c.in(0)
+	if t.Dims == nil {
+		return one(t.Type, nil)
+	}
+	gone := map[int]bool{}
+	axes, ok := c.ints(1, "axes")
+	switch {
+	case ok:
+		for _, a := range axes {
+			i, ok := axis(a, len(t.Dims))
+			if !ok {
+				return one(t.Type, nil)
+			}
+			gone[i] = true
+		}
+	case c.has(1) || !t.Fixed():
+		return one(t.Type, nil)
+	default:
+		for i, d := range t.Dims {
+			gone[i] = d == 1
+		}
+	}
+	out := []int64{}
+	for i, d := range t.Dims {
+		if !gone[i] {
+			out = append(out, d)
+		}
+	}
+	return []Tensor{{Type: t.Type, Dims: out, Values: t.Values}}
+}
+
+func unsqueeze(c call) []Tensor {
+	t := c.in(0)
+	axes, ok := c.ints(1, "axes")
+	rank := len(t.Dims) + len(axes)
+	if t.Dims == nil || !ok || rank > maxRank {
+		return one(t.Type, nil)
+	}
+	fresh := map[int]bool{}
+	for _, a := range axes {
+		i, ok := axis(a, rank)
+		if !ok || fresh[i] {
+			return one(t.Type, nil)
+		}
+		fresh[i] = true
+	}
+	out, from := make([]int64, rank), t.Dims
+	for i := range out {
+		if fresh[i] {
+			out[i] = 1
+			continue
+		}
+		out[i], from = from[0], from[1:]
+	}
+	return []Tensor{{Type: t.Type, Dims: out, Values: t.Values}}
+}
+
+func flatten(c call) []Tensor {
+	t := c.in(0)
+	a := c.Int("axis", 1)
+	if a < 0 {
+		a = add(a, int64(len(t.Dims)))
+	}
+	if t.Dims == nil || a < 0 || a > int64(len(t.Dims)) {
+		return one(t.Type, nil)
+	}
+	return one(t.Type, []int64{elements(t.Dims[:a]), elements(t.Dims[a:])})
+}
+
+func concat(c call) []Tensor {
+	t := c.in(0)
+	at, ok := axis(c.Int("axis", 0), len(t.Dims))
+	if !ok {
+		return one(t.Type, nil)
+	}
+	out := Tensor{Type: t.Type, Dims: slices.Clone(t.Dims), Values: slices.Clone(t.Values)}
+	for i := 1; i < len(c.Inputs); i++ {
+		next := c.in(i)
+		if len(next.Dims) != len(out.Dims) {
+			return one(t.Type, nil)
+		}
+		out.Dims[at] = add(out.Dims[at], next.Dims[at])
+		if out.Values != nil && next.Values != nil && len(out.Values) <= maxInts {
+			out.Values = append(out.Values, next.Values...)
+		} else {
+			out.Values = nil
+		}
+	}
+	return []Tensor{out}
+}
+
+func split(c call) []Tensor {
+	t := c.in(0)
+	at, ok := axis(c.Int("axis", 0), len(t.Dims))
+	if !ok {
+		return nil
+	}
+	n := int64(len(c.Outputs))
+	parts, given := c.ints(1, "split")
+	out := make([]Tensor, n)
+	for i := range out {
+		d := int64(Unknown)
+		switch whole := t.Dims[at]; {
+		case given && i < len(parts):
+			d = natural(parts[i])
+		case !given && !c.has(1) && whole != Unknown: // equal parts, the last what is left
+			part := (whole + n - 1) / n
+			d = max(min(part, whole-int64(i)*part), 0)
+		}
+		out[i] = Tensor{Type: t.Type, Dims: slices.Clone(t.Dims)}
+		out[i].Dims[at] = d
+	}
+	return out
+}
+
+func slice(c call) []Tensor {
+	t := c.in(0)
+	if t.Dims == nil {
+		return one(t.Type, nil)
+	}
+	from, okf := c.ints(1, "starts")
+	to, okt := c.ints(2, "ends")
+	axes, oka := c.ints(3, "axes")
+	steps, oks := c.ints(4, "steps")
+	if !oka && !c.has(3) {
+		for i := range from {
+			axes = append(axes, int64(i))
+		}
+		oka = okf
+	}
+	if !oka { // any axis may have been cut
+		return one(t.Type, unknown(len(t.Dims)))
+	}
+	out := Tensor{Type: t.Type, Dims: slices.Clone(t.Dims)}
+	for k, a := range axes {
+		i, ok := axis(a, len(t.Dims))
+		if !ok {
+			return one(t.Type, nil)
+		}
+		step := int64(1)
+		if oks && k < len(steps) {
+			step = steps[k]
+		}
+		d := t.Dims[i]
+		if out.Dims[i] = Unknown; d == Unknown || !okf || !okt || (c.has(4) && !oks) || k >= len(from) || k >= len(to) || step <= 0 {
+			continue
+		}
+		start, end := within(from[k], d), within(to[k], d)
+		out.Dims[i] = max(end-start+step-1, 0) / step
+		if len(t.Dims) == 1 && len(axes) == 1 && int64(len(t.Values)) == d && t.Values != nil {
+			for j := start; j < end; j += step {
+				out.Values = append(out.Values, t.Values[j])
+			}
+		}
+	}
+	return []Tensor{out}
+}
+
+// within is a slice's bound, possibly counted from the end, inside an axis of
+// size d.
+func within(bound, d int64) int64 {
+	if bound < 0 {
+		bound = add(bound, d)
+	}
+	return min(max(bound, 0), d)
+}
+
+func gather(c call) []Tensor {
+	t, index := c.in(0), c.in(1)
+	at, ok := axis(c.Int("axis", 0), len(t.Dims))
+	if !ok || index.Dims == nil {
+		return one(t.Type, nil)
+	}
+	out := Tensor{Type: t.Type, Dims: join(t.Dims[:at], index.Dims, t.Dims[at+1:])}
+	if len(t.Dims) == 1 && t.Values != nil && index.whole() && len(index.Dims) <= 1 {
+		for _, i := range index.Values {
+			j, ok := axis(i, len(t.Values))
+			if !ok {
+				return one(t.Type, out.Dims)
+			}
+			out.Values = append(out.Values, t.Values[j])
+		}
+	}
+	return []Tensor{out}
+}
+
+func gatherND(c call) []Tensor {
+	t, index := c.in(0), c.in(1)
+	if t.Dims == nil || len(index.Dims) == 0 {
+		return one(t.Type, nil)
+	}
+	last := len(index.Dims) - 1
+	skip := add(c.Int("batch_dims", 0), index.Dims[last])
+	if skip < 0 || skip > int64(len(t.Dims)) {
+		return one(t.Type, nil)
+	}
+	return one(t.Type, join(index.Dims[:last], t.Dims[skip:]))
+}
+
+func gatherElements(c call) []Tensor { return one(c.in(0).Type, c.in(1).Dims) }
+
+func reduce(c call) []Tensor {
+	t := c.in(0)
+	axes, ok := c.ints(1, "axes")
+	if t.Dims == nil || (c.has(1) && !ok) {
+		return one(t.Type, nil)
+	}
+	gone := map[int]bool{}
+	for _, a := range axes {
+		i, ok := axis(a, len(t.Dims))
+		if !ok {
+			return one(t.Type, nil)
+		}
+		gone[i] = true
+	}
+	all := len(axes) == 0 && c.Int("noop_with_empty_axes", 0) == 0
+	out := []int64{}
+	for i, d := range t.Dims {
+		switch {
+		case !all && !gone[i]:
+			out = append(out, d)
+		case c.Int("keepdims", 1) != 0:
+			out = append(out, 1)
+		}
+	}
+	return one(t.Type, out)
+}
+
+func quantize(c call) []Tensor {
+	typ := c.in(2).Type
+	if typ == "" {
+		typ = "uint8"
+	}
+	return one(typ, c.in(0).Dims)
+}
+
+func dequantize(c call) []Tensor { return one(c.in(1).Type, c.in(0).Dims) }
+
+func dynamicQuantize(c call) []Tensor {
+	return []Tensor{{Type: "uint8", Dims: c.in(0).Dims}, {Type: "float32", Dims: []int64{}}, {Type: "uint8", Dims: []int64{}}}
+}

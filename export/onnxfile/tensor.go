@@ -1,0 +1,97 @@
+package onnxfile
+
+import (
+	"encoding/binary"
+
+	"google.golang.org/protobuf/encoding/protowire"
+)
+
+// Numbers of TensorProto.DataType.
+const (
+	typeFloat32 = 1
+	typeInt32   = 6
+	typeInt64   = 7
+)
+
+func (p *parser) tensor(b []byte, inner bool) (Initializer, error) {
+	t := Initializer{Elements: -1, Inner: inner}
+	typed, raw := 0, false
+	var data []byte
+	var ints []int64
+	err := fields(b, func(n protowire.Number, v value) error {
+		switch n {
+		case 1:
+			return repeated(v, func(x uint64) { t.Dims = append(t.Dims, int64(x)) })
+		case 2:
+			t.Type = int32(v.num)
+		case 4: // float_data
+			typed += len(v.bytes) / 4
+			if v.kind != protowire.BytesType {
+				typed++
+			}
+		case 10: // double_data
+			typed += len(v.bytes) / 8
+			if v.kind != protowire.BytesType {
+				typed++
+			}
+		case 5, 7, 11: // int32_data, int64_data, uint64_data
+			return repeated(v, func(x uint64) {
+				typed++
+				if len(ints) <= maxInts {
+					ints = append(ints, int64(x))
+				}
+			})
+		case 6: // string_data
+			typed++
+		case 8:
+			t.Name = string(v.bytes)
+		case 9:
+			raw, data, t.Bytes = true, v.bytes, len(v.bytes)
+			if len(v.bytes) > 0 {
+				t.Offset = offset(p.whole, v.bytes)
+			}
+		case 12:
+			p.m.Metadata += len(v.bytes)
+		case 13:
+			return fields(v.bytes, func(n protowire.Number, e value) error {
+				if n == 2 && t.External == "" {
+					t.External = string(e.bytes)
+				}
+				return nil
+			})
+		case 14:
+			if v.num == 1 && t.External == "" {
+				t.External = "(location not given)"
+			}
+		case 16:
+			p.m.Metadata++
+		}
+		return nil
+	})
+	if raw {
+		ints = integers(t.Type, data)
+	} else {
+		t.Elements = typed
+	}
+	if (t.Type == typeInt32 || t.Type == typeInt64) && len(ints) <= maxInts && t.External == "" {
+		t.Ints = ints
+	}
+	p.m.Initializers = append(p.m.Initializers, t)
+	return t, err
+}
+
+// integers reads raw_data of a small int32 or int64 tensor.
+func integers(typ int32, raw []byte) (v []int64) {
+	size := types[typ].size
+	if (typ != typeInt32 && typ != typeInt64) || len(raw) > maxInts*size {
+		return nil
+	}
+	for ; len(raw) >= size; raw = raw[size:] {
+		if typ == typeInt32 {
+			v = append(v, int64(int32(binary.LittleEndian.Uint32(raw))))
+		} else {
+			v = append(v, int64(binary.LittleEndian.Uint64(raw)))
+		}
+	}
+	return v
+}

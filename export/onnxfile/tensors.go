@@ -1,0 +1,177 @@
+package onnxfile
+
+import "slices"
+
+// maxRank is the rank beyond which a shape is not followed: a hostile graph
+// could double it with each node.
+const maxRank = 16
+
+// Tensor is what is known of one value of the graph.
+type Tensor struct {
+	Type   string  // "" where it is not known
+	Dims   []int64 // sizes, Unknown where one is not known; nil where not even their number is
+	Values []int64 // its integers where they are few and follow from shapes and constants; single ones may be Unknown
+	Const  bool    // the same in every run and known before the first: a weight, or made from weights alone
+}
+
+// Fixed tells whether every size is known.
+func (t Tensor) Fixed() bool { return t.Dims != nil && !slices.Contains(t.Dims, Unknown) }
+
+// whole tells whether every one of its integers is known.
+func (t Tensor) whole() bool { return t.Values != nil && !slices.Contains(t.Values, Unknown) }
+
+// Tensors infers types and shapes of the graph's values, by name, from its
+// inputs, its initializers, what the file says of values between nodes, and
+// the operators' own rules. rows and cols are the sizes of the first and the
+// second axis of every input with two, where the graph does not fix them; 0
+// leaves them Unknown. What cannot be known is left out or Unknown.
+func (m Model) Tensors(rows, cols int) map[string]Tensor {
+	axes, at := m.axes(rows, cols)
+	known := make(map[string]Tensor, len(m.Initializers)+len(m.Nodes))
+	for _, v := range m.Inputs {
+		known[v.Name] = v.tensor(axes, at)
+	}
+	for _, t := range m.Initializers {
+		if _, given := known[t.Name]; t.Inner || (given && m.IRVersion >= 4) {
+			continue // since IR 4 an initializer that is an input too is only its default
+		}
+		known[t.Name] = t.tensor()
+	}
+	stated := map[string]Tensor{}
+	for _, v := range slices.Concat(m.Values, m.Outputs) {
+		stated[v.Name] = stated[v.Name].settled(v.tensor(axes, nil))
+	}
+	for _, n := range m.Nodes {
+		if n.Inner {
+			continue
+		}
+		out := infer(n, known, m.Opsets[""])
+		folds := folded(n, known, out)
+		for i, name := range n.Outputs {
+			if name == "" {
+				continue
+			}
+			t := Tensor{}
+			if i < len(out) {
+				t = out[i]
+			}
+			t = t.settled(stated[name])
+			t.Const = folds
+			known[name] = t
+		}
+	}
+	return known
+}
+
+// axes gives the symbols of the inputs' axes their sizes, and, by position, the
+// axes without a symbol.
+func (m Model) axes(rows, cols int) (map[string]int64, []int64) {
+	at := []int64{Unknown, Unknown}
+	for i, n := range []int{rows, cols} {
+		if n > 0 {
+			at[i] = int64(n)
+		}
+	}
+	axes := map[string]int64{}
+	for i, n := range at {
+		for _, v := range m.Inputs {
+			if len(v.Shape) != 2 || n == Unknown || v.Shape[i] == "?" || v.Shape[i] == "" {
+				continue
+			}
+			if _, have := axes[v.Shape[i]]; !have {
+				axes[v.Shape[i]] = n
+			}
+		}
+	}
+	return axes, at
+}
+
+func (v Value) tensor(axes map[string]int64, at []int64) Tensor {
+	t := Tensor{Type: v.Type}
+	if v.Shape == nil {
+		return t
+	}
+	t.Dims = make([]int64, len(v.Shape))
+	for i, d := range v.Shape {
+		t.Dims[i] = size(d, axes)
+		if t.Dims[i] == Unknown && len(v.Shape) == 2 && at != nil && (d == "?" || d == "") {
+			t.Dims[i] = at[i]
+		}
+	}
+	return t
+}
+
+func (t Initializer) tensor() Tensor {
+	x := Tensor{Type: t.TypeName(), Dims: make([]int64, len(t.Dims)), Values: t.Ints, Const: true}
+	for i, d := range t.Dims {
+		x.Dims[i] = natural(d)
+	}
+	switch {
+	case len(t.Dims) > 1 || int64(len(t.Ints)) != t.Count():
+		x.Values = nil
+	case x.Values == nil && (t.Type == typeInt32 || t.Type == typeInt64):
+		x.Values = []int64{} // the shape of a scalar
+	}
+	return x
+}
+
+// settled is t with what the file states where the rules do not say, and
+// within bounds.
+func (t Tensor) settled(stated Tensor) Tensor {
+	if t.Type == "" {
+		t.Type = stated.Type
+	}
+	switch {
+	case t.Dims == nil:
+		t.Dims = stated.Dims
+	case len(t.Dims) == len(stated.Dims):
+		t.Dims = slices.Clone(t.Dims)
+		for i, d := range stated.Dims {
+			if t.Dims[i] == Unknown {
+				t.Dims[i] = d
+			}
+		}
+	}
+	if len(t.Dims) > maxRank {
+		t.Dims = nil
+	}
+	if len(t.Values) > maxInts || len(t.Dims) > 1 {
+		t.Values = nil
+	}
+	return t
+}
+
+// notFolded are operators that a runtime computes anew in every run, whatever
+// goes in. ONNX Runtime keeps DequantizeLinear of a weight for its own fusions.
+var notFolded = map[string]bool{
+	"RandomNormal": true, "RandomNormalLike": true, "RandomUniform": true, "RandomUniformLike": true,
+	"Multinomial": true, "Bernoulli": true, "DequantizeLinear": true,
+}
+
+// folded tells whether a runtime computes the node once, before it partitions
+// the graph: one of constants alone, or the Shape of a value of fixed sizes.
+func folded(n Node, known map[string]Tensor, out []Tensor) bool {
+	if notFolded[n.Op] || n.hasGraph() {
+		return false
+	}
+	if n.Kind() == "Shape" && len(out) == 1 && out[0].whole() {
+		return true
+	}
+	for _, name := range n.Inputs {
+		if name != "" && !known[name].Const {
+			return false
+		}
+	}
+	return true
+}
+
+// Folded tells whether n, a node of the graph whose Tensors are known, is
+// computed before the graph is partitioned.
+func Folded(n Node, known map[string]Tensor) bool {
+	for _, name := range n.Outputs {
+		if name != "" && !known[name].Const {
+			return false
+		}
+	}
+	return true
+}
