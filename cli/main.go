@@ -87,7 +87,7 @@ its own self-test; 130 interrupted.`,
 	}
 	root.AddCommand(
 		newRun(s), newExport(s), newMeasure(s), newMeasureChild(), newGate(s), newPublish(s),
-		newCheck(s), newVerify(s), newEmbed(s), newTokenize(s), newGolden(s), newDoctor(s), newVersion(s),
+		newCheck(s), newInspect(s), newVerify(s), newEmbed(s), newTokenize(s), newGolden(s), newDoctor(s), newVersion(s),
 	)
 	return root
 }

@@ -101,6 +101,7 @@ func (g Graph) graph() (b []byte) {
 	for _, n := range g.Nodes {
 		b = bytesField(b, 1, n.bytes())
 	}
+	b = text(b, 2, "handmade")
 	for _, t := range g.Initializers {
 		b = bytesField(b, 5, t.bytes())
 	}

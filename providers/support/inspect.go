@@ -1,0 +1,206 @@
+package support
+
+import (
+	"cmp"
+	"maps"
+	"os"
+	"slices"
+	"strconv"
+
+	"github.com/embedgate/embedgate/export/onnxfile"
+	"github.com/embedgate/embedgate/pipeline/fault"
+	"github.com/embedgate/embedgate/providers"
+)
+
+// Inspection is what a model file says of itself.
+type Inspection struct {
+	File       string           `json:"file"`
+	Bytes      int64            `json:"bytes"`
+	Producer   string           `json:"producer"`
+	IRVersion  int64            `json:"ir_version"`
+	Opsets     map[string]int64 `json:"opsets"` // by domain; "" is ONNX's own
+	Inputs     []onnxfile.Value `json:"inputs"`
+	Outputs    []onnxfile.Value `json:"outputs"`
+	Dynamic    []Axis           `json:"dynamic_axes"` // of the inputs; none: every shape is fixed
+	Nodes      int              `json:"nodes"`        // of the graph, without subgraphs'
+	Operators  []Operator       `json:"operators"`    // the most frequent first; subgraphs' too
+	Parameters int64            `json:"parameters"`   // stored numbers, integers of 32 bits and more left out
+	Weights    []Weights        `json:"weights"`      // the largest first
+	Costs      []Cost           `json:"costs"`
+	Readiness  *Readiness       `json:"readiness,omitempty"`
+}
+
+// Axis is an axis that the graph does not fix, and the inputs that have it.
+type Axis struct {
+	Symbol string   `json:"symbol"` // "?" where it has no name
+	Axis   int      `json:"axis"`
+	Of     []string `json:"of"` // names of inputs
+}
+
+// Operator is one kind of node.
+type Operator struct {
+	Op    string `json:"op"`
+	Count int    `json:"count"`
+}
+
+// Weights are the tensors of one type.
+type Weights struct {
+	Type    string `json:"type"`
+	Tensors int    `json:"tensors"`
+	Numbers int64  `json:"numbers"`
+	Bytes   int64  `json:"bytes"`
+}
+
+// Cost is the matrix arithmetic of one text.
+type Cost struct {
+	Tokens int     `json:"tokens"`
+	Fixed  bool    `json:"fixed"` // by the graph, whatever was asked
+	FLOPs  float64 `json:"flops"`
+	Error  string  `json:"error,omitempty"` // why it could not be counted
+}
+
+// Basis is what is known of a provider's operators.
+type Basis string
+
+// The bases on which a provider's readiness can stand.
+const (
+	Table  Basis = "table"  // what it takes
+	Record Basis = "record" // what was seen there, and no more
+	None   Basis = "none"
+)
+
+// Readiness is how a provider would take the model.
+type Readiness struct {
+	Provider   string      `json:"provider"`
+	Basis      Basis       `json:"basis"`
+	Source     []string    `json:"source"`
+	Prediction *Prediction `json:"prediction,omitempty"` // nil without a basis
+}
+
+// Inspect reads the model file at path. provider, where it is not "", is who
+// would run it; tokens are the lengths for which arithmetic is counted. Its
+// errors are *fault.Error of kind Usage.
+func Inspect(path, provider string, tokens []int) (Inspection, error) {
+	if _, ok := providers.Lookup(provider); provider != "" && !ok {
+		return Inspection{}, &fault.Error{Kind: fault.Usage, Thing: "provider", Got: strconv.Quote(provider), Wanted: providers.KnownNames(), Next: "embedgate inspect --help"}
+	}
+	for _, n := range tokens {
+		if n < 1 || n > maxTokens {
+			return Inspection{}, &fault.Error{Kind: fault.Usage, Thing: "tokens", Got: strconv.Itoa(n), Wanted: "lengths from 1 to " + strconv.Itoa(maxTokens), Next: "embedgate inspect --help"}
+		}
+	}
+	m, err := onnxfile.Read(path)
+	if err != nil {
+		return Inspection{}, err
+	}
+	x := inspect(m, tokens)
+	x.File = path
+	if i, err := os.Stat(path); err == nil { // it was read a moment ago
+		x.Bytes = i.Size()
+	}
+	if provider != "" {
+		x.Readiness = readiness(provider, m)
+	}
+	return x, nil
+}
+
+// maxTokens is beyond any model's limit, and keeps nonsense out of the figures.
+const maxTokens = 1 << 20
+
+func readiness(provider string, m onnxfile.Model) *Readiness {
+	r := &Readiness{Provider: provider, Basis: None, Source: []string{}}
+	if p, ok := Predict(provider, m); ok {
+		r.Basis, r.Source, r.Prediction = Table, tables[provider].source, &p
+	} else if p, ok := Recall(provider, m); ok {
+		r.Basis, r.Source, r.Prediction = Record, records[provider].source, &p
+	}
+	return r
+}
+
+func inspect(m onnxfile.Model, tokens []int) Inspection {
+	x := Inspection{
+		Producer: m.Producer, IRVersion: m.IRVersion, Opsets: m.Opsets, Inputs: m.Inputs, Outputs: m.Outputs,
+		Dynamic: dynamic(m.Inputs), Weights: []Weights{}, Costs: []Cost{},
+	}
+	count := map[string]int{}
+	for _, n := range m.Nodes {
+		count[n.Kind()]++
+		if !n.Inner {
+			x.Nodes++
+		}
+	}
+	for _, op := range slices.Sorted(maps.Keys(count)) {
+		x.Operators = append(x.Operators, Operator{op, count[op]})
+	}
+	slices.SortStableFunc(x.Operators, func(a, b Operator) int { return b.Count - a.Count })
+	x.weigh(m)
+	x.cost(m, tokens)
+	return x
+}
+
+// indices are types of shapes and positions; whatever else is stored is taken
+// for parameters.
+var indices = map[string]bool{"int32": true, "int64": true, "uint32": true, "uint64": true, "bool": true, "string": true}
+
+func (x *Inspection) weigh(m onnxfile.Model) {
+	by := map[string]*Weights{}
+	for _, t := range m.Initializers {
+		w := by[t.TypeName()]
+		if w == nil {
+			w = &Weights{Type: t.TypeName()}
+			by[w.Type] = w
+		}
+		n := t.Count()
+		w.Tensors++
+		w.Numbers += n
+		w.Bytes += t.Size()
+		if !indices[w.Type] {
+			x.Parameters += n
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(by)) {
+		x.Weights = append(x.Weights, *by[name])
+	}
+	slices.SortStableFunc(x.Weights, func(a, b Weights) int { return cmp.Compare(b.Bytes, a.Bytes) })
+}
+
+func (x *Inspection) cost(m onnxfile.Model, tokens []int) {
+	fixed := 0
+	for _, v := range m.Inputs {
+		if len(v.Shape) == 2 {
+			fixed, _ = strconv.Atoi(v.Shape[1]) // a symbol is no number: 0
+			break
+		}
+	}
+	if fixed > 0 {
+		tokens = []int{fixed}
+	}
+	for _, n := range tokens {
+		c := Cost{Tokens: n, Fixed: fixed > 0}
+		costs, err := m.NodeCosts(1, n)
+		for _, f := range costs {
+			c.FLOPs += f
+		}
+		if err != nil {
+			c.Error = err.Error()
+		}
+		x.Costs = append(x.Costs, c)
+	}
+}
+
+func dynamic(inputs []onnxfile.Value) []Axis {
+	axes := []Axis{}
+	for _, v := range inputs {
+		for i, d := range v.Shape {
+			if _, err := strconv.Atoi(d); err == nil {
+				continue
+			}
+			at := slices.IndexFunc(axes, func(a Axis) bool { return a.Symbol == d && a.Axis == i })
+			if at < 0 {
+				axes, at = append(axes, Axis{Symbol: d, Axis: i}), len(axes)
+			}
+			axes[at].Of = append(axes[at].Of, v.Name)
+		}
+	}
+	return axes
+}

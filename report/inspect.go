@@ -1,0 +1,200 @@
+package report
+
+import (
+	"cmp"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/embedgate/embedgate/export/onnxfile"
+	"github.com/embedgate/embedgate/providers"
+	"github.com/embedgate/embedgate/providers/support"
+)
+
+// Inspection shows what a model file says of itself and how a provider would
+// take it.
+func Inspection(w io.Writer, x support.Inspection) error {
+	p := &page{w: w}
+	p.text("", fmt.Sprintf("%s: %s, %s, made by %s", x.File, size(x.Bytes), opsets(x), cmp.Or(x.Producer, "an exporter that does not say its name")))
+	p.say("\n")
+	var rows [][]string
+	for _, v := range x.Inputs {
+		rows = append(rows, value("input", v))
+	}
+	for _, v := range x.Outputs {
+		rows = append(rows, value("output", v))
+	}
+	p.table("Signature", []string{"", "name", "type", "shape"}, rows)
+	p.facts(x)
+	if x.Readiness != nil {
+		p.say("\n")
+		p.readiness(*x.Readiness)
+	}
+	return p.err
+}
+
+// facts is the part with a label on each line.
+func (p *page) facts(x support.Inspection) {
+	var axes []string
+	for _, a := range x.Dynamic {
+		axes = append(axes, fmt.Sprintf("%s (axis %d of %s)", a.Symbol, a.Axis, strings.Join(a.Of, ", ")))
+	}
+	p.text("dynamic axes  ", cmp.Or(strings.Join(axes, "; "), "none: every input has a fixed shape"))
+	var weights []string
+	for _, t := range x.Weights {
+		weights = append(weights, fmt.Sprintf("%s %s in %d %s", t.Type, size(t.Bytes), t.Tensors, plural(t.Tensors, "tensor")))
+	}
+	p.text("parameters    ", thousands(x.Parameters))
+	p.text("precision     ", cmp.Or(strings.Join(weights, "; "), "no weights in the file"))
+	p.text("arithmetic    ", arithmetic(x.Costs))
+	var ops []string
+	for _, o := range x.Operators {
+		ops = append(ops, fmt.Sprintf("%s %d", o.Op, o.Count))
+	}
+	p.text("operators     ", fmt.Sprintf("%d nodes: %s", x.Nodes, strings.Join(ops, ", ")))
+}
+
+// arithmetic tells the floating-point operations of each length, and the
+// reason once where they are not known.
+func arithmetic(costs []support.Cost) string {
+	var known []string
+	for _, c := range costs {
+		at := fmt.Sprintf("at %d %s", c.Tokens, plural(c.Tokens, "token"))
+		if c.Fixed {
+			at += ", which the graph fixes however short the text is"
+		}
+		if c.Error != "" {
+			return "not known " + at + ": " + c.Error
+		}
+		known = append(known, scaled(c.FLOPs)+"FLOP "+at)
+	}
+	if len(known) == 0 {
+		return "no length was asked for"
+	}
+	return strings.Join(known, ", ") + " (one text; products of matrices alone)"
+}
+
+func (p *page) readiness(r support.Readiness) {
+	e, _ := providers.Lookup(r.Provider)
+	title := cmp.Or(e.Title, r.Provider)
+	if r.Prediction == nil {
+		p.text("", fmt.Sprintf("On %s: not predicted. embedgate keeps no table of the operators that %s takes; what runs there is known when it is measured: embedgate measure --provider %s", title, title, r.Provider))
+		return
+	}
+	x := *r.Prediction
+	heading := "Nodes that stay on the CPU, and why " + title + " does not take them"
+	switch {
+	case r.Basis == support.Record:
+		heading = "Nodes that were seen on the CPU, or not at all"
+		p.text("", fmt.Sprintf("On %s: %d of %d nodes are of kinds that were seen to run there. This is a record, not a list of what %s takes; what runs there is known when it is measured.", title, x.OnProvider, x.Nodes, title))
+	case x.Whole():
+		p.text("", fmt.Sprintf("On %s: predicted to run whole, as one partition of %d nodes; none stays on the CPU.", title, x.Nodes))
+	case x.OnProvider == 0:
+		p.text("", fmt.Sprintf("On %s: predicted to run not at all; all %d nodes stay on the CPU.", title, x.Nodes))
+	default:
+		p.text("", fmt.Sprintf("On %s: predicted not to run whole; %d of %d nodes run there, in %d %s with %s of the matrix arithmetic, and %d %s on the CPU.",
+			title, x.OnProvider, x.Nodes, x.Partitions, plural(x.Partitions, "partition"), share(x), len(x.Elsewhere), map[bool]string{true: "stays", false: "stay"}[len(x.Elsewhere) == 1]))
+	}
+	p.say("\n")
+	p.table(heading, []string{"nodes", "operators", "for example", "why"}, refusals(x.Elsewhere))
+	for _, s := range r.Source {
+		p.text("basis: ", s)
+	}
+}
+
+// refusals puts the nodes with the same reason into one row, the rarest reason
+// first: it is the one that is peculiar to this model.
+func refusals(all []support.Refusal) (rows [][]string) {
+	type group struct {
+		first  string
+		reason string
+		ops    map[string]int
+		n      int
+	}
+	var groups []*group
+	for _, r := range all {
+		i := slices.IndexFunc(groups, func(g *group) bool { return g.reason == r.Reason })
+		if i < 0 {
+			groups, i = append(groups, &group{first: r.Node, reason: r.Reason, ops: map[string]int{}}), len(groups)
+		}
+		groups[i].ops[r.Op]++
+		groups[i].n++
+	}
+	slices.SortStableFunc(groups, func(a, b *group) int { return cmp.Compare(a.n, b.n) })
+	for _, g := range groups {
+		names := slices.Sorted(maps.Keys(g.ops))
+		slices.SortStableFunc(names, func(a, b string) int { return g.ops[b] - g.ops[a] })
+		for i, name := range names {
+			if len(names) > 1 {
+				names[i] = fmt.Sprintf("%s %d", name, g.ops[name])
+			}
+		}
+		rows = append(rows, []string{strconv.Itoa(g.n), strings.Join(names, ", "), g.first, g.reason})
+	}
+	return rows
+}
+
+func value(kind string, v onnxfile.Value) []string {
+	shape := "not in the file"
+	if v.Shape != nil {
+		shape = strings.Join(v.Shape, " × ")
+		if len(v.Shape) == 0 {
+			shape = "a single number"
+		}
+	}
+	return []string{kind, v.Name, v.Type, shape}
+}
+
+func opsets(x support.Inspection) string {
+	s := fmt.Sprintf("opset %d", x.Opsets[""])
+	for _, d := range slices.Sorted(maps.Keys(x.Opsets)) {
+		if d != "" {
+			s += fmt.Sprintf(" and %s %d", d, x.Opsets[d])
+		}
+	}
+	return s
+}
+
+func share(p support.Prediction) string {
+	if p.CostError != "" {
+		return "an unknown share (" + p.CostError + ")"
+	}
+	// Cut, not rounded: 100 % is said of all of it alone.
+	return fmt.Sprintf("%.2f %%", float64(int(p.FLOPsShare*1e4))/100)
+}
+
+func plural(n int, s string) string {
+	if n == 1 {
+		return s
+	}
+	return s + "s"
+}
+
+// size is a file's size in units of 1000, as file managers tell it.
+func size(bytes int64) string { return scaled(float64(bytes)) + "B" }
+
+// scaled is "2.87 G" for 2.87e9; a number below 1000 is whole.
+func scaled(v float64) string {
+	unit := " "
+	for _, u := range []string{" k", " M", " G", " T", " P"} {
+		if v < 1000 {
+			break
+		}
+		v, unit = v/1000, u
+	}
+	if unit == " " {
+		return fmt.Sprintf("%.0f ", v)
+	}
+	return fmt.Sprintf("%.3g%s", v, unit)
+}
+
+func thousands(n int64) string {
+	s := strconv.FormatInt(n, 10)
+	for i := len(s) - 3; i > 0; i -= 3 {
+		s = s[:i] + "," + s[i:]
+	}
+	return s
+}
