@@ -62,6 +62,7 @@ func scripts(t *testing.T, dir string) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"spoil": spoil, "exits": exits, "flip": flip, "subst": subst, "source": sourceDir,
+			"encoder": encoder, "cut": cut,
 		},
 	})
 }

@@ -42,6 +42,11 @@ func (p *page) facts(x support.Inspection) {
 	for _, a := range x.Dynamic {
 		axes = append(axes, fmt.Sprintf("%s (axis %d of %s)", a.Symbol, a.Axis, strings.Join(a.Of, ", ")))
 	}
+	for _, v := range x.Inputs {
+		if v.Shape == nil {
+			axes = append(axes, "perhaps those of "+v.Name+": the file does not give its shape")
+		}
+	}
 	p.text("dynamic axes  ", cmp.Or(strings.Join(axes, "; "), "none: every input has a fixed shape"))
 	var weights []string
 	for _, t := range x.Weights {
@@ -54,17 +59,19 @@ func (p *page) facts(x support.Inspection) {
 	for _, o := range x.Operators {
 		ops = append(ops, fmt.Sprintf("%s %d", o.Op, o.Count))
 	}
-	p.text("operators     ", fmt.Sprintf("%d nodes: %s", x.Nodes, strings.Join(ops, ", ")))
+	p.text("operators     ", fmt.Sprintf("%d %s: %s", x.Nodes, plural(x.Nodes, "node"), strings.Join(ops, ", ")))
 }
 
 // arithmetic tells the floating-point operations of each length, and the
 // reason once where they are not known.
 func arithmetic(costs []support.Cost) string {
 	var known []string
+	ending := "one text; products of matrices alone"
 	for _, c := range costs {
 		at := fmt.Sprintf("at %d %s", c.Tokens, plural(c.Tokens, "token"))
 		if c.Fixed {
-			at += ", which the graph fixes however short the text is"
+			at = fmt.Sprintf("a run of %d × %d tokens, which the graph fixes however short a text is", c.Batch, c.Tokens)
+			ending = "products of matrices alone"
 		}
 		if c.Error != "" {
 			return "not known " + at + ": " + c.Error
@@ -74,7 +81,7 @@ func arithmetic(costs []support.Cost) string {
 	if len(known) == 0 {
 		return "no length was asked for"
 	}
-	return strings.Join(known, ", ") + " (one text; products of matrices alone)"
+	return strings.Join(known, ", ") + " (" + ending + ")"
 }
 
 func (p *page) readiness(r support.Readiness) {
@@ -91,12 +98,12 @@ func (p *page) readiness(r support.Readiness) {
 		heading = "Nodes that were seen on the CPU, or not at all"
 		p.text("", fmt.Sprintf("On %s: %d of %d nodes are of kinds that were seen to run there. This is a record, not a list of what %s takes; what runs there is known when it is measured.", title, x.OnProvider, x.Nodes, title))
 	case x.Whole():
-		p.text("", fmt.Sprintf("On %s: predicted to run whole, as one partition of %d nodes; none stays on the CPU.", title, x.Nodes))
+		p.text("", fmt.Sprintf("On %s: predicted to run whole, as one partition of %d %s; none stays on the CPU.", title, x.Nodes, plural(x.Nodes, "node")))
 	case x.OnProvider == 0:
-		p.text("", fmt.Sprintf("On %s: predicted to run not at all; all %d nodes stay on the CPU.", title, x.Nodes))
+		p.text("", fmt.Sprintf("On %s: predicted not to run at all; %d of %d %s on the CPU.", title, x.Nodes, x.Nodes, stay(x.Nodes)))
 	default:
 		p.text("", fmt.Sprintf("On %s: predicted not to run whole; %d of %d nodes run there, in %d %s with %s of the matrix arithmetic, and %d %s on the CPU.",
-			title, x.OnProvider, x.Nodes, x.Partitions, plural(x.Partitions, "partition"), share(x), len(x.Elsewhere), map[bool]string{true: "stays", false: "stay"}[len(x.Elsewhere) == 1]))
+			title, x.OnProvider, x.Nodes, x.Partitions, plural(x.Partitions, "partition"), share(x), len(x.Elsewhere), stay(len(x.Elsewhere))))
 	}
 	p.say("\n")
 	p.table(heading, []string{"nodes", "operators", "for example", "why"}, refusals(x.Elsewhere))
@@ -105,8 +112,8 @@ func (p *page) readiness(r support.Readiness) {
 	}
 }
 
-// refusals puts the nodes with the same reason into one row, the rarest reason
-// first: it is the one that is peculiar to this model.
+// refusals puts the nodes with the same reason into one row, the most frequent
+// reason first.
 func refusals(all []support.Refusal) (rows [][]string) {
 	type group struct {
 		first  string
@@ -123,7 +130,7 @@ func refusals(all []support.Refusal) (rows [][]string) {
 		groups[i].ops[r.Op]++
 		groups[i].n++
 	}
-	slices.SortStableFunc(groups, func(a, b *group) int { return cmp.Compare(a.n, b.n) })
+	slices.SortStableFunc(groups, func(a, b *group) int { return cmp.Compare(b.n, a.n) })
 	for _, g := range groups {
 		names := slices.Sorted(maps.Keys(g.ops))
 		slices.SortStableFunc(names, func(a, b string) int { return g.ops[b] - g.ops[a] })
@@ -164,6 +171,13 @@ func share(p support.Prediction) string {
 	}
 	// Cut, not rounded: 100 % is said of all of it alone.
 	return fmt.Sprintf("%.2f %%", float64(int(p.FLOPsShare*1e4))/100)
+}
+
+func stay(n int) string {
+	if n == 1 {
+		return "stays"
+	}
+	return "stay"
 }
 
 func plural(n int, s string) string {

@@ -8,8 +8,8 @@ import "fmt"
 // Label, nodes of the same name are summed.
 //
 // Only products of matrices count, a multiplication and an addition as two:
-// MatMul and its kinds, Gemm, Conv, attention. They are all but a thousandth of
-// an embedding model, and the figure does not move when an exporter or a
+// MatMul and its kinds, Gemm, Conv, attention. They are all but a percent or two
+// of an embedding model, and the figure does not move when an exporter or a
 // runtime writes an activation as one node or five. Everything else is 0.
 //
 // It is an error, naming the node, where a product's shape cannot be inferred

@@ -51,8 +51,9 @@ type Weights struct {
 	Bytes   int64  `json:"bytes"`
 }
 
-// Cost is the matrix arithmetic of one text.
+// Cost is the matrix arithmetic of one run.
 type Cost struct {
+	Batch  int     `json:"batch"` // texts
 	Tokens int     `json:"tokens"`
 	Fixed  bool    `json:"fixed"` // by the graph, whatever was asked
 	FLOPs  float64 `json:"flops"`
@@ -165,19 +166,21 @@ func (x *Inspection) weigh(m onnxfile.Model) {
 }
 
 func (x *Inspection) cost(m onnxfile.Model, tokens []int) {
-	fixed := 0
+	rows, cols := 0, 0
 	for _, v := range m.Inputs {
 		if len(v.Shape) == 2 {
-			fixed, _ = strconv.Atoi(v.Shape[1]) // a symbol is no number: 0
+			rows, _ = strconv.Atoi(v.Shape[0]) // a symbol is no number: 0
+			cols, _ = strconv.Atoi(v.Shape[1])
 			break
 		}
 	}
-	if fixed > 0 {
-		tokens = []int{fixed}
+	fixed := cols > 0
+	if fixed {
+		tokens = []int{cols}
 	}
 	for _, n := range tokens {
-		c := Cost{Tokens: n, Fixed: fixed > 0}
-		costs, err := m.NodeCosts(1, n)
+		c := Cost{Batch: max(rows, 1), Tokens: n, Fixed: fixed}
+		costs, err := m.NodeCosts(c.Batch, n)
 		for _, f := range costs {
 			c.FLOPs += f
 		}

@@ -22,7 +22,7 @@ const (
 	MaskGather   Mask = "gather"   // looks 0 and 1 up in a table: what a static export does for CoreML
 	MaskCast     Mask = "cast"     // Cast of the input: a plain written-out export
 	MaskInt64    Mask = "int64"    // Unsqueeze and Sub of integers first
-	MaskGatherND Mask = "gathernd" // indices computed from shapes: transformers' own masking code
+	MaskGatherND Mask = "gathernd" // indexes a row of 0 and 1 by the mask: what table[mask] exports as
 )
 
 // Sizes of Encoder's graph.
@@ -40,7 +40,7 @@ func (e Encoder) Graph() Graph {
 	b.g.Inputs = []Value{ids, mask}
 	b.g.Outputs = []Value{{"sentence_embedding", 1, []string{e.Rows, "8"}}}
 	b.g.Initializers = []Tensor{
-		Zeros("word", EncoderVocabulary, EncoderHidden), Zeros("table", 2, 1), Zeros("one"), Zeros("large"),
+		Zeros("word", EncoderVocabulary, EncoderHidden), Zeros("table", 2, 1), Zeros("row", 2), Zeros("one"), Zeros("large"),
 		Zeros("ln.weight", EncoderHidden), Zeros("ln.bias", EncoderHidden),
 		Zeros("wq", EncoderHidden, EncoderHidden), Zeros("wk", EncoderHidden, EncoderHidden), Zeros("wv", EncoderHidden, EncoderHidden),
 		Zeros("w1", EncoderHidden, EncoderIntermediate), Zeros("w2", EncoderIntermediate, EncoderHidden),
@@ -87,10 +87,8 @@ func (e Encoder) mask(b *builder) string {
 		m := b.node("Unsqueeze", shape, "attention_mask", "axis1")
 		return float(b.node("Sub", shape, m, "int_one"))
 	case MaskGatherND:
-		size := b.node("Shape", []string{"2"}, "attention_mask")
-		at := b.node("Unsqueeze", nil, b.node("Expand", []string{e.Rows, e.Cols}, "int_one", size), "last")
-		m := b.node("GatherND", []string{e.Rows, e.Cols, e.Cols}, float("attention_mask"), at)
-		return b.with(Int("keepdims", 1)).node("ReduceMax", shape, m, "axis1")
+		at := b.node("Unsqueeze", []string{e.Rows, e.Cols, "1"}, "attention_mask", "last")
+		return b.node("Unsqueeze", shape, b.node("GatherND", []string{e.Rows, e.Cols}, "row", at), "axis1")
 	}
 	m := b.node("Gather", []string{e.Rows, e.Cols, "1"}, "table", "attention_mask")
 	return b.with(Ints("perm", 0, 2, 1)).node("Transpose", shape, m)
@@ -126,7 +124,7 @@ func (b *builder) node(op string, shape []string, in ...string) string {
 	b.attrs, b.out = nil, ""
 	if shape != nil {
 		typ := int32(1)
-		if op == "Shape" || op == "Expand" || (op == "Sub" && len(in) == 2 && in[1] == "int_one") || (op == "Unsqueeze" && in[0] == "attention_mask") {
+		if (op == "Sub" && in[1] == "int_one") || (op == "Unsqueeze" && in[0] == "attention_mask") {
 			typ = 7
 		}
 		b.g.Values = append(b.g.Values, Value{out, typ, shape})

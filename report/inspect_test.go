@@ -1,0 +1,72 @@
+package report_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/embedgate/embedgate/export/onnxfile"
+	"github.com/embedgate/embedgate/export/onnxfile/onnxedit"
+	"github.com/embedgate/embedgate/providers/support"
+	"github.com/embedgate/embedgate/report"
+)
+
+// inspected is a graph's inspection, under a name that no machine decides.
+func inspected(t *testing.T, g onnxedit.Graph, provider string) support.Inspection {
+	path := filepath.Join(t.TempDir(), "model.onnx")
+	require.NoError(t, os.WriteFile(path, g.Bytes(), 0o666))
+	x, err := support.Inspect(path, provider, []int{1, 128})
+	require.NoError(t, err)
+	x.File = "model.onnx"
+	return x
+}
+
+func TestInspectionsAreShown(t *testing.T) {
+	static := onnxedit.Encoder{Rows: "1", Cols: "128", Mask: onnxedit.MaskGather}.Graph()
+	dynamic := onnxedit.Encoder{Rows: "batch", Cols: "sequence", Mask: onnxedit.MaskGatherND}.Graph()
+	strange := onnxedit.Graph{
+		Inputs: []onnxedit.Value{{Name: "x", Type: 1}, {Name: "one", Type: 1, Shape: []string{}}}, Outputs: []onnxedit.Value{{Name: "y", Type: 1, Shape: []string{"?"}}},
+		Nodes:        []onnxedit.Node{{Op: "MatMul", In: []string{"x", "w"}, Out: []string{"y"}}},
+		Initializers: []onnxedit.Tensor{onnxedit.Zeros("w", 8, 8)}, MicrosoftOps: true,
+	}
+	for name, x := range map[string]support.Inspection{
+		"inspect":                inspected(t, dynamic, ""),
+		"inspect-coreml-whole":   inspected(t, static, "coreml"),
+		"inspect-coreml-not":     inspected(t, dynamic, "coreml"),
+		"inspect-coreml-cast":    inspected(t, onnxedit.Encoder{Rows: "1", Cols: "128", Mask: onnxedit.MaskCast}.Graph(), "coreml"),
+		"inspect-webgpu":         inspected(t, dynamic, "webgpu"),
+		"inspect-cuda":           inspected(t, static, "cuda"),
+		"inspect-coreml-strange": inspected(t, strange, "coreml"),
+	} {
+		t.Run(name, func(t *testing.T) {
+			var b bytes.Buffer
+			require.NoError(t, report.Inspection(&b, x))
+			narrow(t, b.String())
+			golden(t, name+".txt", b.Bytes())
+			j, err := json.Marshal(x)
+			require.NoError(t, err)
+			var back support.Inspection
+			require.NoError(t, json.Unmarshal(j, &back))
+			require.Equal(t, x, back)
+		})
+	}
+}
+
+func TestAHostileFileNeitherSteersATerminalNorWidensATable(t *testing.T) {
+	bad := "\x1b[2J\u202e" + strings.Repeat("w", 300)
+	x := support.Inspection{
+		File: bad, Producer: bad, Opsets: map[string]int64{bad: 1}, Inputs: []onnxfile.Value{{Name: bad, Type: bad, Shape: []string{bad}}},
+		Dynamic: []support.Axis{{Symbol: "\x1b[2J", Of: []string{"\x1b[2J"}}}, Operators: []support.Operator{{Op: "\x1b[2J", Count: 1}},
+		Costs:     []support.Cost{{Tokens: 1, Error: "node \x1b[2J"}},
+		Readiness: &support.Readiness{Provider: "coreml", Basis: support.Table, Prediction: &support.Prediction{Nodes: 2, OnProvider: 1, Elsewhere: []support.Refusal{{Node: bad, Op: bad, Reason: bad}}}},
+	}
+	var b bytes.Buffer
+	require.NoError(t, report.Inspection(&b, x))
+	require.NotContains(t, b.String(), "\x1b")
+	require.NotContains(t, b.String(), "\u202e")
+}
