@@ -122,13 +122,15 @@ func refusals(all []support.Refusal) (rows [][]string) {
 		n      int
 	}
 	var groups []*group
+	by := map[string]*group{}
 	for _, r := range all {
-		i := slices.IndexFunc(groups, func(g *group) bool { return g.reason == r.Reason })
-		if i < 0 {
-			groups, i = append(groups, &group{first: r.Node, reason: r.Reason, ops: map[string]int{}}), len(groups)
+		g := by[r.Reason]
+		if g == nil {
+			g = &group{first: r.Node, reason: r.Reason, ops: map[string]int{}}
+			groups, by[r.Reason] = append(groups, g), g
 		}
-		groups[i].ops[r.Op]++
-		groups[i].n++
+		g.ops[r.Op]++
+		g.n++
 	}
 	slices.SortStableFunc(groups, func(a, b *group) int { return cmp.Compare(b.n, a.n) })
 	for _, g := range groups {

@@ -60,6 +60,9 @@ func (n Node) hasGraph() bool {
 
 func (p *parser) attribute(b []byte, depth int) (Attribute, error) {
 	var a Attribute
+	if err := p.part(); err != nil {
+		return a, err
+	}
 	err := fields(b, func(n protowire.Number, v value) error {
 		switch n {
 		case 1:

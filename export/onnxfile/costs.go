@@ -1,6 +1,10 @@
 package onnxfile
 
-import "fmt"
+import (
+	"fmt"
+	"strconv"
+	"strings"
+)
 
 // Costs returns the floating-point operations of one run by node name, for a
 // batch of rows texts of cols tokens each. An axis that the graph fixes stays
@@ -154,16 +158,13 @@ func multiHeadCost(c call) (float64, bool) {
 	return heads{q[0], 1, q[1], k[1], q[2], v[2]}.cost()
 }
 
-// shapes tells what is known of a node's inputs, for an error.
+// shapes tells what is known of a node's first inputs, for an error.
 func (c call) shapes() string {
-	s := ""
-	for i, name := range c.Inputs {
-		if i > 0 {
-			s += ", "
-		}
-		s += fmt.Sprintf("%q: %s", name, ShapeText(c.in(i).Dims))
+	var s []string
+	for i, name := range c.Inputs[:min(len(c.Inputs), 5)] {
+		s = append(s, fmt.Sprintf("%q: %s", name, ShapeText(c.in(i).Dims)))
 	}
-	return s
+	return strings.Join(s, ", ")
 }
 
 // ShapeText renders sizes as "[1, ?, 384]", or "unknown".
@@ -171,16 +172,11 @@ func ShapeText(dims []int64) string {
 	if dims == nil {
 		return "unknown"
 	}
-	s := "["
+	s := make([]string, len(dims))
 	for i, d := range dims {
-		if i > 0 {
-			s += ", "
-		}
-		if d == Unknown {
-			s += "?"
-		} else {
-			s += fmt.Sprint(d)
+		if s[i] = "?"; d != Unknown {
+			s[i] = strconv.FormatInt(d, 10)
 		}
 	}
-	return s + "]"
+	return "[" + strings.Join(s, ", ") + "]"
 }

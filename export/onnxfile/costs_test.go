@@ -82,6 +82,15 @@ func TestACostThatIsNotKnownIsAnErrorThatNamesTheNode(t *testing.T) {
 	require.ErrorContains(t, err, "at least one of each")
 }
 
+// Neither the time nor the words grow with what a hostile node lists.
+func TestANodeOfCountlessInputsIsToldInAFewWords(t *testing.T) {
+	g := graphOf("MatMul", "", nil, "2 3")
+	g.Nodes[0].In = slices.Repeat([]string{"in0"}, 200_000)
+	_, err := parse(t, g).Costs(1, 1)
+	require.ErrorContains(t, err, `node "n"`)
+	require.Less(t, len(err.Error()), 500)
+}
+
 func TestNodesWithoutANameAreUnderWhatTheyMakeAndThoseOfOneNameAreSummed(t *testing.T) {
 	g := graphOf("MatMul", "", nil, "2 8", "8 5")
 	g.Nodes[0].Name = ""

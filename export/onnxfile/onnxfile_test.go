@@ -1,6 +1,7 @@
 package onnxfile_test
 
 import (
+	"bytes"
 	"encoding/binary"
 	"math"
 	"os"
@@ -122,6 +123,24 @@ func TestGraphsNestedTooDeepAreRefused(t *testing.T) {
 	}
 	_, err := onnxfile.Parse(field(7, graph))
 	require.ErrorContains(t, err, "nested")
+}
+
+func TestMorePartsThanAnyModelHasAreRefused(t *testing.T) {
+	field := func(n protowire.Number, b []byte) []byte {
+		return protowire.AppendBytes(protowire.AppendTag(nil, n, protowire.BytesType), b)
+	}
+	const many = 1<<20 + 1
+	for name, graph := range map[string][]byte{
+		"nodes":      bytes.Repeat(field(1, nil), many),
+		"attributes": field(1, bytes.Repeat(field(5, nil), many)),
+		"tensors":    bytes.Repeat(field(5, nil), many),
+		"values":     bytes.Repeat(field(13, nil), many),
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := onnxfile.Parse(field(7, graph))
+			require.ErrorContains(t, err, "wanted fewer")
+		})
+	}
 }
 
 func TestFloatsChangesOneTensorInPlace(t *testing.T) {

@@ -17,6 +17,11 @@ const maxBytes = 2<<30 - 1
 // maxDepth bounds graphs inside attributes inside graphs.
 const maxDepth = 32
 
+// maxParts bounds nodes, attributes, tensors and values together: each takes
+// two bytes of a hostile file and a hundred of memory. A language model of many
+// billion weights has some ten thousand.
+const maxParts = 1 << 20
+
 // Read parses the file at path and checks it. Its errors are *fault.Error of
 // kind Usage that name the file.
 func Read(path string) (Model, error) {
@@ -93,6 +98,15 @@ func Parse(b []byte) (Model, error) {
 type parser struct {
 	whole []byte
 	m     Model
+	parts int
+}
+
+// part counts one more.
+func (p *parser) part() error {
+	if p.parts++; p.parts > maxParts {
+		return fmt.Errorf("got over %d nodes, attributes, tensors and values, wanted fewer", maxParts)
+	}
+	return nil
 }
 
 // value is a protobuf field's content: num for varints and fixed widths, bytes
@@ -181,6 +195,9 @@ func (p *parser) graph(b []byte, depth int) error {
 			if depth > 0 {
 				return nil
 			}
+			if err := p.part(); err != nil {
+				return err
+			}
 			x, err := valueInfo(v.bytes)
 			to := map[protowire.Number]*[]Value{11: &p.m.Inputs, 12: &p.m.Outputs, 13: &p.m.Values}[n]
 			*to = append(*to, x)
@@ -196,6 +213,9 @@ func (p *parser) graph(b []byte, depth int) error {
 
 func (p *parser) node(b []byte, depth int) error {
 	x := Node{Inner: depth > 0}
+	if err := p.part(); err != nil {
+		return err
+	}
 	err := fields(b, func(n protowire.Number, v value) error {
 		switch n {
 		case 1:

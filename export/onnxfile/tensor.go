@@ -15,6 +15,9 @@ const (
 
 func (p *parser) tensor(b []byte, inner bool) (Initializer, error) {
 	t := Initializer{Elements: -1, Inner: inner}
+	if err := p.part(); err != nil {
+		return t, err
+	}
 	typed, raw := 0, false
 	var data []byte
 	var ints []int64

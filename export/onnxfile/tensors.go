@@ -29,13 +29,13 @@ func (m Model) Tensors(rows, cols int) map[string]Tensor {
 	axes, at := m.axes(rows, cols)
 	known := make(map[string]Tensor, len(m.Initializers)+len(m.Nodes))
 	for _, v := range m.Inputs {
-		known[v.Name] = v.tensor(axes, at)
+		known[v.Name] = v.tensor(axes, at).settled(Tensor{})
 	}
 	for _, t := range m.Initializers {
 		if _, given := known[t.Name]; t.Inner || (given && m.IRVersion >= 4) {
 			continue // since IR 4 an initializer that is an input too is only its default
 		}
-		known[t.Name] = t.tensor()
+		known[t.Name] = t.tensor().settled(Tensor{})
 	}
 	stated := map[string]Tensor{}
 	for _, v := range slices.Concat(m.Values, m.Outputs) {

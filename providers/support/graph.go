@@ -1,23 +1,26 @@
 package support
 
-import "github.com/embedgate/embedgate/export/onnxfile"
+import (
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/embedgate/embedgate/export/onnxfile"
+)
 
 // graph is the nodes of a model that are left to run, and what is known of
 // their values.
 type graph struct {
-	nodes  []int // indices into the model's
-	next   [][]int
-	waits  []int // how many of a node's inputs other nodes make
-	known  map[string]onnxfile.Tensor
-	made   map[string]bool // by a node that is left
-	inputs map[string]onnxfile.Value
+	nodes []int // indices into the model's
+	next  [][]int
+	waits []int // how many of a node's inputs other nodes make
+	known map[string]onnxfile.Tensor
+	made  map[string]bool // by a node that is left
+	open  string          // why shapes are not fixed, in a sentence
 }
 
 func newGraph(m onnxfile.Model, known map[string]onnxfile.Tensor) *graph {
-	g := &graph{known: known, made: map[string]bool{}, inputs: map[string]onnxfile.Value{}}
-	for _, v := range m.Inputs {
-		g.inputs[v.Name] = v
-	}
+	g := &graph{known: known, made: map[string]bool{}, open: openAxes(m.Inputs)}
 	maker := map[string]int{}
 	for i, n := range m.Nodes {
 		if n.Inner || onnxfile.Folded(n, known) {
@@ -40,6 +43,26 @@ func newGraph(m onnxfile.Model, known map[string]onnxfile.Tensor) *graph {
 		}
 	}
 	return g
+}
+
+// openAxes names the axes that the graph's inputs leave open, in a sentence.
+func openAxes(inputs []onnxfile.Value) string {
+	const most = 6 // a sentence has an end, whatever a file says
+	var names []string
+	for _, v := range inputs {
+		for _, d := range v.Shape {
+			if _, err := strconv.Atoi(d); err != nil && len(names) <= most && !slices.Contains(names, d) {
+				names = append(names, d)
+			}
+		}
+	}
+	switch {
+	case len(names) == 0:
+		return "the size of an axis of its inputs is not known"
+	case len(names) > most:
+		names[most] = "…"
+	}
+	return "its inputs' axes are not fixed (" + strings.Join(names, ", ") + ")"
 }
 
 // partitions counts the pieces in which the taken nodes would run. It is the

@@ -192,17 +192,22 @@ func (x *Inspection) cost(m onnxfile.Model, tokens []int) {
 }
 
 func dynamic(inputs []onnxfile.Value) []Axis {
-	axes := []Axis{}
+	type place struct {
+		symbol string
+		axis   int
+	}
+	axes, at := []Axis{}, map[place]int{}
 	for _, v := range inputs {
 		for i, d := range v.Shape {
 			if _, err := strconv.Atoi(d); err == nil {
 				continue
 			}
-			at := slices.IndexFunc(axes, func(a Axis) bool { return a.Symbol == d && a.Axis == i })
-			if at < 0 {
-				axes, at = append(axes, Axis{Symbol: d, Axis: i}), len(axes)
+			k, have := at[place{d, i}]
+			if !have {
+				k = len(axes)
+				axes, at[place{d, i}] = append(axes, Axis{Symbol: d, Axis: i}), k
 			}
-			axes[at].Of = append(axes[at].Of, v.Name)
+			axes[k].Of = append(axes[k].Of, v.Name)
 		}
 	}
 	return axes

@@ -3,7 +3,6 @@ package support
 import (
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/embedgate/embedgate/export/onnxfile"
@@ -77,24 +76,7 @@ func fixedShapes(name string, t onnxfile.Tensor, n node) string {
 	case t.Fixed():
 		return ""
 	}
-	return n.g.open() + ", and fixed shapes are required (RequireStaticInputShapes)"
-}
-
-// open names the axes that the graph's inputs leave open, in a sentence.
-func (g *graph) open() string {
-	var names []string
-	for _, v := range g.inputs {
-		for _, d := range v.Shape {
-			if _, err := strconv.Atoi(d); err != nil && !slices.Contains(names, d) {
-				names = append(names, d)
-			}
-		}
-	}
-	slices.Sort(names)
-	if len(names) == 0 {
-		return "the size of an axis of its inputs is not known"
-	}
-	return "its inputs' axes are not fixed (" + strings.Join(names, ", ") + ")"
+	return n.g.open + ", and fixed shapes are required (RequireStaticInputShapes)"
 }
 
 // nothingEmpty refuses inputs without elements.
