@@ -32,11 +32,21 @@ func (s *Session) Run(ctx context.Context, b providers.Batch, out []float32) ([]
 	if b.Rows == 0 {
 		return out, nil
 	}
+	if s.rows == 0 && s.cols == 0 {
+		return s.execute(ctx, b, b.Rows, out)
+	}
+	return s.padded(ctx, b, out)
+}
+
+// execute runs a batch of the graph's own shape and appends its first real
+// rows. The caller has the turn.
+func (s *Session) execute(ctx context.Context, b providers.Batch, real int, out []float32) ([]float32, error) {
 	at := shape{b.Rows, b.Cols}
 	t, err := s.bufs.feed(at, b.IDs, b.Mask)
 	if err != nil {
 		return out, err
 	}
+	s.executed++
 	stopped, err := s.stopper.watch(ctx, func() error {
 		return s.model.RunWithOptions(t.inputs, t.outputs, s.stopper.options)
 	})
@@ -49,9 +59,9 @@ func (s *Session) Run(ctx context.Context, b providers.Batch, out []float32) ([]
 	}
 	got := s.bufs.answer(at)
 	if s.pooled {
-		return append(out, got...), nil
+		return append(out, got[:real*s.dim]...), nil
 	}
-	return s.pool.pool(out, got, b.Mask, b.Rows, b.Cols), nil
+	return s.pool.pool(out, got, b.Mask, real, b.Cols), nil
 }
 
 // check refuses what the runtime would misread. ONNX's Gather takes negative
