@@ -16,6 +16,7 @@ type Source struct {
 	Package   string // as its registry names it
 	Version   string // exact
 	Integrity string // npm: "sha512-…" of the tarball; wheels are pinned in Env's requirements
+	Size      string // npm: of what is fetched, for people
 	Env       string // wheels: the environment, made from scripts/requirements-<Env>.txt
 	Pieces    []Piece
 }
@@ -81,6 +82,7 @@ func nodePackage(pieces ...Piece) Source {
 	return Source{
 		Origin: FromNPM, Package: "onnxruntime-node", Version: "1.30.0",
 		Integrity: "sha512-twhs1C2C/BFkz1yc5OY0KIU2GUq6DURO7hD4bx5Q2Qy3nAMJwRXW8xU3NVczE29VA9lolLOYepoD8fjTGOfIqw==",
+		Size:      "114 MB",
 		Pieces:    pieces,
 	}
 }

@@ -36,8 +36,8 @@ var process struct {
 	sync.Mutex
 	loaded   *library
 	plugins  map[string]string // registered provider libraries: name → path
-	live     int  // open sessions
-	spinning bool // whether one of them spins
+	live     int               // open sessions
+	spinning bool              // whether one of them spins
 }
 
 // load loads a library with what goes with it, or finds it loaded already.
@@ -116,7 +116,7 @@ func prepare(lib providers.Library) error {
 		if err := preload(path); err != nil {
 			return &fault.Error{Kind: fault.Missing, Thing: filepath.Base(path), Got: "a library that does not load",
 				Wanted: "one of the libraries that " + filepath.Base(lib.Path) + " needs beside it",
-				Next: "embedgate doctor says where it was looked for", Err: err}
+				Next:   "embedgate doctor says where it was looked for", Err: err}
 		}
 	}
 	return nil
