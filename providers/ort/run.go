@@ -3,6 +3,7 @@ package ort
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/embedgate/embedgate/pipeline/fault"
 	"github.com/embedgate/embedgate/providers"
@@ -25,7 +26,7 @@ func (s *Session) Run(ctx context.Context, b providers.Batch, out []float32) ([]
 			return out, ctx.Err()
 		}
 	}
-	defer func() { s.turn <- struct{}{} }()
+	defer s.pass()
 	if s.closed {
 		return out, providers.ErrClosed
 	}
@@ -47,11 +48,19 @@ func (s *Session) execute(ctx context.Context, b providers.Batch, real int, out 
 		return out, err
 	}
 	s.executed++
-	stopped, err := s.stopper.watch(ctx, func() error {
-		return s.model.RunWithOptions(t.inputs, t.outputs, s.stopper.options)
-	})
+	run := func() error { return s.model.RunWithOptions(t.inputs, t.outputs, s.stopper.options) }
+	var stopped bool
+	if s.remote {
+		stopped, s.rest, err = s.stopper.leave(ctx, run)
+	} else {
+		stopped, err = s.stopper.watch(ctx, run)
+	}
 	if stopped {
 		return out, ctx.Err()
+	}
+	if err != nil && outOfMemory(err) {
+		return out, &fault.Error{Kind: fault.Missing, Thing: fmt.Sprintf("batch of %d × %d tokens", b.Rows, b.Cols),
+			Got: "a run for which there is not enough memory", Wanted: "less at once, or a machine with more", Err: err}
 	}
 	if err != nil {
 		return out, &fault.Error{Kind: fault.Usage, Thing: fmt.Sprintf("batch of %d × %d tokens", b.Rows, b.Cols),
@@ -62,6 +71,32 @@ func (s *Session) execute(ctx context.Context, b providers.Batch, real int, out 
 		return append(out, got[:real*s.dim]...), nil
 	}
 	return s.pool.pool(out, got, b.Mask, real, b.Cols), nil
+}
+
+// outOfMemory says whether ONNX Runtime's error is about memory; it has no code
+// of its own for that.
+func outOfMemory(err error) bool {
+	s := strings.ToLower(err.Error())
+	for _, sign := range []string{"failed to allocate", "bad_alloc", "out of memory", "out-of-memory", "bad allocation"} {
+		if strings.Contains(s, sign) {
+			return true
+		}
+	}
+	return false
+}
+
+// pass gives the turn on: at once, or, when a run was left to itself, when it
+// has ended.
+func (s *Session) pass() {
+	rest := s.rest
+	if s.rest = nil; rest == nil {
+		s.turn <- struct{}{}
+		return
+	}
+	go func() {
+		<-rest
+		s.turn <- struct{}{}
+	}()
 }
 
 // check refuses what the runtime would misread. ONNX's Gather takes negative
@@ -90,6 +125,9 @@ func (s *Session) check(b providers.Batch) error {
 	for i, id := range b.IDs {
 		if id < 0 {
 			return bad(fmt.Sprintf("id %d at row %d, column %d", id, i/b.Cols, i%b.Cols), "ids of 0 or more")
+		}
+		if s.vocabulary > 0 && id >= s.vocabulary {
+			return bad(fmt.Sprintf("id %d at row %d, column %d", id, i/b.Cols, i%b.Cols), fmt.Sprintf("ids below %d, the model's vocabulary", s.vocabulary))
 		}
 	}
 	for i, m := range b.Mask {

@@ -39,14 +39,18 @@ type Session struct {
 	pool    pooler
 	spun    bool
 
-	pooled    bool
-	rows      int // the batch size that the graph is fixed to; 0: any
-	cols      int // likewise the sequence length
-	pad       padding
-	executed  int // how often the runtime was asked to execute the graph
-	dim       int
-	maxTokens int
-	info      providers.Info
+	pooled bool
+	rows   int // the batch size that the graph is fixed to; 0: any
+	cols   int // likewise the sequence length
+	pad    padding
+	// remote: a device computes, which cannot be called back.
+	remote     bool
+	rest       <-chan struct{} // closed when a run that was left to itself has ended
+	vocabulary int64           // ids are below it; 0: the runtime checks them itself
+	executed   int             // how often the runtime was asked to execute the graph
+	dim        int
+	maxTokens  int
+	info       providers.Info
 }
 
 var _ providers.Session = (*Session)(nil)
@@ -98,6 +102,12 @@ func open(ctx context.Context, c Config, profile string) (*Session, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
+	vocabulary := int64(0)
+	if entry.Attach != providers.AttachNone {
+		if vocabulary, err = vocabularyOf(c.Model, thing); err != nil {
+			return nil, err
+		}
+	}
 	spin, err := enter(opts.Spinning, opts.Threads)
 	if err != nil {
 		return nil, err
@@ -109,6 +119,7 @@ func open(ctx context.Context, c Config, profile string) (*Session, error) {
 		pool: pooler{how: c.Embedding.Pooling, normalize: c.Embedding.Normalize, dim: c.Embedding.Dimension},
 		spun: spin, pooled: sig.pooled, dim: c.Embedding.Dimension, maxTokens: c.Embedding.MaxTokens,
 		rows: sig.rows, cols: sig.cols,
+		remote: entry.Attach != providers.AttachNone, vocabulary: vocabulary,
 		info: providers.Info{
 			Provider: entry.Name, Runtime: string(entry.Runtime), RuntimeVersion: lib.version,
 			Library: filepath.Base(lib.path), LibrarySHA256: lib.sha256,
