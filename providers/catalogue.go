@@ -160,6 +160,9 @@ var Catalogue = []Entry{
 		Needs:     "a GPU with a Vulkan, Metal or DirectX 12 driver (SwiftShader counts) on Linux, macOS or Windows",
 		Remedy:    "measure webgpu on such a machine and gate its evidence here",
 		Precision: candidate.FP32GPU, Proof: ProofVulkan,
+		// An encoder has nothing that a layout could speed up, and with the other
+		// one ONNX Runtime 1.30's record of assigned nodes leaves WebGPU's out.
+		Options: map[string]string{"preferredLayout": "NCHW"},
 	},
 }
 

@@ -115,11 +115,21 @@ func sessionOptions(w wish, o providers.Options) (_ *ort.SessionOptions, err err
 		maps.Copy(own, e.Recorded)
 	}
 	if err := way(so, w, own); err != nil {
-		return nil, &fault.Error{Kind: fault.Missing, Thing: "provider " + e.Name,
-			Got: "an ONNX Runtime library that does not offer " + e.EP, Wanted: "a library built with it, and " + e.Needs,
-			Next: e.Remedy, Err: err}
+		return nil, notAttached(e, err)
 	}
 	return so, nil
+}
+
+// notAttached says why a library takes no provider. "in this build" is ONNX
+// Runtime's own wording for what it was compiled without.
+func notAttached(e providers.Entry, err error) error {
+	f := &fault.Error{Kind: fault.Missing, Thing: "provider " + e.Name,
+		Got: "no device, or one that does not answer", Wanted: e.Needs, Next: e.Remedy, Err: err}
+	if strings.Contains(err.Error(), "in this build") {
+		f.Got = "an ONNX Runtime library that does not offer " + e.EP
+		f.Wanted, f.Next = "a library built with it", "use "+e.Source.Package+" "+e.Source.Version+", which embedgate finds by itself, or "+e.Remedy
+	}
+	return f
 }
 
 // record makes a session say where its nodes run: the assignment for

@@ -56,7 +56,7 @@ func leaks(t T, open Open, f Facts) {
 	}
 	began := time.Now()
 	half := 0
-	for half < max(f.Rounds/2, 5) && (half < 5 || time.Since(began) < budget/2) {
+	for half < max(f.Rounds/2, 3) && (half < 3 || time.Since(began) < budget/2) {
 		round()
 		half++
 	}
