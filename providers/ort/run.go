@@ -77,7 +77,7 @@ func (s *Session) execute(ctx context.Context, b providers.Batch, real int, out 
 // of its own for that.
 func outOfMemory(err error) bool {
 	s := strings.ToLower(err.Error())
-	for _, sign := range []string{"failed to allocate", "bad_alloc", "out of memory", "out-of-memory", "bad allocation"} {
+	for _, sign := range []string{"failed to allocate", "bad_alloc", "out of memory", "out-of-memory", "[invalid buffer", "bad allocation"} {
 		if strings.Contains(s, sign) {
 			return true
 		}

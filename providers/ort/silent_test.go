@@ -15,7 +15,7 @@ import (
 )
 
 // Silent fall-backs: a session that asks for a provider and would compute on
-// another. Those that need WebGPU's library are in webgputest.
+// another. Those that need WebGPU's library are in devicetest.
 
 func TestALibraryWithoutTheProviderOpensNoSessionOnAnother(t *testing.T) {
 	c := config(t, lookup("last_hidden_state", tInt64).write(t), handEmbedding(candidate.PoolMean, false))

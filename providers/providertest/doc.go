@@ -40,6 +40,9 @@ type Facts struct {
 	// HungryRows is rows of MaxTokens that need over a gigabyte to run, while
 	// their ids and vectors need little. 0: the rule about memory is left out.
 	HungryRows int
+	// OwnLimit says that HungryRows exceed what the provider's device takes by
+	// itself, so that the process needs no limit: a driver may not survive one.
+	OwnLimit bool
 
 	starve func(t T) (feed func()) // takes memory away; nil: nothing does
 }

@@ -54,8 +54,10 @@ func inStarvedChild(t *testing.T, f Facts, check func(Facts)) {
 	if runtime.GOOS != "linux" {
 		t.Skip("a process's memory is limited by Linux's means")
 	}
-	if f.HungryRows == 0 || os.Getenv(starvedChild) != "" {
+	if os.Getenv(starvedChild) != "" {
 		f.starve = limitMemory
+	}
+	if f.HungryRows == 0 || f.OwnLimit || os.Getenv(starvedChild) != "" {
 		check(f)
 		return
 	}
