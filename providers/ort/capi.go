@@ -15,6 +15,8 @@ typedef struct {
 enum {
 	fn_GetErrorMessage = 2,
 	fn_ReleaseStatus = 93,
+	fn_GetAvailableProviders = 125,
+	fn_ReleaseAvailableProviders = 126,
 	fn_HardwareDevice_Type = 307,
 	fn_HardwareDevice_Vendor = 309,
 	fn_EpDevice_Device = 316,
@@ -37,6 +39,14 @@ static const char *eg_message(const void *const *api, void *status) {
 
 static void eg_release(const void *const *api, void *status) {
 	((void (*)(void *))api[fn_ReleaseStatus])(status);
+}
+
+static void *eg_providers(const void *const *api, char ***names, int *n) {
+	return ((void *(*)(char ***, int *))api[fn_GetAvailableProviders])(names, n);
+}
+
+static void *eg_release_providers(const void *const *api, char **names, int n) {
+	return ((void *(*)(char **, int))api[fn_ReleaseAvailableProviders])(names, n);
 }
 
 // eg_list calls a function that gives the items of a thing.
@@ -118,6 +128,20 @@ func (a capi) text(fn C.int, of unsafe.Pointer) (string, error) {
 		return "", err
 	}
 	return strings.ToValidUTF8(C.GoString(s), "\uFFFD"), nil
+}
+
+// builtIn is which providers the library was built with.
+func (a capi) builtIn() ([]string, error) {
+	var names **C.char
+	var n C.int
+	if err := a.check(C.eg_providers(a.table, &names, &n)); err != nil || n <= 0 {
+		return nil, err
+	}
+	var all []string
+	for _, s := range unsafe.Slice(names, int(n)) {
+		all = append(all, strings.ToValidUTF8(C.GoString(s), "\uFFFD"))
+	}
+	return all, a.check(C.eg_release_providers(a.table, names, n))
 }
 
 // assigned is which provider got which nodes of a session that was made with

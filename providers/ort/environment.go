@@ -26,7 +26,7 @@ type library struct {
 	api       capi
 	sha256    string
 	version   string
-	available []string // providers that the library offers here
+	available []string // providers that the library was built with
 }
 
 // process mirrors state that ONNX Runtime and onnxruntime_go keep for the whole
@@ -83,18 +83,12 @@ func load(lib providers.Library) (library, error) {
 	if err := ort.DisableTelemetry(); err != nil {
 		return library{}, fmt.Errorf("switch off ONNX Runtime's telemetry: %w", err)
 	}
-	devices, err := ort.GetEpDevices()
-	if err != nil {
-		return library{}, fmt.Errorf("list ONNX Runtime's providers: %w", err)
-	}
 	l := library{path: real, sha256: sum, version: ort.GetVersion()}
 	if l.api, err = openAPI(real); err != nil {
 		return library{}, brokenLibrary(path, err)
 	}
-	for _, d := range devices {
-		if name := d.EpName(); !slices.Contains(l.available, name) {
-			l.available = append(l.available, name)
-		}
+	if l.available, err = l.api.builtIn(); err != nil {
+		return library{}, fmt.Errorf("list ONNX Runtime's providers: %w", err)
 	}
 	slices.Sort(l.available)
 	process.loaded = &l

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	ort "github.com/yalue/onnxruntime_go"
@@ -113,6 +114,10 @@ func open(ctx context.Context, c Config, profile string) (*Session, error) {
 		return nil, err
 	}
 	opts.Spinning = &spin
+	available := lib.available
+	if entry.Attach == providers.AttachPlugin {
+		available = append(slices.Clip(available), entry.EP)
+	}
 	s := &Session{
 		turn: make(chan struct{}, 1),
 		bufs: newBuffers(sig, c.Embedding.Dimension),
@@ -123,7 +128,7 @@ func open(ctx context.Context, c Config, profile string) (*Session, error) {
 		info: providers.Info{
 			Provider: entry.Name, Runtime: string(entry.Runtime), RuntimeVersion: lib.version,
 			Library: filepath.Base(lib.path), LibrarySHA256: lib.sha256,
-			Options: opts, Available: lib.available, Device: deviceOf(c.Library.Device, devices),
+			Options: opts, Available: available, Device: deviceOf(c.Library.Device, devices),
 		},
 	}
 	if s.cols > 0 {
