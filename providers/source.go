@@ -60,7 +60,6 @@ const (
 
 var (
 	linuxAMD64   = Platform{"linux", "amd64"}
-	linuxARM64   = Platform{"linux", "arm64"}
 	darwinARM64  = Platform{"darwin", "arm64"}
 	windowsAMD64 = Platform{"windows", "amd64"}
 	windowsARM64 = Platform{"windows", "arm64"}

@@ -1,7 +1,6 @@
 package library
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"fmt"
@@ -118,17 +117,12 @@ func (r request) recent(d providers.Device, missing func(string, error) error) e
 
 // parseSMI reads "NVIDIA H100 80GB HBM3, 580.65.06, 9.0", one line a GPU.
 func parseSMI(out []byte) (providers.Device, error) {
-	s := bufio.NewScanner(bytes.NewReader(out))
-	for s.Scan() {
-		f := strings.Split(s.Text(), ",")
-		if len(f) != 3 {
-			break
-		}
+	first, _, _ := bytes.Cut(out, []byte("\n"))
+	if f := strings.Split(string(first), ","); len(f) == 3 {
 		d := providers.Device{Name: line(f[0]), Vendor: "NVIDIA", Driver: line(f[1]), Capability: line(f[2])}
-		if d.Name == "" || d.Driver == "" {
-			break
+		if d.Name != "" && d.Driver != "" {
+			return d, nil
 		}
-		return d, nil
 	}
 	return providers.Device{}, fmt.Errorf("%q from nvidia-smi, which names no GPU", line(string(out)))
 }
