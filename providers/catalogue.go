@@ -5,6 +5,8 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+
+	"github.com/embedgate/embedgate/export/candidate"
 )
 
 // Runtime names what executes a provider's sessions.
@@ -19,11 +21,12 @@ type Attach string
 
 // The ways in which ONNX Runtime takes a provider.
 const (
-	AttachNone   Attach = ""       // always there, last in the list: the CPU
-	AttachByName Attach = "name"   // SessionOptionsAppendExecutionProvider(Key, options)
-	AttachCUDA   Attach = "cuda"   // CUDA's own options structure
-	AttachCoreML Attach = "coreml" // CoreML's own options call
-	AttachPlugin Attach = "plugin" // a plugin library, then its devices
+	AttachNone     Attach = ""         // always there, last in the list: the CPU
+	AttachByName   Attach = "name"     // SessionOptionsAppendExecutionProvider(Key, options)
+	AttachCUDA     Attach = "cuda"     // CUDA's own options structure
+	AttachTensorRT Attach = "tensorrt" // TensorRT's own options structure, then CUDA's
+	AttachCoreML   Attach = "coreml"   // CoreML's own options call
+	AttachPlugin   Attach = "plugin"   // a plugin library, then its devices
 )
 
 // Platform is one operating system and architecture, in Go's names. An empty
@@ -45,18 +48,24 @@ func (p Platform) covers(q Platform) bool {
 // Entry is one provider of the catalogue. It is data: a new provider is a new
 // entry, and nothing outside the catalogue compares provider names.
 type Entry struct {
-	Name      string            // in policy, evidence and on the command line: "coreml"
-	Title     string            // for people: "CoreML"
-	Runtime   Runtime           // what opens its sessions
-	EP        string            // its name in the runtime's own record: "CoreMLExecutionProvider"
-	Attach    Attach            // how the runtime is told to use it
-	Key       string            // the name it is attached by, for AttachByName
-	Platforms []Platform        // where it can run at all; none: everywhere
-	Needs     string            // what a machine must have, in plain words
-	Remedy    string            // what to do on a machine that has not
-	Disabled  []string          // graph optimizers that measurement says to leave out
-	Options   map[string]string // the provider's own options, before the policy's
-	Built     bool              // whether this version of embedgate opens it
+	Name      string              // in policy, evidence and on the command line: "coreml"
+	Title     string              // for people: "CoreML"
+	Runtime   Runtime             // what opens its sessions
+	EP        string              // its name in the runtime's own record: "CoreMLExecutionProvider"
+	Attach    Attach              // how the runtime is told to use it
+	Key       string              // the name it is attached by, for AttachByName
+	Source    Source              // where its runtime library comes from
+	Platforms []Platform          // where it can run at all; none: everywhere
+	Needs     string              // what a machine must have, in plain words
+	Remedy    string              // what to do on a machine that has not
+	Precision candidate.Precision // what its results of an fp32 model are like; for people, the policy decides
+	Proof     Proof               // how its device is learnt
+	Disabled  []string            // graph optimizers that measurement says to leave out
+	Options   map[string]string   // the provider's own options, before the policy's
+	Recorded  map[string]string   // options that a recorded session has besides
+	// NoMemoryPattern is for a provider that refuses sessions with the runtime's
+	// memory pattern planning.
+	NoMemoryPattern bool
 }
 
 // Catalogue is every provider that embedgate knows, in the order in which
@@ -64,46 +73,96 @@ type Entry struct {
 var Catalogue = []Entry{
 	{
 		Name: "cpu", Title: "CPU", Runtime: ONNXRuntime, EP: "CPUExecutionProvider",
-		Needs: "nothing beyond ONNX Runtime",
+		Source: runWheel, Needs: "nothing beyond ONNX Runtime", Remedy: "measure on Linux, macOS or Windows, amd64 or arm64",
+		Precision: candidate.FP32, Proof: ProofCPU,
 		// ONNX Runtime 1.32's SkipLayerNormalization kernel is slower on the
 		// CPU than LayerNormalization and Add: 11 to 14 % of a text's time.
 		Disabled: []string{"SkipLayerNormFusion"},
-		Built:    true,
 	},
 	{
 		Name: "coreml", Title: "CoreML", Runtime: ONNXRuntime, EP: "CoreMLExecutionProvider",
-		Attach:    AttachCoreML,
-		Platforms: []Platform{{"darwin", "arm64"}},
+		Attach: AttachCoreML, Source: runWheel,
+		Platforms: []Platform{darwinARM64},
 		Needs:     "macOS 14 or later on Apple silicon",
 		Remedy:    "measure coreml on a Mac with Apple silicon and gate its evidence here",
+		Precision: candidate.FP16, Proof: ProofApple,
+		// The old format has no LayerNormalization, and shapes that change leave
+		// whole subgraphs on the CPU. The GPU is the default device: the neural
+		// engine is a wish of the policy (CPUAndNeuralEngine, ALL).
+		Options: map[string]string{
+			"ModelFormat": "MLProgram", "MLComputeUnits": "CPUAndGPU", "RequireStaticInputShapes": "1",
+		},
+		Recorded: map[string]string{"ProfileComputePlan": "1"},
 	},
 	{
 		Name: "cuda", Title: "CUDA", Runtime: ONNXRuntime, EP: "CUDAExecutionProvider",
-		Attach:    AttachCUDA,
-		Platforms: []Platform{{"linux", "amd64"}, {"windows", "amd64"}},
-		Needs:     "an NVIDIA GPU and its driver on Linux or Windows, amd64",
+		Attach: AttachCUDA, Source: cudaWheel(nil, nil),
+		Platforms: []Platform{linuxAMD64, windowsAMD64},
+		Needs:     "an NVIDIA GPU with a driver for CUDA 13 (580 or later) on Linux or Windows, amd64",
 		Remedy:    "measure cuda on a machine with an NVIDIA GPU and gate its evidence here",
+		Precision: candidate.FP32GPU, Proof: ProofNVIDIA,
+		// TF32 is on by default in ONNX Runtime and is a class of its own here.
+		Options: map[string]string{"use_tf32": "0"},
+	},
+	{
+		Name: "tensorrt", Title: "TensorRT", Runtime: ONNXRuntime, EP: "TensorrtExecutionProvider",
+		Attach: AttachTensorRT,
+		Source: cudaWheel(
+			[]string{"tensorrt_libs/libnvinfer.so.10", "tensorrt_libs/libnvinfer_plugin.so.10", "tensorrt_libs/libnvonnxparser.so.10"},
+			[]string{"tensorrt_libs/nvinfer_10.dll", "tensorrt_libs/nvinfer_plugin_10.dll", "tensorrt_libs/nvonnxparser_10.dll"}),
+		Platforms: []Platform{linuxAMD64, windowsAMD64},
+		Needs:     "an NVIDIA GPU with a driver for CUDA 13 (580 or later) and TensorRT 10 on Linux or Windows, amd64",
+		Remedy:    "measure tensorrt on a machine with an NVIDIA GPU and gate its evidence here",
+		Precision: candidate.TF32, Proof: ProofNVIDIA,
 	},
 	{
 		Name: "directml", Title: "DirectML", Runtime: ONNXRuntime, EP: "DmlExecutionProvider",
 		Attach: AttachByName, Key: "DML",
-		Platforms: []Platform{{"windows", "amd64"}},
-		Needs:     "Windows 10 or later, amd64, with a DirectX 12 GPU",
+		Source: nodePackage(
+			Piece{On: windowsAMD64, Library: "bin/napi-v6/win32/x64/onnxruntime.dll",
+				Beside: []string{"bin/napi-v6/win32/x64/DirectML.dll", "bin/napi-v6/win32/x64/dxcompiler.dll", "bin/napi-v6/win32/x64/dxil.dll"}},
+			Piece{On: windowsARM64, Library: "bin/napi-v6/win32/arm64/onnxruntime.dll",
+				Beside: []string{"bin/napi-v6/win32/arm64/DirectML.dll", "bin/napi-v6/win32/arm64/dxcompiler.dll", "bin/napi-v6/win32/arm64/dxil.dll"}},
+		),
+		Platforms: []Platform{windowsAMD64, windowsARM64},
+		Needs:     "Windows 10 or later with a DirectX 12 GPU",
 		Remedy:    "measure directml on a Windows machine and gate its evidence here",
+		Precision: candidate.FP32GPU, Proof: ProofEP, NoMemoryPattern: true,
+		Options: map[string]string{"device_id": "0"},
 	},
 	{
 		Name: "openvino", Title: "OpenVINO", Runtime: ONNXRuntime, EP: "OpenVINOExecutionProvider",
-		Attach:    AttachPlugin,
-		Platforms: []Platform{{"linux", "amd64"}, {"windows", "amd64"}},
+		Attach: AttachPlugin,
+		Source: Source{
+			Origin: FromWheel, Package: "onnxruntime-ep-openvino", Version: "1.8.1", Env: "openvino",
+			Pieces: []Piece{
+				{On: linuxAMD64, Library: "onnxruntime/capi/libonnxruntime.so*",
+					Plugin: "onnxruntime_ep_openvino/libonnxruntime_providers_openvino_plugin.so"},
+				{On: windowsAMD64, Library: "onnxruntime/capi/onnxruntime.dll",
+					Plugin: "onnxruntime_ep_openvino/onnxruntime_providers_openvino_plugin.dll"},
+			},
+		},
+		Platforms: []Platform{linuxAMD64, windowsAMD64},
 		Needs:     "an Intel CPU, GPU or NPU on Linux or Windows, amd64",
 		Remedy:    "measure openvino on an Intel machine and gate its evidence here",
+		Precision: candidate.FP32GPU, Proof: ProofEP,
 	},
 	{
 		Name: "webgpu", Title: "WebGPU", Runtime: ONNXRuntime, EP: "WebGpuExecutionProvider",
 		Attach: AttachByName, Key: "WebGPU",
-		Platforms: []Platform{{"linux", "amd64"}, {"darwin", "arm64"}, {"windows", "amd64"}},
+		Source: nodePackage(
+			Piece{On: linuxAMD64, Library: "bin/napi-v6/linux/x64/libonnxruntime.so.1"},
+			Piece{On: darwinARM64, Library: "bin/napi-v6/darwin/arm64/libonnxruntime.1.dylib"},
+			Piece{On: windowsAMD64, Library: "bin/napi-v6/win32/x64/onnxruntime.dll",
+				Beside: []string{"bin/napi-v6/win32/x64/DirectML.dll", "bin/napi-v6/win32/x64/dxcompiler.dll", "bin/napi-v6/win32/x64/dxil.dll"}},
+		),
+		Platforms: []Platform{linuxAMD64, darwinARM64, windowsAMD64},
 		Needs:     "a GPU with a Vulkan, Metal or DirectX 12 driver (SwiftShader counts) on Linux, macOS or Windows",
 		Remedy:    "measure webgpu on such a machine and gate its evidence here",
+		Precision: candidate.FP32GPU, Proof: ProofVulkan,
+		// An encoder has nothing that a layout could speed up, and with the other
+		// one ONNX Runtime 1.30's record of assigned nodes leaves WebGPU's out.
+		Options: map[string]string{"preferredLayout": "NCHW"},
 	},
 }
 
@@ -126,8 +185,7 @@ func Names() []string {
 	return names
 }
 
-// Available says whether this version of embedgate can open the provider on
-// this kind of machine and, where it cannot, why and what to do. It looks at
+// Available says whether the provider can run on this kind of machine at all and, where it cannot, why and what to do. It looks at
 // the platform only: whether a device answers is known when a session opens.
 func (e Entry) Available() (reason, remedy string, ok bool) {
 	return e.AvailableOn(Platform{runtime.GOOS, runtime.GOARCH})
@@ -138,9 +196,8 @@ func (e Entry) AvailableOn(p Platform) (reason, remedy string, ok bool) {
 	if len(e.Platforms) > 0 && !slices.ContainsFunc(e.Platforms, func(q Platform) bool { return q.covers(p) }) {
 		return fmt.Sprintf("needs %s; this machine is %s", e.Needs, p), e.Remedy, false
 	}
-	if !e.Built {
-		return "not built into this version of embedgate yet",
-			"take " + e.Name + " off the channel's required providers, or use a version that has it", false
+	if _, ok := e.Source.Piece(p); !ok {
+		return fmt.Sprintf("%s %s has no build for %s", e.Source.Package, e.Source.Version, p), e.Remedy, false
 	}
 	return "", "", true
 }

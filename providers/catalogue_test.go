@@ -5,6 +5,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/embedgate/embedgate/export/candidate"
 )
 
 func TestCatalogueIsCompleteData(t *testing.T) {
@@ -21,12 +23,24 @@ func TestCatalogueIsCompleteData(t *testing.T) {
 				assert.NotEmpty(t, e.Remedy, "a provider that some machines lack says what to do there")
 			}
 			assert.Equal(t, e.Attach == AttachByName, e.Key != "", "a key exactly where one is attached by name")
+			assert.NotEmpty(t, e.Proof, "evidence says on what it was measured")
+			assert.Contains(t, candidate.Precisions(), e.Precision)
+			assert.NotEmpty(t, e.Source.Package)
+			assert.Regexp(t, `^\d+\.\d+\.\d+$`, e.Source.Version, "exact")
+			assert.Equal(t, e.Source.Origin == FromNPM, e.Source.Integrity != "", "a tarball is pinned here, wheels by their requirements")
+			assert.Equal(t, e.Source.Origin == FromWheel, e.Source.Env != "")
+			for _, p := range e.Platforms {
+				piece, ok := e.Source.Piece(p)
+				assert.True(t, ok, "a library for each platform that it claims: %s", p)
+				assert.NotEmpty(t, piece.Library)
+				assert.Equal(t, e.Attach == AttachPlugin, piece.Plugin != "", "a plugin library exactly where one is registered")
+			}
 			got, ok := Lookup(e.Name)
 			require.True(t, ok)
 			assert.Equal(t, e, got)
 		})
 	}
-	assert.Equal(t, []string{"cpu", "coreml", "cuda", "directml", "openvino", "webgpu"}, Names())
+	assert.Equal(t, []string{"cpu", "coreml", "cuda", "tensorrt", "directml", "openvino", "webgpu"}, Names())
 }
 
 func TestLookupOfAnUnknownNameSaysSo(t *testing.T) {
@@ -51,11 +65,15 @@ func TestAvailability(t *testing.T) {
 			"needs macOS 14 or later on Apple silicon; this machine is linux/amd64"},
 		{"CoreML on an Intel Mac is refused for its architecture", "coreml", Platform{"darwin", "amd64"}, false,
 			"needs macOS 14 or later on Apple silicon; this machine is darwin/amd64"},
-		{"CoreML on a Mac is not built yet", "coreml", mac, false, "not built into this version of embedgate yet"},
-		{"CUDA on Linux is not built yet", "cuda", linux, false, "not built into this version of embedgate yet"},
+		{"CoreML is available on a Mac", "coreml", mac, true, ""},
+		{"CUDA is available on Linux", "cuda", linux, true, ""},
+		{"TensorRT is refused where CUDA is", "tensorrt", mac, false,
+			"needs an NVIDIA GPU with a driver for CUDA 13 (580 or later) and TensorRT 10 on Linux or Windows, amd64; this machine is darwin/arm64"},
 		{"DirectML on Linux is refused", "directml", linux, false,
-			"needs Windows 10 or later, amd64, with a DirectX 12 GPU; this machine is linux/amd64"},
-		{"WebGPU on Windows is not built yet", "webgpu", win, false, "not built into this version of embedgate yet"},
+			"needs Windows 10 or later with a DirectX 12 GPU; this machine is linux/amd64"},
+		{"WebGPU is available on Windows", "webgpu", win, true, ""},
+		{"an operating system that has no build is named", "cpu", Platform{"plan9", "amd64"}, false,
+			"onnxruntime 1.32.0 has no build for plan9/amd64"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			e, ok := Lookup(c.provider)
@@ -63,7 +81,9 @@ func TestAvailability(t *testing.T) {
 			reason, remedy, ok := e.AvailableOn(c.on)
 			assert.Equal(t, c.ok, ok)
 			assert.Equal(t, c.reason, reason)
-			assert.Equal(t, c.ok, remedy == "", "a remedy exactly where it is not available")
+			if len(e.Platforms) > 0 {
+				assert.Equal(t, c.ok, remedy == "", "a remedy exactly where it is not available")
+			}
 		})
 	}
 }

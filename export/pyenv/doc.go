@@ -2,7 +2,7 @@
 // wheel carries ONNX Runtime's library, and the large one that exports models
 // and makes golden vectors. An environment is keyed by the hash of its
 // requirements, made under a lock, and made again when it is broken. The
-// package must not know what is run inside.
+// package must not know what is run inside, nor which provider wants which.
 package pyenv
 
 import "github.com/embedgate/embedgate/pipeline/progress"
@@ -12,8 +12,10 @@ type Kind string
 
 // The environments. Each is made from scripts/requirements-<kind>.txt.
 const (
-	Run    Kind = "run"    // onnxruntime's wheel and nothing else
-	Export Kind = "export" // torch, transformers, sentence-transformers, onnx
+	Run      Kind = "run"      // onnxruntime's wheel and nothing else
+	CUDA     Kind = "cuda"     // onnxruntime-gpu's wheel and NVIDIA's libraries
+	OpenVINO Kind = "openvino" // onnxruntime's wheel and OpenVINO's plugin
+	Export   Kind = "export"   // torch, transformers, sentence-transformers, onnx
 )
 
 // Variables that override an environment.
@@ -36,6 +38,19 @@ var about = map[Kind]facts{
 		noDeps: true,
 		why:    "ONNX Runtime's library, about 20 MB to fetch, once",
 		files:  []string{"onnxruntime/capi/*onnxruntime.*"},
+	},
+	CUDA: {
+		noDeps: true,
+		why:    "ONNX Runtime for CUDA and NVIDIA's libraries, about 2 GB to fetch, once",
+		files: []string{
+			"onnxruntime/capi/*onnxruntime.*", "onnxruntime/capi/*onnxruntime_providers_cuda.*",
+			"nvidia/cu13/*/*cublasLt*", "nvidia/cudnn/*/*cudnn*",
+		},
+	},
+	OpenVINO: {
+		noDeps: true,
+		why:    "OpenVINO's provider and ONNX Runtime's library, about 75 MB to fetch, once",
+		files:  []string{"onnxruntime/capi/*onnxruntime.*", "onnxruntime_ep_openvino/*onnxruntime_providers_openvino_plugin.*"},
 	},
 	Export: {
 		why: "PyTorch, transformers and the ONNX exporter; on Linux PyTorch brings its CUDA libraries, about 5 GB on disk; once, a minute or more",

@@ -11,19 +11,22 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 
 	ort "github.com/yalue/onnxruntime_go"
 
 	"github.com/embedgate/embedgate/pipeline/fault"
+	"github.com/embedgate/embedgate/providers"
 )
 
 // library is what the process loaded.
 type library struct {
 	path      string // symlinks resolved
+	api       capi
 	sha256    string
 	version   string
-	available []string // providers that the library offers here
+	available []string // providers that the library was built with
 }
 
 // process mirrors state that ONNX Runtime and onnxruntime_go keep for the whole
@@ -32,12 +35,14 @@ type library struct {
 var process struct {
 	sync.Mutex
 	loaded   *library
-	live     int  // open sessions
-	spinning bool // whether one of them spins
+	plugins  map[string]string // registered provider libraries: name → path
+	live     int               // open sessions
+	spinning bool              // whether one of them spins
 }
 
-// load loads the library at path, or finds it loaded already.
-func load(path string) (library, error) {
+// load loads a library with what goes with it, or finds it loaded already.
+func load(lib providers.Library) (library, error) {
+	path := lib.Path
 	process.Lock()
 	defer process.Unlock()
 	if path == "" {
@@ -66,6 +71,9 @@ func load(path string) (library, error) {
 	if err := checkWhole(real); err != nil {
 		return library{}, brokenLibrary(path, err)
 	}
+	if err := prepare(lib); err != nil {
+		return library{}, err
+	}
 	ort.SetSharedLibraryPath(real)
 	// Errors reach the caller as errors; ONNX Runtime's own log of them, and
 	// of every cancelled run, would only be noise on stderr.
@@ -75,19 +83,37 @@ func load(path string) (library, error) {
 	if err := ort.DisableTelemetry(); err != nil {
 		return library{}, fmt.Errorf("switch off ONNX Runtime's telemetry: %w", err)
 	}
-	devices, err := ort.GetEpDevices()
-	if err != nil {
-		return library{}, fmt.Errorf("list ONNX Runtime's providers: %w", err)
-	}
 	l := library{path: real, sha256: sum, version: ort.GetVersion()}
-	for _, d := range devices {
-		if name := d.EpName(); !slices.Contains(l.available, name) {
-			l.available = append(l.available, name)
-		}
+	if l.api, err = openAPI(real); err != nil {
+		return library{}, brokenLibrary(path, err)
+	}
+	if l.available, err = l.api.builtIn(); err != nil {
+		return library{}, fmt.Errorf("list ONNX Runtime's providers: %w", err)
 	}
 	slices.Sort(l.available)
 	process.loaded = &l
 	return l, nil
+}
+
+// prepare does what must be done in a process before the library is loaded.
+func prepare(lib providers.Library) error {
+	for _, kv := range lib.Env {
+		// The parent has set these; an Open in the same process sets them late,
+		// but before anything has read them.
+		if name, value, ok := strings.Cut(kv, "="); ok && os.Getenv(name) != value {
+			if err := os.Setenv(name, value); err != nil {
+				return fmt.Errorf("set %s: %w", name, err)
+			}
+		}
+	}
+	for _, path := range lib.Preload {
+		if err := preload(path); err != nil {
+			return &fault.Error{Kind: fault.Missing, Thing: filepath.Base(path), Got: "a library that does not load",
+				Wanted: "one of the libraries that " + filepath.Base(lib.Path) + " needs beside it",
+				Next:   "embedgate doctor says where it was looked for", Err: err}
+		}
+	}
+	return nil
 }
 
 func missingLibrary(path string, err error) error {
@@ -107,7 +133,7 @@ func missingLibrary(path string, err error) error {
 func brokenLibrary(path string, err error) error {
 	return &fault.Error{
 		Kind: fault.Missing, Thing: "ONNX Runtime library " + filepath.Base(path),
-		Got: "a file that does not load", Wanted: "the ONNX Runtime library of this platform, 1.32 or later",
+		Got: "a file that does not load", Wanted: "the ONNX Runtime library of this platform, 1.29 or later",
 		Next: "embedgate doctor says which library is used and how to get it", Err: err,
 	}
 }

@@ -44,8 +44,8 @@ func TestConfigurationsThatMeanNothingAreRefused(t *testing.T) {
 		{"an optimizer's name that hides another", change(func(c *Config) {
 			c.Options.DisabledOptimizers = []string{"A;B"}
 		}), fault.Usage, "optimizer"},
-		{"no library", change(func(c *Config) { c.Library = "" }), fault.Missing, "ONNX Runtime library"},
-		{"a library that is not there", change(func(c *Config) { c.Library = "/nonexistent/libonnxruntime.so" }), fault.Missing, "no such file"},
+		{"no library", change(func(c *Config) { c.Library.Path = "" }), fault.Missing, "ONNX Runtime library"},
+		{"a library that is not there", change(func(c *Config) { c.Library.Path = "/nonexistent/libonnxruntime.so" }), fault.Missing, "no such file"},
 	} {
 		t.Run(c.name, func(t *testing.T) { refused(t, c.cfg, c.kind, c.says) })
 	}
@@ -57,13 +57,13 @@ func TestASecondLibraryInOneProcessIsRefused(t *testing.T) {
 	other := filepath.Join(t.TempDir(), "libonnxruntime.so")
 	require.NoError(t, os.WriteFile(other, []byte("another build"), 0o600))
 	second := c
-	second.Library = other
+	second.Library.Path = other
 	refused(t, second, fault.Usage, "a process of its own")
 
 	link := filepath.Join(t.TempDir(), "link.so")
-	require.NoError(t, os.Symlink(c.Library, link))
+	require.NoError(t, os.Symlink(c.Library.Path, link))
 	same := c
-	same.Library = link
+	same.Library.Path = link
 	mustOpen(t, same) // another name for the same file is the same library
 }
 
@@ -120,15 +120,15 @@ func TestOneSessionSpinsAtATime(t *testing.T) {
 }
 
 func TestAProviderThatTheLibraryLacksIsMissing(t *testing.T) {
-	_, err := load(libraryPath(t))
+	_, err := load(providers.Library{Path: libraryPath(t)})
 	require.NoError(t, err)
 	e, _ := providers.Lookup("webgpu")
-	_, err = sessionOptions(e, providers.Options{Threads: 1})
+	_, err = sessionOptions(wish{entry: e}, providers.Options{Threads: 1})
 	require.Error(t, err)
 	assert.Equal(t, fault.Missing, fault.KindOf(err))
 	assert.ErrorContains(t, err, "WebGpuExecutionProvider")
 	e, _ = providers.Lookup("cuda")
-	_, err = sessionOptions(e, providers.Options{Threads: 1})
+	_, err = sessionOptions(wish{entry: e}, providers.Options{Threads: 1})
 	assert.Equal(t, fault.Missing, fault.KindOf(err), "%v", err)
 }
 
@@ -146,10 +146,10 @@ const inChild = "EMBEDGATE_TEST_FIRST_LIBRARY"
 func TestALibraryThatIsNoneIsMissingAndTheNextOneLoads(t *testing.T) {
 	if first := os.Getenv(inChild); first != "" {
 		c := config(t, lookup("last_hidden_state", tInt64).write(t), handEmbedding(candidate.PoolMean, false))
-		good := c.Library
-		c.Library = first
+		good := c.Library.Path
+		c.Library.Path = first
 		refused(t, c, fault.Missing, "a file that does not load")
-		c.Library = good
+		c.Library.Path = good
 		mustOpen(t, c)
 		return
 	}

@@ -48,18 +48,16 @@ func fill(o providers.Options, e providers.Entry) (providers.Options, error) {
 	return o, nil
 }
 
-// attach tells ONNX Runtime to use a provider, by the way its entry names.
-type attach func(*ort.SessionOptions, providers.Entry, map[string]string) error
-
-var attachments = map[providers.Attach]attach{
-	providers.AttachNone: func(*ort.SessionOptions, providers.Entry, map[string]string) error { return nil },
-	providers.AttachByName: func(so *ort.SessionOptions, e providers.Entry, o map[string]string) error {
-		return so.AppendExecutionProvider(e.Key, o)
-	},
+// wish is what a session is to run on.
+type wish struct {
+	entry   providers.Entry
+	devices []ort.EpDevice // of a plugin
+	profile string         // path prefix of the profile; "": nothing is recorded
 }
 
 // sessionOptions makes ONNX Runtime's options. The caller destroys them.
-func sessionOptions(e providers.Entry, o providers.Options) (_ *ort.SessionOptions, err error) {
+func sessionOptions(w wish, o providers.Options) (_ *ort.SessionOptions, err error) {
+	e := w.entry
 	so, err := ort.NewSessionOptions()
 	if err != nil {
 		return nil, fmt.Errorf("make session options: %w", err)
@@ -86,6 +84,19 @@ func sessionOptions(e providers.Entry, o providers.Options) (_ *ort.SessionOptio
 			return so.AddSessionConfigEntry("optimization.disable_specified_optimizers",
 				strings.Join(o.DisabledOptimizers, ";"))
 		},
+		func() error {
+			if !e.NoMemoryPattern {
+				return nil
+			}
+			return so.SetMemPattern(false)
+		},
+		func() error {
+			if !o.Strict {
+				return nil
+			}
+			return so.AddSessionConfigEntry("session.disable_cpu_ep_fallback", "1")
+		},
+		func() error { return record(so, w.profile) },
 	} {
 		if err := set(); err != nil {
 			return nil, fmt.Errorf("set session options: %w", err)
@@ -93,13 +104,43 @@ func sessionOptions(e providers.Entry, o providers.Options) (_ *ort.SessionOptio
 	}
 	way, ok := attachments[e.Attach]
 	if !ok {
-		return nil, &fault.Error{Kind: fault.Missing, Thing: "provider " + e.Name,
-			Got: "not built into this version of embedgate yet"}
+		return nil, fmt.Errorf("provider %s: no way to attach it by %q", e.Name, e.Attach)
 	}
-	if err := way(so, e, o.Provider); err != nil {
-		return nil, &fault.Error{Kind: fault.Missing, Thing: "provider " + e.Name,
-			Got: "an ONNX Runtime library that does not offer " + e.EP, Wanted: "a library built with it, and " + e.Needs,
-			Next: e.Remedy, Err: err}
+	own := maps.Clone(o.Provider)
+	delete(own, DeviceOption)
+	if w.profile != "" && len(e.Recorded) > 0 {
+		if own == nil {
+			own = map[string]string{}
+		}
+		maps.Copy(own, e.Recorded)
+	}
+	if err := way(so, w, own); err != nil {
+		return nil, notAttached(e, err)
 	}
 	return so, nil
+}
+
+// notAttached says why a library takes no provider. "in this build" is ONNX
+// Runtime's own wording for what it was compiled without.
+func notAttached(e providers.Entry, err error) error {
+	f := &fault.Error{Kind: fault.Missing, Thing: "provider " + e.Name,
+		Got: "no device, or one that does not answer", Wanted: e.Needs, Next: e.Remedy, Err: err}
+	if strings.Contains(err.Error(), "in this build") {
+		f.Got = "an ONNX Runtime library that does not offer " + e.EP
+		f.Wanted, f.Next = "a library built with it", "use "+e.Source.Package+" "+e.Source.Version+", which embedgate finds by itself, or "+e.Remedy
+	}
+	return f
+}
+
+// record makes a session say where its nodes run: the assignment for
+// capi.assigned, and the executed nodes in a profile, a file whose name begins
+// with prefix and which is there when the session is destroyed.
+func record(so *ort.SessionOptions, prefix string) error {
+	if prefix == "" {
+		return nil
+	}
+	if err := so.AddSessionConfigEntry("session.record_ep_graph_assignment_info", "1"); err != nil {
+		return err
+	}
+	return so.EnableProfiling(prefix)
 }

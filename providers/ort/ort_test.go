@@ -39,7 +39,7 @@ func libraryPath(t testing.TB) string {
 
 func config(t testing.TB, model string, e candidate.Embedding) Config {
 	t.Helper()
-	return Config{Library: libraryPath(t), Model: model, Provider: "cpu", Embedding: e}
+	return Config{Library: providers.Library{Path: libraryPath(t)}, Model: model, Provider: "cpu", Embedding: e}
 }
 
 func mustOpen(t testing.TB, c Config) *Session {
@@ -262,7 +262,13 @@ func TestModelsThatCannotBeFedAreRefused(t *testing.T) {
 		}), "pixel_values"},
 		{"a mask of floats", change(func(g *graph) { g.in[1].elem = tFloat }), "int64 or int32"},
 		{"a mask of another rank", change(func(g *graph) { g.in[1].dims = []any{"batch"} }), "batch × sequence"},
-		{"fixed sizes", change(func(g *graph) { g.in[0].dims = []any{1, 128}; g.out[0].dims = []any{1, 128, handDim} }), "dynamic batch"},
+		{"sizes fixed for one input alone", change(func(g *graph) { g.in[0].dims = []any{1, 128}; g.out[0].dims = []any{1, 128, handDim} }), "alike"},
+		{"fixed sizes that exhaust memory", change(func(g *graph) {
+			for i := range g.in {
+				g.in[i].dims = []any{1 << 30, 1 << 30}
+			}
+			g.out[0].dims = []any{1 << 30, 1 << 30, handDim}
+		}), "alike"},
 		{"an output of another name", lookup("logits", tInt64), "sentence_embedding, last_hidden_state or token_embeddings"},
 		{"a pooled name on token vectors", lookup("sentence_embedding", tInt64), "batch × dimension"},
 		{"another dimension", change(func(g *graph) {

@@ -3,6 +3,7 @@ package ort
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/embedgate/embedgate/pipeline/fault"
 	"github.com/embedgate/embedgate/providers"
@@ -25,23 +26,41 @@ func (s *Session) Run(ctx context.Context, b providers.Batch, out []float32) ([]
 			return out, ctx.Err()
 		}
 	}
-	defer func() { s.turn <- struct{}{} }()
+	defer s.pass()
 	if s.closed {
 		return out, providers.ErrClosed
 	}
 	if b.Rows == 0 {
 		return out, nil
 	}
+	if s.rows == 0 && s.cols == 0 {
+		return s.execute(ctx, b, b.Rows, out)
+	}
+	return s.padded(ctx, b, out)
+}
+
+// execute runs a batch of the graph's own shape and appends its first real
+// rows. The caller has the turn.
+func (s *Session) execute(ctx context.Context, b providers.Batch, real int, out []float32) ([]float32, error) {
 	at := shape{b.Rows, b.Cols}
 	t, err := s.bufs.feed(at, b.IDs, b.Mask)
 	if err != nil {
 		return out, err
 	}
-	stopped, err := s.stopper.watch(ctx, func() error {
-		return s.model.RunWithOptions(t.inputs, t.outputs, s.stopper.options)
-	})
+	s.executed++
+	run := func() error { return s.model.RunWithOptions(t.inputs, t.outputs, s.stopper.options) }
+	var stopped bool
+	if s.remote {
+		stopped, s.rest, err = s.stopper.leave(ctx, run)
+	} else {
+		stopped, err = s.stopper.watch(ctx, run)
+	}
 	if stopped {
 		return out, ctx.Err()
+	}
+	if err != nil && outOfMemory(err) {
+		return out, &fault.Error{Kind: fault.Missing, Thing: fmt.Sprintf("batch of %d × %d tokens", b.Rows, b.Cols),
+			Got: "a run for which there is not enough memory", Wanted: "less at once, or a machine with more", Err: err}
 	}
 	if err != nil {
 		return out, &fault.Error{Kind: fault.Usage, Thing: fmt.Sprintf("batch of %d × %d tokens", b.Rows, b.Cols),
@@ -49,9 +68,35 @@ func (s *Session) Run(ctx context.Context, b providers.Batch, out []float32) ([]
 	}
 	got := s.bufs.answer(at)
 	if s.pooled {
-		return append(out, got...), nil
+		return append(out, got[:real*s.dim]...), nil
 	}
-	return s.pool.pool(out, got, b.Mask, b.Rows, b.Cols), nil
+	return s.pool.pool(out, got, b.Mask, real, b.Cols), nil
+}
+
+// outOfMemory says whether ONNX Runtime's error is about memory; it has no code
+// of its own for that.
+func outOfMemory(err error) bool {
+	s := strings.ToLower(err.Error())
+	for _, sign := range []string{"failed to allocate", "bad_alloc", "out of memory", "out-of-memory", "[invalid buffer", "bad allocation"} {
+		if strings.Contains(s, sign) {
+			return true
+		}
+	}
+	return false
+}
+
+// pass gives the turn on: at once, or, when a run was left to itself, when it
+// has ended.
+func (s *Session) pass() {
+	rest := s.rest
+	if s.rest = nil; rest == nil {
+		s.turn <- struct{}{}
+		return
+	}
+	go func() {
+		<-rest
+		s.turn <- struct{}{}
+	}()
 }
 
 // check refuses what the runtime would misread. ONNX's Gather takes negative
@@ -80,6 +125,9 @@ func (s *Session) check(b providers.Batch) error {
 	for i, id := range b.IDs {
 		if id < 0 {
 			return bad(fmt.Sprintf("id %d at row %d, column %d", id, i/b.Cols, i%b.Cols), "ids of 0 or more")
+		}
+		if s.vocabulary > 0 && id >= s.vocabulary {
+			return bad(fmt.Sprintf("id %d at row %d, column %d", id, i/b.Cols, i%b.Cols), fmt.Sprintf("ids below %d, the model's vocabulary", s.vocabulary))
 		}
 	}
 	for i, m := range b.Mask {

@@ -7,6 +7,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 
 	ort "github.com/yalue/onnxruntime_go"
 
@@ -17,7 +19,7 @@ import (
 
 // Config says what to open.
 type Config struct {
-	Library   string              // path of libonnxruntime
+	Library   providers.Library   // ONNX Runtime's library and what goes with it
 	Model     string              // path of the .onnx file
 	Provider  string              // name in the catalogue; empty: cpu
 	Options   providers.Options   // zero: the provider's measured best
@@ -38,10 +40,18 @@ type Session struct {
 	pool    pooler
 	spun    bool
 
-	pooled    bool
-	dim       int
-	maxTokens int
-	info      providers.Info
+	pooled bool
+	rows   int // the batch size that the graph is fixed to; 0: any
+	cols   int // likewise the sequence length
+	pad    padding
+	// remote: a device computes, which cannot be called back.
+	remote     bool
+	rest       <-chan struct{} // closed when a run that was left to itself has ended
+	vocabulary int64           // ids are below it; 0: the runtime checks them itself
+	executed   int             // how often the runtime was asked to execute the graph
+	dim        int
+	maxTokens  int
+	info       providers.Info
 }
 
 var _ providers.Session = (*Session)(nil)
@@ -50,7 +60,16 @@ var _ providers.Session = (*Session)(nil)
 // A model that is no model, or not one that this package can feed, is a
 // fault.Usage; a library or provider that is not there a fault.Missing. The
 // context is heeded between the steps: loading itself cannot be interrupted.
-func Open(ctx context.Context, c Config) (*Session, error) {
+// With Options.Strict, a model of which the provider leaves a node to the CPU
+// is a fault.Refused.
+//
+// A graph with a fixed batch and sequence is fed padded: rows in groups of its
+// batch, each as long as its sequence, which then bounds MaxTokens.
+func Open(ctx context.Context, c Config) (*Session, error) { return open(ctx, c, "") }
+
+// open is Open; with a profile's path prefix, the session records where its
+// nodes ran.
+func open(ctx context.Context, c Config, profile string) (*Session, error) {
 	entry, err := entryFor(c.Provider)
 	if err != nil {
 		return nil, err
@@ -73,6 +92,10 @@ func Open(ctx context.Context, c Config) (*Session, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
+	devices, err := register(entry, c.Library.Plugin, opts.Provider)
+	if err != nil {
+		return nil, err
+	}
 	sig, err := readSignature(c.Model, thing, c.Embedding)
 	if err != nil {
 		return nil, err
@@ -80,23 +103,38 @@ func Open(ctx context.Context, c Config) (*Session, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
+	vocabulary := int64(0)
+	if entry.Attach != providers.AttachNone {
+		if vocabulary, err = vocabularyOf(c.Model, thing); err != nil {
+			return nil, err
+		}
+	}
 	spin, err := enter(opts.Spinning, opts.Threads)
 	if err != nil {
 		return nil, err
 	}
 	opts.Spinning = &spin
+	available := lib.available
+	if entry.Attach == providers.AttachPlugin {
+		available = append(slices.Clip(available), entry.EP)
+	}
 	s := &Session{
 		turn: make(chan struct{}, 1),
 		bufs: newBuffers(sig, c.Embedding.Dimension),
 		pool: pooler{how: c.Embedding.Pooling, normalize: c.Embedding.Normalize, dim: c.Embedding.Dimension},
 		spun: spin, pooled: sig.pooled, dim: c.Embedding.Dimension, maxTokens: c.Embedding.MaxTokens,
+		rows: sig.rows, cols: sig.cols,
+		remote: entry.Attach != providers.AttachNone, vocabulary: vocabulary,
 		info: providers.Info{
 			Provider: entry.Name, Runtime: string(entry.Runtime), RuntimeVersion: lib.version,
 			Library: filepath.Base(lib.path), LibrarySHA256: lib.sha256,
-			Options: opts, Available: lib.available,
+			Options: opts, Available: available, Device: deviceOf(c.Library.Device, devices),
 		},
 	}
-	if err := s.start(ctx, c.Model, thing, entry, sig); err != nil {
+	if s.cols > 0 {
+		s.maxTokens = min(s.maxTokens, s.cols)
+	}
+	if err := s.start(ctx, c.Model, thing, wish{entry: entry, devices: devices, profile: profile}, sig); err != nil {
 		_ = s.Close() // the error that matters is err
 		return nil, err
 	}
@@ -104,9 +142,9 @@ func Open(ctx context.Context, c Config) (*Session, error) {
 }
 
 // start makes what lives in ONNX Runtime, so that Close can free what there is.
-func (s *Session) start(ctx context.Context, path, thing string, e providers.Entry, sig signature) error {
+func (s *Session) start(ctx context.Context, path, thing string, w wish, sig signature) error {
 	s.turn <- struct{}{}
-	so, err := sessionOptions(e, s.info.Options)
+	so, err := sessionOptions(w, s.info.Options)
 	if err != nil {
 		return err
 	}
@@ -117,7 +155,7 @@ func (s *Session) start(ctx context.Context, path, thing string, e providers.Ent
 	}
 	s.model, err = ort.NewDynamicAdvancedSession(path, inputs, []string{sig.output}, so)
 	if err != nil {
-		return badModel(thing, err)
+		return badSession(thing, w.entry, s.info.Options.Strict, err)
 	}
 	s.stopper, err = newStopper()
 	if err != nil {
@@ -126,8 +164,9 @@ func (s *Session) start(ctx context.Context, path, thing string, e providers.Ent
 	if sig.known {
 		return nil
 	}
-	// The file does not say what it answers with: two tokens tell.
-	if _, err := s.Run(ctx, providers.Batch{Rows: 1, Cols: 2, IDs: []int64{0, 0}, Mask: []int64{1, 1}}, nil); err != nil {
+	// The file does not say what it answers with: a few tokens tell.
+	n := min(2, s.maxTokens)
+	if _, err := s.Run(ctx, providers.Batch{Rows: 1, Cols: n, IDs: []int64{0, 0}[:n], Mask: []int64{1, 1}[:n]}, nil); err != nil {
 		return &fault.Error{Kind: fault.Usage, Thing: thing, Got: "output " + sig.output + " of another shape",
 			Wanted: fmt.Sprintf("vectors of dimension %d, as the model's configuration says", s.dim), Err: err}
 	}
@@ -196,12 +235,27 @@ func badModel(thing string, err error) error {
 		Wanted: "a whole, valid ONNX model", Next: "check its digest, or export it again", Err: err}
 }
 
+// badSession says why a model that the CPU has read opens no session.
+func badSession(thing string, e providers.Entry, strict bool, err error) error {
+	switch {
+	case strict && strings.Contains(err.Error(), "disable_cpu_ep_fallback"),
+		strict && strings.Contains(err.Error(), "fallback to CPU EP has been explicitly disabled"):
+		return &fault.Error{Kind: fault.Refused, Thing: "provider " + e.Name + " on " + thing,
+			Got: "nodes that it leaves to the CPU", Wanted: "every node on " + e.EP + ", as strict asks",
+			Next: "leave strict out to record which nodes they are", Err: err}
+	case e.Attach != providers.AttachNone:
+		return &fault.Error{Kind: fault.Missing, Thing: "provider " + e.Name,
+			Got: "no session for " + thing + ", which the CPU reads", Wanted: e.Needs, Next: e.Remedy, Err: err}
+	}
+	return badModel(thing, err)
+}
+
 // readSignature loads the model once without optimising it: onnxruntime_go
 // tells inputs and outputs of a file, not of a session, and needs their names
 // to make one.
 func readSignature(path, thing string, e candidate.Embedding) (signature, error) {
 	cpu := providers.Entry{Name: "signature"}
-	so, err := sessionOptions(cpu, providers.Options{Threads: 1})
+	so, err := sessionOptions(wish{entry: cpu}, providers.Options{Threads: 1})
 	if err != nil {
 		return signature{}, err
 	}

@@ -49,6 +49,8 @@ type signature struct {
 	inputs []input
 	output string
 	pooled bool // output is [B, D]; otherwise [B, S, D]
+	rows   int  // the batch size that the graph is fixed to; 0: any
+	cols   int  // likewise the sequence length
 	known  bool // the file itself says that D is the configured dimension
 }
 
@@ -70,11 +72,11 @@ func signatureOf(thing string, ins, outs []ort.InputOutputInfo, e candidate.Embe
 		if in.OrtValueType != ort.ONNXTypeTensor || len(in.Dimensions) != 2 {
 			return refuse("input "+in.String(), "a tensor of batch × sequence")
 		}
-		for _, d := range in.Dimensions {
-			if d > 0 {
-				return refuse("input "+in.String(), "dynamic batch and sequence: fixed sizes are not built into this version of embedgate yet")
-			}
+		rows, cols, ok := fixedTo(in.Dimensions)
+		if !ok || len(s.inputs) > 0 && (rows != s.rows || cols != s.cols) {
+			return refuse("input "+in.String(), "a batch and a sequence that every input has alike, dynamic or fixed")
 		}
+		s.rows, s.cols = rows, cols
 		switch in.DataType {
 		case ort.TensorElementDataTypeInt64:
 		case ort.TensorElementDataTypeInt32:
@@ -113,6 +115,18 @@ func signatureOf(thing string, ins, outs []ort.InputOutputInfo, e candidate.Embe
 		}
 	}
 	return refuse("outputs "+names(outs), "sentence_embedding, last_hidden_state or token_embeddings")
+}
+
+// maxFixed bounds what a file can make this package pad a batch to.
+const maxFixed = 1 << 20
+
+// fixedTo reads an input's batch and sequence, 0 where they are dynamic.
+func fixedTo(dims ort.Shape) (rows, cols int, ok bool) {
+	r, c := max(dims[0], 0), max(dims[1], 0)
+	if r > maxFixed || c > maxFixed || r*c > maxFixed {
+		return 0, 0, false
+	}
+	return int(r), int(c), true
 }
 
 func names(infos []ort.InputOutputInfo) string {

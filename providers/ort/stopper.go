@@ -3,6 +3,7 @@ package ort
 import (
 	"context"
 	"fmt"
+	"time"
 
 	ort "github.com/yalue/onnxruntime_go"
 )
@@ -47,6 +48,38 @@ func (st *stopper) watch(ctx context.Context, run func() error) (stopped bool, e
 		return false, fmt.Errorf("stop a run: %w", ferr)
 	}
 	return true, err
+}
+
+// grace is how long a run may take to end after it was told to.
+const grace = 10 * time.Millisecond
+
+// leave is watch for a runtime that hands all of its work to a device at once
+// and cannot call it back: it does not wait longer than grace for a run whose
+// ctx has ended. rest is then closed when the run has ended after all; until
+// then nothing that the run uses may be touched. It is nil where run is over.
+func (st *stopper) leave(ctx context.Context, run func() error) (stopped bool, rest <-chan struct{}, err error) {
+	if ctx.Done() == nil {
+		return false, nil, run()
+	}
+	over := make(chan struct{})
+	var rerr error
+	go func() {
+		_, rerr = st.watch(ctx, run)
+		close(over)
+	}()
+	select {
+	case <-over:
+		return rerr != nil && ctx.Err() != nil, nil, rerr
+	case <-ctx.Done():
+	}
+	late := time.NewTimer(grace)
+	defer late.Stop()
+	select {
+	case <-over:
+		return rerr != nil, nil, rerr
+	case <-late.C:
+		return true, over, ctx.Err()
+	}
 }
 
 func (st *stopper) free() error { return st.options.Destroy() }

@@ -44,6 +44,38 @@ var breaks = map[string][]func(s *broken){
 				return i
 			}
 		},
+		func(s *broken) {
+			s.info = func() providers.Info {
+				i := s.Fake.Info()
+				i.Device = providers.Device{}
+				return i
+			}
+		},
+	},
+	hungryRule: {
+		func(s *broken) { // answers with what it has not computed
+			s.run = forgiving(s.Fake, func(b providers.Batch) bool { return b.Rows >= facts.HungryRows })
+		},
+		func(s *broken) { // does not recover
+			spent := false
+			s.run = func(ctx context.Context, b providers.Batch, out []float32) ([]float32, error) {
+				if spent {
+					return out, errMemory
+				}
+				got, err := s.Fake.Run(ctx, b, out)
+				spent = errors.Is(err, errMemory)
+				return got, err
+			}
+		},
+		func(s *broken) { // dies
+			s.run = func(ctx context.Context, b providers.Batch, out []float32) ([]float32, error) {
+				got, err := s.Fake.Run(ctx, b, out)
+				if errors.Is(err, errMemory) {
+					panic(err)
+				}
+				return got, err
+			}
+		},
 	},
 	"dimension and maximum are the model's": {
 		func(s *broken) { s.dim = func() int { return facts.Dim + 1 } },

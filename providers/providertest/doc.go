@@ -7,6 +7,7 @@ package providertest
 
 import (
 	"testing"
+	"time"
 
 	"github.com/embedgate/embedgate/providers"
 )
@@ -32,7 +33,18 @@ type Facts struct {
 	Normalize bool    // vectors have norm 1
 	Tolerance float64 // how far a vector may move with batch, padding, position
 	SlowRows  int     // rows of MaxTokens that keep a run busy for some 50 ms, to cancel it
-	Rounds    int     // of open-run-close in the leak rule; 0: 200, or 20 under -short
+	Rounds    int     // of open-run-close in the leak rule; 0: 2,000, or 20 under -short
+	// Budget is how long the rounds may take: where one costs much, fewer are
+	// run, and the log says how many. 0: a minute.
+	Budget time.Duration
+	// HungryRows is rows of MaxTokens that need over a gigabyte to run, while
+	// their ids and vectors need little. 0: the rule about memory is left out.
+	HungryRows int
+	// OwnLimit says that HungryRows exceed what the provider's device takes by
+	// itself, so that the process needs no limit: a driver may not survive one.
+	OwnLimit bool
+
+	starve func(t T) (feed func()) // takes memory away; nil: nothing does
 }
 
 // Rule is one promise of the contract.
@@ -65,6 +77,7 @@ func Rules() []Rule {
 		{"closing waits for the run in progress", closeWaits},
 		{"a second close does nothing", closeTwice},
 		{"use after close is ErrClosed", useAfterClose},
+		{hungryRule, hungry},
 		{"rounds of open, run, close leak nothing", leaks},
 	}
 }
@@ -73,12 +86,18 @@ func Rules() []Rule {
 func Run(t *testing.T, open Open, f Facts) {
 	t.Helper()
 	if f.Rounds == 0 {
-		f.Rounds = 200
+		f.Rounds = 2000
 		if testing.Short() {
 			f.Rounds = 20
 		}
 	}
 	for _, r := range Rules() {
-		t.Run(r.Name, func(t *testing.T) { r.Check(t, open, f) })
+		t.Run(r.Name, func(t *testing.T) {
+			if r.Name == hungryRule {
+				inStarvedChild(t, f, func(f Facts) { r.Check(t, open, f) })
+				return
+			}
+			r.Check(t, open, f)
+		})
 	}
 }

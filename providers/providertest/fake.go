@@ -23,6 +23,8 @@ type Fake struct {
 	closed bool
 }
 
+var errMemory = errors.New("fake: out of memory")
+
 var errBatch = errors.New("fake: a batch that breaks the contract")
 
 func (s *Fake) take(ctx context.Context) error {
@@ -72,6 +74,9 @@ func (s *Fake) check(b providers.Batch) error {
 	}
 	if b.Rows == 0 && len(b.IDs) == 0 {
 		return nil
+	}
+	if s.Facts.HungryRows > 0 && b.Rows >= s.Facts.HungryRows {
+		return errMemory
 	}
 	if b.Cols == 0 || len(b.IDs)%b.Cols != 0 || len(b.IDs)/b.Cols != b.Rows {
 		return errBatch
@@ -123,6 +128,7 @@ func (s *Fake) Info() providers.Info {
 		LibrarySHA256: "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
 		Options:       providers.Options{Threads: 1, Spinning: &spin, DisabledOptimizers: []string{}},
 		Available:     []string{"fake"},
+		Device:        providers.Device{Name: "none"},
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"runtime/debug"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 )
@@ -49,9 +50,18 @@ func leaks(t T, open Open, f Facts) {
 		run(t, s, rows(f, 3, min(5, f.MaxTokens), 2))
 		mustClose(t, s)
 	}
-	half := max(f.Rounds/2, 10)
-	for range half {
+	budget := f.Budget
+	if budget == 0 {
+		budget = time.Minute
+	}
+	began := time.Now()
+	half := 0
+	for half < max(f.Rounds/2, 3) && (half < 3 || time.Since(began) < budget/2) {
 		round()
+		half++
+	}
+	if 2*half < f.Rounds {
+		t.Logf("%d rounds and not %d, because a round takes %v", 2*half, f.Rounds, (time.Since(began) / time.Duration(half)).Round(time.Millisecond))
 	}
 	before := held()
 	for range half {

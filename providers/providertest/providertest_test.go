@@ -18,7 +18,7 @@ import (
 
 var facts = Facts{
 	Provider: "fake", Dim: 8, MaxTokens: 32, Vocab: 50, Normalize: true,
-	Tolerance: 1e-6, SlowRows: 24, Rounds: 20,
+	Tolerance: 1e-6, SlowRows: 24, Rounds: 20, HungryRows: 4000,
 }
 
 func newFake() *Fake { return &Fake{Facts: facts, PerRow: time.Millisecond} }

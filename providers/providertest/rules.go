@@ -2,6 +2,7 @@ package providertest
 
 import (
 	"context"
+	"encoding/json"
 	"math"
 	"regexp"
 	"slices"
@@ -28,6 +29,12 @@ func loads(t T, open Open, f Facts) {
 	assert.NotNil(t, i.Options.Spinning, "options as used, defaults filled in")
 	assert.NotNil(t, i.Options.DisabledOptimizers, "options as used, defaults filled in")
 	assert.NotEmpty(t, i.Available, "evidence lists what the library offers")
+	assert.NotEmpty(t, i.Device.Name, "evidence names what was computed on")
+	raw, err := json.Marshal(i)
+	require.NoError(t, err, "evidence can be written")
+	var back providers.Info
+	require.NoError(t, json.Unmarshal(raw, &back))
+	assert.Equal(t, i, back, "nothing of it is lost in a file")
 }
 
 func sizes(t T, open Open, f Facts) {

@@ -19,7 +19,7 @@ func openers() map[providers.Runtime]opener {
 	return map[providers.Runtime]opener{
 		providers.ONNXRuntime: func(ctx context.Context, e providers.Entry, j job) (providers.Session, error) {
 			s, err := ort.Open(ctx, ort.Config{
-				Library: j.Library, Model: j.Model, Provider: e.Name, Options: j.Options, Embedding: j.Embedding,
+				Library: providers.Library{Path: j.Library}, Model: j.Model, Provider: e.Name, Options: j.Options, Embedding: j.Embedding,
 			})
 			if err != nil {
 				return nil, err

@@ -1,0 +1,63 @@
+// Package library finds a provider's runtime library on this machine, or
+// fetches it, with all that its process needs beside it: libraries to load
+// first, a plugin, environment variables, and what is known of the device. It
+// works from the catalogue and must not know what a runtime does with it, nor
+// policies, evidence or terminals.
+package library
+
+import (
+	"context"
+	"os"
+	"os/exec"
+	"runtime"
+
+	"github.com/embedgate/embedgate/pipeline/progress"
+	"github.com/embedgate/embedgate/providers"
+)
+
+// Options says where to look and what to tell.
+type Options struct {
+	// Override is a runtime library to take as it is. Empty: Var(entry), then,
+	// for what comes in the run environment, pyenv.OrtLibVar.
+	Override string
+	CacheDir string // "": cache.Dir()
+	// Python is an interpreter whose packages hold a provider's wheels. Empty:
+	// an environment of embedgate's own.
+	Python   string
+	Progress progress.Sink
+}
+
+// Find returns the library of a provider, fetching or making what is not there
+// yet. What this machine lacks, or cannot get, is a fault.Missing that says
+// what to do; a device is asked for before anything is fetched.
+func Find(ctx context.Context, e providers.Entry, o Options) (providers.Library, error) {
+	return thisMachine().find(ctx, e, o)
+}
+
+// State tells the same without fetching or making anything: what was found, or
+// what is missing and the next step. A library that Find has only to fetch is
+// ok.
+func State(ctx context.Context, e providers.Entry, o Options) (found, next string, ok bool) {
+	return thisMachine().state(ctx, e, o)
+}
+
+// machine is what this package asks of the computer. Tests put folders and
+// programs of their own in its place.
+type machine struct {
+	platform providers.Platform
+	root     string // before every path of the operating system's; "" outside tests
+	getenv   func(string) string
+	lookPath func(program string) (string, error)
+	output   func(ctx context.Context, program string, args ...string) ([]byte, error)
+}
+
+func thisMachine() machine {
+	return machine{
+		platform: providers.Platform{OS: runtime.GOOS, Arch: runtime.GOARCH},
+		getenv:   os.Getenv,
+		lookPath: exec.LookPath,
+		output: func(ctx context.Context, program string, args ...string) ([]byte, error) {
+			return exec.CommandContext(ctx, program, args...).Output()
+		},
+	}
+}

@@ -1,0 +1,221 @@
+package library
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path"
+	"path/filepath"
+	"strings"
+
+	"github.com/embedgate/embedgate/export/pyenv"
+	"github.com/embedgate/embedgate/pipeline/fault"
+	"github.com/embedgate/embedgate/providers"
+)
+
+// Var is the environment variable that names a provider's runtime library:
+// EMBEDGATE_WEBGPU_LIB.
+func Var(e providers.Entry) string { return "EMBEDGATE_" + strings.ToUpper(e.Name) + "_LIB" }
+
+// request is one provider on one machine.
+type request struct {
+	machine
+	entry providers.Entry
+	piece providers.Piece
+	o     Options
+}
+
+func (m machine) request(e providers.Entry, o Options) (request, error) {
+	if reason, remedy, ok := e.AvailableOn(m.platform); !ok {
+		return request{}, &fault.Error{Kind: fault.Missing, Thing: "provider " + e.Name, Got: reason, Next: remedy}
+	}
+	piece, ok := e.Source.Piece(m.platform)
+	if !ok {
+		return request{}, fmt.Errorf("provider %s: no build for %s", e.Name, m.platform) // AvailableOn has looked
+	}
+	return request{m, e, piece, o}, nil
+}
+
+func (m machine) find(ctx context.Context, e providers.Entry, o Options) (providers.Library, error) {
+	r, err := m.request(e, o)
+	if err != nil {
+		return providers.Library{}, err
+	}
+	// The device first: without one, a library is fetched for nothing.
+	device, env, err := r.device(ctx)
+	if err != nil {
+		return providers.Library{}, err
+	}
+	lib, err := r.library(ctx)
+	if err != nil {
+		return providers.Library{}, err
+	}
+	lib.Device, lib.Env = device, env
+	return lib, nil
+}
+
+// library finds the files.
+func (r request) library(ctx context.Context) (providers.Library, error) {
+	given, from := r.override()
+	switch {
+	case given != "":
+		return r.given(given, from)
+	case r.entry.Source.Origin == providers.FromNPM:
+		return r.npm(ctx)
+	case r.o.Python != "" && r.entry.Source.Env != string(pyenv.Run):
+		return r.inPython(ctx)
+	}
+	env, err := pyenv.Ensure(ctx, pyenv.Options{Kind: pyenv.Kind(r.entry.Source.Env), CacheDir: r.o.CacheDir, Progress: r.o.Progress})
+	if err != nil {
+		return providers.Library{}, err
+	}
+	return r.under([]string{env.Site()}, "the "+r.entry.Source.Env+" environment")
+}
+
+// override is a library that the user named, and how.
+func (r request) override() (file, from string) {
+	if r.o.Override != "" {
+		return r.o.Override, "--ort-lib"
+	}
+	if v := Var(r.entry); r.getenv(v) != "" {
+		return r.getenv(v), v
+	}
+	if r.entry.Source.Env == string(pyenv.Run) {
+		return r.getenv(pyenv.OrtLibVar), pyenv.OrtLibVar
+	}
+	return "", ""
+}
+
+// given takes a library that the user named. What goes with it is looked for
+// where its package would have it, and beside it.
+func (r request) given(file, from string) (providers.Library, error) {
+	if i, err := os.Stat(file); err != nil || !i.Mode().IsRegular() {
+		return providers.Library{}, &fault.Error{Kind: fault.Missing, Thing: file, Got: "no such file",
+			Wanted: "ONNX Runtime's shared library", Err: err, Next: "correct " + from + ", or leave it out to use the pinned one"}
+	}
+	abs, err := filepath.Abs(file)
+	if err != nil {
+		return providers.Library{}, err
+	}
+	root := filepath.Dir(abs)
+	for range strings.Count(r.piece.Library, "/") {
+		root = filepath.Dir(root)
+	}
+	return r.with(abs, []string{root}, from)
+}
+
+// inPython takes what the user's Python has installed.
+func (r request) inPython(ctx context.Context) (providers.Library, error) {
+	sites, err := pyenv.SiteOf(ctx, r.o.Python)
+	if err != nil {
+		return providers.Library{}, err
+	}
+	return r.under(sites, r.o.Python)
+}
+
+// under finds the piece's files below one of some folders of packages.
+func (r request) under(roots []string, where string) (providers.Library, error) {
+	lib, ok := below(roots, r.piece.Library)
+	if !ok {
+		return providers.Library{}, &fault.Error{Kind: fault.Missing, Thing: "provider " + r.entry.Name,
+			Got: "no " + r.piece.Library + " in " + where, Wanted: r.entry.Source.Package + " " + r.entry.Source.Version,
+			Next: "install it there, or name its library in " + Var(r.entry)}
+	}
+	return r.with(lib, roots, where)
+}
+
+// with completes a library by its plugin and by what must be loaded first.
+func (r request) with(file string, roots []string, where string) (providers.Library, error) {
+	lib := providers.Library{Path: file}
+	if r.piece.Plugin != "" {
+		p, ok := below(append(roots, filepath.Dir(file)), r.piece.Plugin, path.Base(r.piece.Plugin))
+		if !ok {
+			return lib, &fault.Error{Kind: fault.Missing, Thing: "provider " + r.entry.Name,
+				Got: "no " + path.Base(r.piece.Plugin) + " in " + where, Wanted: r.entry.Source.Package + " " + r.entry.Source.Version,
+				Next: "install it there, or leave " + where + " out: embedgate then makes its own environment"}
+		}
+		lib.Plugin = p
+	}
+	for _, pre := range r.piece.Preload {
+		if p, ok := below(append(roots, filepath.Dir(file)), pre, path.Base(pre)); ok {
+			lib.Preload = append(lib.Preload, p)
+		} else {
+			lib.Preload = append(lib.Preload, path.Base(pre))
+		}
+	}
+	return lib, nil
+}
+
+// below is the first file that one of the globs names under one of the roots.
+func below(roots []string, globs ...string) (string, bool) {
+	for _, root := range roots {
+		for _, g := range globs {
+			m, err := filepath.Glob(filepath.Join(root, filepath.FromSlash(g)))
+			for _, f := range m {
+				if i, serr := os.Stat(f); err == nil && serr == nil && i.Mode().IsRegular() {
+					return f, true
+				}
+			}
+		}
+	}
+	return "", false
+}
+
+func (m machine) state(ctx context.Context, e providers.Entry, o Options) (found, next string, ok bool) {
+	r, err := m.request(e, o)
+	if err != nil {
+		return told(err)
+	}
+	device, _, err := r.device(ctx)
+	if err != nil {
+		return told(err)
+	}
+	on := ""
+	if device.Name != "" {
+		on = " on " + device.Name
+	}
+	given, from := r.override()
+	switch {
+	case given != "":
+		lib, err := r.given(given, from)
+		if err != nil {
+			return told(err)
+		}
+		return lib.Path + on, "", true
+	case r.entry.Source.Origin == providers.FromNPM:
+		if lib, ok := r.fetched(); ok {
+			return lib.Path + on, "", true
+		}
+		if _, err := r.npmProgram(); err != nil {
+			return told(err)
+		}
+	case r.o.Python != "" && r.entry.Source.Env != string(pyenv.Run):
+		lib, err := r.inPython(ctx)
+		if err != nil {
+			return told(err)
+		}
+		return lib.Path + on, "", true
+	default:
+		dir, err := pyenv.State(ctx, pyenv.Options{Kind: pyenv.Kind(r.entry.Source.Env), CacheDir: r.o.CacheDir})
+		if err == nil {
+			return dir + on, "", true
+		}
+		if fault.KindOf(err) == fault.Missing {
+			return told(err)
+		}
+	}
+	return fmt.Sprintf("%s %s is not here yet: the first measurement fetches it%s", r.entry.Source.Package, r.entry.Source.Version, on), "", true
+}
+
+// told is an error as doctor shows it.
+func told(err error) (found, next string, ok bool) {
+	if f, is := errors.AsType[*fault.Error](err); is {
+		found = f.Got
+		if f.Wanted != "" {
+			found += ", wanted " + f.Wanted
+		}
+		return found, f.Next, false
+	}
+	return err.Error(), "", false
+}

@@ -1,0 +1,182 @@
+package library
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/embedgate/embedgate/export/cache"
+	"github.com/embedgate/embedgate/export/candidate"
+	"github.com/embedgate/embedgate/export/pyenv"
+	"github.com/embedgate/embedgate/pipeline/fault"
+	"github.com/embedgate/embedgate/providers"
+)
+
+// marker is written last into a fetched package's folder.
+const marker = "embedgate-complete.json"
+
+type completion struct {
+	Integrity string           `json:"integrity"`
+	Files     map[string]int64 `json:"files"` // base names and sizes
+}
+
+// home is where a package's files for this platform lie.
+func (r request) home() (string, error) {
+	root, err := cache.Or(r.o.CacheDir)
+	if err != nil {
+		return "", err
+	}
+	s := r.entry.Source
+	return filepath.Join(root, "lib", fmt.Sprintf("%s-%s-%s-%s", s.Package, s.Version, r.platform.OS, r.platform.Arch)), nil
+}
+
+// wanted is the package's files that are kept, the library first.
+func (r request) wanted() []string { return append([]string{r.piece.Library}, r.piece.Beside...) }
+
+// fetched finds the package that was fetched before, whole.
+func (r request) fetched() (providers.Library, bool) {
+	home, err := r.home()
+	if err != nil {
+		return providers.Library{}, false
+	}
+	b, err := os.ReadFile(filepath.Join(home, marker))
+	var c completion
+	if err != nil || json.Unmarshal(b, &c) != nil || c.Integrity != r.entry.Source.Integrity {
+		return providers.Library{}, false
+	}
+	for _, f := range r.wanted() {
+		i, err := os.Lstat(filepath.Join(home, path.Base(f)))
+		if err != nil || !i.Mode().IsRegular() || i.Size() != c.Files[path.Base(f)] {
+			return providers.Library{}, false
+		}
+	}
+	return providers.Library{Path: filepath.Join(home, path.Base(r.piece.Library))}, true
+}
+
+// npm fetches the package with npm and keeps its library.
+func (r request) npm(ctx context.Context) (providers.Library, error) {
+	if lib, ok := r.fetched(); ok {
+		return lib, nil
+	}
+	program, err := r.npmProgram()
+	if err != nil {
+		return providers.Library{}, err
+	}
+	home, err := r.home()
+	if err != nil {
+		return providers.Library{}, err
+	}
+	s := r.entry.Source
+	unlock, err := cache.Lock(ctx, home, func() {
+		r.o.Progress.Say("waiting for another embedgate that is fetching %s", s.Package)
+	})
+	if err != nil {
+		return providers.Library{}, err
+	}
+	defer unlock()
+	if lib, ok := r.fetched(); ok {
+		return lib, nil // fetched while this waited
+	}
+	tmp, err := cache.Scratch(home)
+	if err != nil {
+		return providers.Library{}, err
+	}
+	defer func() { _ = os.RemoveAll(tmp) }()
+	began := time.Now()
+	r.o.Progress.Say("fetching %s %s with npm: the library for provider %s, %s, once", s.Package, s.Version, r.entry.Name, s.Size)
+	tarball, err := r.pack(ctx, program, tmp)
+	if err != nil {
+		return providers.Library{}, err
+	}
+	if err := r.unpack(tarball, tmp); err != nil {
+		return providers.Library{}, err
+	}
+	if err := cache.Place(tmp, home); err != nil {
+		return providers.Library{}, err
+	}
+	r.o.Progress.Say("%s is ready after %s", s.Package, time.Since(began).Round(time.Second))
+	lib, ok := r.fetched()
+	if !ok {
+		return lib, fmt.Errorf("%s: fetched, but not whole", home)
+	}
+	return lib, nil
+}
+
+func (r request) npmProgram() (string, error) {
+	p, err := r.lookPath("npm")
+	if err != nil {
+		return "", &fault.Error{Kind: fault.Missing, Thing: "npm", Got: "none on the PATH",
+			Wanted: fmt.Sprintf("npm, to fetch %s %s, which holds the library for provider %s", r.entry.Source.Package, r.entry.Source.Version, r.entry.Name),
+			Next:   "install it (Debian: apt-get install npm; macOS: brew install node; Windows: winget install OpenJS.NodeJS), or name the library in " + Var(r.entry)}
+	}
+	return p, nil
+}
+
+// pack lets npm fetch the tarball into dir. No script of the package runs, and
+// nothing of it is unpacked.
+func (r request) pack(ctx context.Context, program, dir string) (string, error) {
+	s := r.entry.Source
+	var tail pyenv.Tail
+	c := pyenv.Command(ctx, program, "pack", "--ignore-scripts", "--silent", s.Package+"@"+s.Version)
+	c.Dir, c.Stdout, c.Stderr = dir, &tail, &tail
+	err := c.Run()
+	if ctx.Err() != nil {
+		return "", ctx.Err()
+	}
+	if err != nil {
+		return "", &fault.Error{Kind: fault.Missing, Thing: "npm pack " + s.Package + "@" + s.Version, Got: tail.Lines(6),
+			Wanted: "the package's tarball", Err: err,
+			Next: "check network and proxy (npm's own settings are honoured), then run the same command again; or name the library in " + Var(r.entry)}
+	}
+	files, err := filepath.Glob(filepath.Join(dir, "*.tgz"))
+	if err != nil || len(files) != 1 {
+		return "", &fault.Error{Kind: fault.Missing, Thing: "npm pack " + s.Package + "@" + s.Version,
+			Got: fmt.Sprintf("%d tarballs", len(files)), Wanted: "one", Err: err, Next: "look at npm's configuration, or name the library in " + Var(r.entry)}
+	}
+	return files[0], nil
+}
+
+// unpack checks the tarball against the catalogue before anything of it is
+// read, keeps the wanted files in dir, and removes the tarball.
+func (r request) unpack(tarball, dir string) error {
+	s := r.entry.Source
+	thing := s.Package + " " + s.Version
+	got, err := integrityOf(tarball)
+	if err != nil {
+		return fmt.Errorf("%s: %w", thing, err)
+	}
+	if got != s.Integrity {
+		return &fault.Error{Kind: fault.Missing, Thing: thing, Got: "a tarball of " + got, Wanted: s.Integrity,
+			Next: "fetch it from a registry that has the published package, or name the library in " + Var(r.entry)}
+	}
+	sizes, err := extract(tarball, "package/", r.wanted(), dir)
+	if err != nil {
+		return fmt.Errorf("%s: %w", thing, err)
+	}
+	b, err := json.Marshal(completion{Integrity: s.Integrity, Files: sizes})
+	if err != nil {
+		return err
+	}
+	if err := os.Remove(tarball); err != nil {
+		return err
+	}
+	return candidate.WriteFile(filepath.Join(dir, marker), b)
+}
+
+var errHostile = errors.New("a tarball that is not what npm packs")
+
+func hostile(format string, args ...any) error {
+	return fmt.Errorf("%w: %s", errHostile, fmt.Sprintf(format, args...))
+}
+
+// clean says whether an entry's name stays below the folder it is unpacked to.
+func clean(name string) bool {
+	return name != "" && !strings.ContainsAny(name, "\\\x00") && !path.IsAbs(name) &&
+		path.Clean(name) == strings.TrimSuffix(name, "/") && name != ".." && !strings.HasPrefix(name, "../")
+}

@@ -1,0 +1,114 @@
+package library
+
+import (
+	"archive/tar"
+	"compress/gzip"
+	"crypto/sha512"
+	"encoding/base64"
+	"errors"
+	"io"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+)
+
+// What a tarball may hold. The largest library of a known package has 50 MB,
+// all platforms together 350 MB.
+const (
+	maxEntries  = 10_000
+	maxUnpacked = 4 << 30   // bytes, of everything that is read
+	maxLibrary  = 512 << 20 // bytes, of one file that is kept
+)
+
+// integrityOf is a file's digest as npm writes it.
+func integrityOf(file string) (string, error) {
+	f, err := os.Open(file)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	h := sha512.New()
+	if _, err := io.Copy(h, f); err != nil {
+		return "", err
+	}
+	return "sha512-" + base64.StdEncoding.EncodeToString(h.Sum(nil)), nil
+}
+
+// extract writes the wanted files of a gzipped tarball, where they lie below
+// prefix, flat into dir and returns their sizes by base name. Anything but
+// plain files and folders, names that leave the folder, a wanted file twice or
+// not at all, and sizes out of bounds are errors.
+func extract(tarball, prefix string, wanted []string, dir string) (map[string]int64, error) {
+	f, err := os.Open(tarball)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	z, err := gzip.NewReader(f)
+	if err != nil {
+		return nil, errors.Join(errHostile, err)
+	}
+	return extractTar(tar.NewReader(io.LimitReader(z, maxUnpacked)), prefix, wanted, dir)
+}
+
+func extractTar(r *tar.Reader, prefix string, wanted []string, dir string) (map[string]int64, error) {
+	sizes := map[string]int64{}
+	for n := 0; ; n++ {
+		h, err := r.Next()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return nil, errors.Join(errHostile, err)
+		}
+		if n >= maxEntries {
+			return nil, hostile("more than %d entries", maxEntries)
+		}
+		switch {
+		case h.Typeflag == tar.TypeXGlobalHeader:
+			continue
+		case !clean(h.Name):
+			return nil, hostile("an entry of the name %.80q", h.Name)
+		case h.Typeflag == tar.TypeDir:
+			continue
+		case h.Typeflag != tar.TypeReg:
+			return nil, hostile("%.80q is a link or a device", h.Name)
+		}
+		base := path.Base(h.Name)
+		if !slices.ContainsFunc(wanted, func(w string) bool { return prefix+w == h.Name }) {
+			continue
+		}
+		if _, twice := sizes[base]; twice {
+			return nil, hostile("%.80q stands there twice", h.Name)
+		}
+		if h.Size <= 0 || h.Size > maxLibrary {
+			return nil, hostile("%.80q has %d bytes", h.Name, h.Size)
+		}
+		if err := write(filepath.Join(dir, base), r, h.Size); err != nil {
+			return nil, err
+		}
+		sizes[base] = h.Size
+	}
+	for _, w := range wanted {
+		if sizes[path.Base(w)] == 0 {
+			return nil, hostile("there is no %s", w)
+		}
+	}
+	return sizes, nil
+}
+
+func write(file string, r io.Reader, size int64) error {
+	f, err := os.OpenFile(file, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o755)
+	if err != nil {
+		return err
+	}
+	n, err := io.Copy(f, r)
+	if cerr := f.Close(); err == nil {
+		err = cerr
+	}
+	if err == nil && n != size {
+		err = io.ErrUnexpectedEOF
+	}
+	return err
+}

@@ -1,0 +1,78 @@
+package devicetest
+
+import (
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/embedgate/embedgate/export/exporttest"
+	"github.com/embedgate/embedgate/pipeline/fault"
+	"github.com/embedgate/embedgate/providers"
+	"github.com/embedgate/embedgate/providers/library"
+	"github.com/embedgate/embedgate/providers/ort"
+	"github.com/embedgate/embedgate/providers/providertest"
+)
+
+// onProvider makes this test binary a process that runs the conformance suite
+// on the provider it names.
+const onProvider = "EMBEDGATE_TEST_PROVIDER"
+
+// Hardware that is not here is the one thing that is skipped in CI too.
+func TestWhateverElseTheMachineHasConforms(t *testing.T) {
+	if testing.Short() {
+		t.Skip("exports a model with torch and fetches libraries")
+	}
+	if name := os.Getenv(onProvider); name != "" {
+		conformsOn(t, name)
+		return
+	}
+	for _, e := range providers.Catalogue {
+		if e.Name == "cpu" || e.Name == "webgpu" {
+			continue // they have tests of their own, which are not skipped
+		}
+		t.Run(e.Name, func(t *testing.T) {
+			if found, _, ok := library.State(background, e, library.Options{}); !ok {
+				t.Skip(found)
+			}
+			child := exec.Command(os.Args[0], "-test.run=^TestWhateverElseTheMachineHasConforms$", "-test.v", "-test.timeout=9m")
+			child.Env = append(os.Environ(), onProvider+"="+e.Name)
+			out, err := child.CombinedOutput()
+			require.NoError(t, err, "%s", out)
+			if strings.Contains(string(out), "--- SKIP") {
+				t.Skipf("%s", out)
+			}
+			t.Logf("%s", out)
+		})
+	}
+}
+
+func conformsOn(t *testing.T, name string) {
+	e, ok := providers.Lookup(name)
+	require.True(t, ok)
+	l, err := library.Find(background, e, library.Options{})
+	if fault.KindOf(err) == fault.Missing {
+		t.Skip(err)
+	}
+	require.NoError(t, err)
+	c := exporttest.TinyCandidate(t)
+	config := ort.Config{Library: l, Model: model(c), Provider: name, Embedding: c.Manifest.Embedding}
+	s, err := ort.Open(background, config)
+	if fault.KindOf(err) == fault.Missing {
+		t.Skip(err)
+	}
+	require.NoError(t, err)
+	require.NoError(t, s.Close())
+	providertest.Run(t, func(t providertest.T) providers.Session {
+		s, err := ort.Open(background, config)
+		require.NoError(t, err)
+		return s
+	}, providertest.Facts{
+		Provider: name, Dim: config.Embedding.Dimension, MaxTokens: config.Embedding.MaxTokens, Vocab: vocabulary(t, c),
+		// A device may compute in half precision: a vector then moves by some
+		// units in the last of its ten bits.
+		Normalize: config.Embedding.Normalize, Tolerance: 2e-3, SlowRows: 64,
+	})
+}

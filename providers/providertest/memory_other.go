@@ -1,0 +1,5 @@
+//go:build !linux
+
+package providertest
+
+func limitMemory(T) (feed func()) { return func() {} }

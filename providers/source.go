@@ -1,0 +1,122 @@
+package providers
+
+// Origin is how a runtime's library reaches a machine.
+type Origin string
+
+// The ways in which a library reaches a machine.
+const (
+	FromWheel Origin = "wheel" // Python wheels, in an environment made from hashed requirements
+	FromNPM   Origin = "npm"   // a package of the npm registry, fetched with npm
+)
+
+// Source says where a provider's runtime library comes from and which of its
+// files are needed on which platform.
+type Source struct {
+	Origin    Origin
+	Package   string // as its registry names it
+	Version   string // exact
+	Integrity string // npm: "sha512-…" of the tarball; wheels are pinned in Env's requirements
+	Size      string // npm: of what is fetched, for people
+	Env       string // wheels: the environment, made from scripts/requirements-<Env>.txt
+	Pieces    []Piece
+}
+
+// Piece is what one platform needs of a package. Paths are slash-separated and
+// relative to the package's root (npm) or to site-packages (wheels); wheels'
+// paths may be globs.
+type Piece struct {
+	On      Platform
+	Library string   // the runtime's shared library
+	Beside  []string // npm: files that must lie in the library's own folder
+	Plugin  string   // a provider library to register with the runtime
+	// Preload is what the library or its provider loads by a bare name, in the
+	// order in which it must be loaded. One that the environment has not is left
+	// to the system's own loader.
+	Preload []string
+}
+
+// Piece returns what platform p needs of the source.
+func (s Source) Piece(p Platform) (Piece, bool) {
+	for _, x := range s.Pieces {
+		if x.On.covers(p) {
+			return x, true
+		}
+	}
+	return Piece{}, false
+}
+
+// Proof is how a provider's device is learnt before a session opens, so that
+// evidence can say on what it was measured.
+type Proof string
+
+// The ways of learning a device.
+const (
+	ProofCPU    Proof = "cpu"        // the operating system's name for the processor
+	ProofApple  Proof = "apple"      // the chip's name; which part computed what is in CoreML's compute plan
+	ProofNVIDIA Proof = "nvidia-smi" // the driver's own tool
+	ProofVulkan Proof = "vulkan"     // which Vulkan driver answers
+	ProofEP     Proof = "ep-device"  // the devices that the runtime lists, when a session opens
+)
+
+var (
+	linuxAMD64   = Platform{"linux", "amd64"}
+	darwinARM64  = Platform{"darwin", "arm64"}
+	windowsAMD64 = Platform{"windows", "amd64"}
+	windowsARM64 = Platform{"windows", "arm64"}
+)
+
+// runWheel is ONNX Runtime's own wheel: CPU everywhere, CoreML on macOS.
+var runWheel = Source{
+	Origin: FromWheel, Package: "onnxruntime", Version: "1.32.0", Env: "run",
+	Pieces: []Piece{
+		{On: Platform{OS: "linux"}, Library: "onnxruntime/capi/libonnxruntime.so*"},
+		{On: Platform{OS: "darwin"}, Library: "onnxruntime/capi/libonnxruntime*.dylib"},
+		{On: Platform{OS: "windows"}, Library: "onnxruntime/capi/onnxruntime.dll"},
+	},
+}
+
+// nodePackage is ONNX Runtime for Node.js: the only published build with WebGPU
+// inside, and on Windows with DirectML too.
+func nodePackage(pieces ...Piece) Source {
+	return Source{
+		Origin: FromNPM, Package: "onnxruntime-node", Version: "1.30.0",
+		Integrity: "sha512-twhs1C2C/BFkz1yc5OY0KIU2GUq6DURO7hD4bx5Q2Qy3nAMJwRXW8xU3NVczE29VA9lolLOYepoD8fjTGOfIqw==",
+		Size:      "114 MB",
+		Pieces:    pieces,
+	}
+}
+
+// cudaWheel is the CUDA 13 build. The order of what is preloaded is that of
+// the wheel's own preload_dlls: cublasLt before cublas, which needs it. On
+// Linux the parts of cuDNN load themselves; on Windows they must be there
+// first.
+func cudaWheel(linux, windows []string) Source {
+	return Source{
+		Origin: FromWheel, Package: "onnxruntime-gpu", Version: "1.31.1", Env: "cuda",
+		Pieces: []Piece{
+			{On: linuxAMD64, Library: "onnxruntime/capi/libonnxruntime.so*", Preload: append([]string{
+				"nvidia/cu13/lib/libcublasLt.so.13",
+				"nvidia/cu13/lib/libcublas.so.13",
+				"nvidia/cu13/lib/libnvrtc.so.13",
+				"nvidia/cu13/lib/libcurand.so.10",
+				"nvidia/cu13/lib/libcufft.so.12",
+				"nvidia/cu13/lib/libcudart.so.13",
+				"nvidia/cudnn/lib/libcudnn.so.9",
+			}, linux...)},
+			{On: windowsAMD64, Library: "onnxruntime/capi/onnxruntime.dll", Preload: append([]string{
+				"nvidia/cu13/bin/x86_64/cublasLt64_13.dll",
+				"nvidia/cu13/bin/x86_64/cublas64_13.dll",
+				"nvidia/cu13/bin/x86_64/cufft64_12.dll",
+				"nvidia/cu13/bin/x86_64/cudart64_13.dll",
+				"nvidia/cudnn/bin/cudnn_engines_runtime_compiled64_9.dll",
+				"nvidia/cudnn/bin/cudnn_engines_precompiled64_9.dll",
+				"nvidia/cudnn/bin/cudnn_heuristic64_9.dll",
+				"nvidia/cudnn/bin/cudnn_ops64_9.dll",
+				"nvidia/cudnn/bin/cudnn_adv64_9.dll",
+				"nvidia/cudnn/bin/cudnn_graph64_9.dll",
+				"nvidia/cudnn/bin/cudnn64_9.dll",
+				"nvidia/cudnn/bin/cudnn_engines_tensor_ir64_9.dll",
+			}, windows...)},
+		},
+	}
+}
