@@ -74,6 +74,9 @@ func newMeasure(s *streams) *cobra.Command {
 				return err
 			}
 			s.show.Stage("measure")
+			if nonce, err = readNonce(nonce); err != nil {
+				return err
+			}
 			p, err := policy.Load(f.policy)
 			if err != nil {
 				return err
@@ -111,7 +114,7 @@ func newMeasure(s *streams) *cobra.Command {
 	c.Flags().StringVar(&provider, "provider", "", "provider, such as cpu")
 	c.Flags().StringVar(&variant, "variant", "", "variant, such as fp32")
 	c.Flags().StringVar(&out, "out", "", "evidence directory to write")
-	c.Flags().StringVar(&nonce, "nonce", "", "name of the plan this answers; gate --nonce wants the same")
+	c.Flags().StringVar(&nonce, "nonce", "", "name of the plan this answers, or @FILE that plan wrote; gate --nonce wants the same")
 	return c
 }
 
@@ -131,6 +134,10 @@ func newGate(s *streams) *cobra.Command {
 		Args:  wantArgs(1, -1, "evidence directories"),
 		RunE: func(c *cobra.Command, args []string) error {
 			if err := required(c, "candidate", "out"); err != nil {
+				return err
+			}
+			nonce, err := readNonce(nonce)
+			if err != nil {
 				return err
 			}
 			p, err := policy.Load(f.policy)
@@ -160,7 +167,7 @@ func newGate(s *streams) *cobra.Command {
 	f.jsonFlag(c)
 	c.Flags().StringVar(&dir, "candidate", "", "candidate directory")
 	c.Flags().StringVar(&out, "out", "", "verdict file to write")
-	c.Flags().StringVar(&nonce, "nonce", "", "plan that the evidence must answer")
+	c.Flags().StringVar(&nonce, "nonce", "", "plan that the evidence must answer, or @FILE that plan wrote")
 	return c
 }
 
