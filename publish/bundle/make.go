@@ -250,12 +250,16 @@ func copyTo(ctx context.Context, src io.Reader, to string, perm fs.FileMode, wan
 		return cannotWrite(to, err)
 	}
 	h := sha256.New()
-	n, err := io.Copy(io.MultiWriter(f, h), &reader{ctx, io.LimitReader(src, want.Bytes+1)})
+	from := &reader{ctx: ctx, r: io.LimitReader(src, want.Bytes+1)}
+	n, err := io.Copy(io.MultiWriter(f, h), from)
 	if e := f.Close(); err == nil {
 		err = e
 	}
 	if ctx.Err() != nil {
 		return ctx.Err()
+	}
+	if from.err != nil {
+		return &fault.Error{Kind: fault.Usage, Thing: filepath.Base(to), Wanted: fmt.Sprintf("%d bytes", want.Bytes), Err: from.err, Next: "bring the files again"}
 	}
 	if err != nil {
 		return cannotWrite(to, err)
@@ -266,17 +270,23 @@ func copyTo(ctx context.Context, src io.Reader, to string, perm fs.FileMode, wan
 	return nil
 }
 
-// reader stops when ctx is cancelled.
+// reader stops when ctx is cancelled, and remembers that reading failed, which
+// io.Copy does not tell from writing.
 type reader struct {
 	ctx context.Context
 	r   io.Reader
+	err error
 }
 
 func (r *reader) Read(b []byte) (int, error) {
 	if err := r.ctx.Err(); err != nil {
 		return 0, err
 	}
-	return r.r.Read(b)
+	n, err := r.r.Read(b)
+	if err != nil && err != io.EOF {
+		r.err = err
+	}
+	return n, err
 }
 
 func sum(b []byte) string {

@@ -94,7 +94,7 @@ func addToTar(ctx context.Context, t *tar.Writer, dir, name string) error {
 	if err := t.WriteHeader(h); err != nil {
 		return err
 	}
-	_, err = io.Copy(t, &reader{ctx, f})
+	_, err = io.Copy(t, &reader{ctx: ctx, r: f})
 	return err
 }
 
