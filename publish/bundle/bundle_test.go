@@ -61,8 +61,8 @@ func options(t testing.TB) Options {
 	}
 }
 
-// files is what lies in a folder: path → permissions and sha256.
-func files(t testing.TB, dir string) map[string]string {
+// lying is what lies in a folder: path → permissions and sha256.
+func lying(t testing.TB, dir string) map[string]string {
 	t.Helper()
 	all := map[string]string{}
 	require.NoError(t, filepath.WalkDir(dir, func(p string, d fs.DirEntry, err error) error {
@@ -93,7 +93,7 @@ func TestABundleHoldsWhatMeasuringNeedsAndTheSameBytesTwice(t *testing.T) {
 	o := options(t)
 	r, err := Make(t.Context(), o)
 	require.NoError(t, err)
-	have := files(t, o.Out)
+	have := lying(t, o.Out)
 	require.Equal(t, []string{
 		"bundle.json", "candidate/1_Pooling/config.json", "candidate/candidate.json", "candidate/fp32.onnx", "candidate/tokenizer.json",
 		"embedgate", "lib/cpu/libonnxruntime.so.1", "measure.sh", "policy/golden/golden.json", "policy/policy.yaml",
@@ -111,7 +111,32 @@ func TestABundleHoldsWhatMeasuringNeedsAndTheSameBytesTwice(t *testing.T) {
 	again, err := Make(t.Context(), o)
 	require.NoError(t, err)
 	require.Equal(t, r.Digest, again.Digest)
-	require.Equal(t, have, files(t, o.Out))
+	require.Equal(t, have, lying(t, o.Out))
+}
+
+func TestWhatGoesWithALibraryLiesBesideItInTheBundle(t *testing.T) {
+	o := options(t)
+	dir := t.TempDir()
+	for _, name := range []string{"plugin/libep.so", "plugin/libopenvino.so.2", "cudnn/libcudnn.so.9", "cudnn/libcudnn_ops.so.9", "cudnn/libelse.so"} {
+		p := filepath.Join(dir, filepath.FromSlash(name))
+		require.NoError(t, os.MkdirAll(filepath.Dir(p), 0o755))
+		require.NoError(t, os.Symlink(o.Binary, p))
+	}
+	l := o.Libraries["cpu"]
+	l.Plugin = filepath.Join(dir, "plugin", "libep.so")
+	l.Preload = []string{filepath.Join(dir, "cudnn", "libcudnn.so.9"), "libcuda.so.1"}
+	o.Libraries["cpu"] = l
+	r, err := Make(t.Context(), o)
+	require.NoError(t, err)
+	var libs []string
+	for name := range r.Manifest.Files {
+		if strings.HasPrefix(name, LibraryDir) {
+			libs = append(libs, name)
+		}
+	}
+	slices.Sort(libs)
+	require.Equal(t, []string{"lib/cpu/libcudnn.so.9", "lib/cpu/libcudnn_ops.so.9", "lib/cpu/libep.so", "lib/cpu/libonnxruntime.so.1", "lib/cpu/libopenvino.so.2"}, libs,
+		"and not libcuda, which is the driver's")
 }
 
 func TestTheScriptsRunEachVariantWithTheBundlesOwnLibraries(t *testing.T) {
@@ -141,7 +166,6 @@ func TestWhatCannotBeBundledIsRefusedAndNothingIsLeft(t *testing.T) {
 		"a provider that the policy has not": {func(_ *testing.T, o *Options) { o.Provider = "npu" }, "npu"},
 		"parts of a few bytes":               {func(_ *testing.T, o *Options) { o.PartSize = 7 }, "1MiB or more"},
 		"no library":                         {func(_ *testing.T, o *Options) { o.Libraries = nil }, "--ort-lib"},
-		"a plugin":                           {func(_ *testing.T, o *Options) { o.Libraries["cpu"] = providers.Library{Path: "x", Plugin: "y"} }, "plugin"},
 		"a nonce with a shell's signs":       {func(_ *testing.T, o *Options) { o.Nonce = "$(rm -rf /)" }, "--nonce"},
 		"a program that is none": {func(t *testing.T, o *Options) {
 			o.Binary = filepath.Join(t.TempDir(), "x")
@@ -217,11 +241,11 @@ func TestPartsJoinToTheSameBundleByProgramAndByShell(t *testing.T) {
 	o := options(t)
 	_, err := Make(t.Context(), o)
 	require.NoError(t, err)
-	want := files(t, o.Out)
+	want := lying(t, o.Out)
 	o.Out, o.PartSize = filepath.Join(t.TempDir(), "parts"), 1<<20
 	r, err := Make(t.Context(), o)
 	require.NoError(t, err)
-	for name := range files(t, o.Out) {
+	for name := range lying(t, o.Out) {
 		i, err := os.Stat(filepath.Join(o.Out, name))
 		require.NoError(t, err)
 		require.LessOrEqual(t, i.Size(), int64(1<<20), name)
@@ -231,12 +255,12 @@ func TestPartsJoinToTheSameBundleByProgramAndByShell(t *testing.T) {
 	j, err := Join(t.Context(), o.Out, joined)
 	require.NoError(t, err)
 	require.Equal(t, r.Digest, j.Digest)
-	require.Equal(t, want, files(t, joined))
+	require.Equal(t, want, lying(t, joined))
 
 	byShell := filepath.Join(t.TempDir(), "joined by shell")
 	out, err := exec.Command("sh", filepath.Join(o.Out, joinName), byShell).CombinedOutput()
 	require.NoError(t, err, "%s", out)
-	require.Equal(t, want, files(t, byShell))
+	require.Equal(t, want, lying(t, byShell))
 }
 
 func TestPartsThatAreMissingDamagedOrHostileAreRefusedAndNothingIsLeft(t *testing.T) {

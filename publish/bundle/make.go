@@ -107,12 +107,9 @@ func (o Options) check() error {
 	case o.Libraries[o.Provider].Path == "":
 		return usage("the library of "+o.Provider, "none", "one to bundle", "name it with --ort-lib FILE")
 	}
-	for name, l := range o.Libraries {
+	for name := range o.Libraries {
 		if !safe.MatchString(name) {
 			return usage("provider", fmt.Sprintf("%.120q", name), "a name", "")
-		}
-		if l.Plugin != "" {
-			return usage("provider "+name, "a library of the plugin kind", "one that the runtime's library holds", "measure it on a machine with network: embedgate measure --provider "+name)
 		}
 	}
 	return nil
@@ -193,11 +190,11 @@ func (o Options) addGolden(pieces map[string]piece) error {
 // addLibrary adds a provider's libraries, all in one folder, and returns the
 // runtime's own in the bundle.
 func addLibrary(pieces map[string]piece, provider, platform string, l providers.Library) (string, error) {
-	files, err := beside(l.Path)
+	files, err := files(l)
 	if err != nil {
 		return "", err
 	}
-	for _, f := range slices.Concat(files, l.Preload) {
+	for _, f := range files {
 		on, err := platformOf(f)
 		if err != nil || !runsOn(on, platform) {
 			return "", &fault.Error{

@@ -3,8 +3,6 @@ package bundle
 import (
 	"fmt"
 	"maps"
-	"path"
-	"path/filepath"
 	"slices"
 	"strings"
 )
@@ -81,30 +79,4 @@ func (m Manifest) command(variant, sep string) []string {
 		args = append(args, "--nonce", m.Nonce)
 	}
 	return args
-}
-
-// ownLibraries are the runtime's files that lie beside its library and belong
-// to it; a system's library folder holds much else.
-var ownLibraries = []string{"libonnxruntime*.so*", "libonnxruntime*.dylib", "onnxruntime*.dll", "DirectML.dll", "dxcompiler.dll", "dxil.dll", "libwebgpu_dawn*", "libdxc*"}
-
-// beside lists the library and what lies beside it and belongs to it.
-func beside(library string) ([]string, error) {
-	all := []string{library}
-	for _, pattern := range ownLibraries {
-		found, err := filepath.Glob(filepath.Join(globEscape(filepath.Dir(library)), pattern))
-		if err != nil {
-			return nil, err
-		}
-		for _, f := range found {
-			if !slices.Contains(all, f) {
-				all = append(all, f)
-			}
-		}
-	}
-	return all, nil
-}
-
-// globEscape keeps a folder's name from being read as a pattern.
-func globEscape(dir string) string {
-	return strings.NewReplacer(`[`, `[[]`, `*`, `[*]`, `?`, `[?]`).Replace(path.Clean(filepath.ToSlash(dir)))
 }
