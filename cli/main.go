@@ -86,8 +86,9 @@ its own self-test; 130 interrupted.`,
 		return &fault.Error{Kind: fault.Usage, Thing: "embedgate", Got: "no command", Wanted: "one of those above", Next: "embedgate run"}
 	}
 	root.AddCommand(
-		newRun(s), newExport(s), newMeasure(s), newMeasureChild(), newGate(s), newPublish(s),
+		newRun(s), newPlan(s), newExport(s), newMeasure(s), newMeasureChild(), newGate(s), newPublish(s),
 		newCheck(s), newInspect(s), newVerify(s), newEmbed(s), newTokenize(s), newGolden(s), newDoctor(s), newVersion(s),
+		newBundle(s),
 	)
 	return root
 }

@@ -2,7 +2,9 @@ package cli
 
 import (
 	"fmt"
+	"maps"
 	"path/filepath"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -62,11 +64,11 @@ func newMeasure(s *streams) *cobra.Command {
 	var f common
 	var dir, provider, variant, out, nonce string
 	c := &cobra.Command{
-		Use:   "measure --candidate DIR --provider P --variant V --out DIR",
+		Use:   "measure --candidate DIR --provider P [--variant V] --out DIR",
 		Short: "Measure one variant on one provider: evidence, no judgement",
 		Args:  noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			if err := required(c, "candidate", "provider", "variant", "out"); err != nil {
+			if err := required(c, "candidate", "provider", "out"); err != nil {
 				return err
 			}
 			o, err := f.options()
@@ -74,6 +76,9 @@ func newMeasure(s *streams) *cobra.Command {
 				return err
 			}
 			s.show.Stage("measure")
+			if nonce, err = readNonce(nonce); err != nil {
+				return err
+			}
 			p, err := policy.Load(f.policy)
 			if err != nil {
 				return err
@@ -90,29 +95,55 @@ func newMeasure(s *streams) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			e, err := measure.Run(c.Context(), measure.Options{
-				Candidate: cand, Policy: p, Golden: g, Provider: provider, Variant: variant, Nonce: nonce,
-				Library: lib, Executable: o.Executable, Out: out, Progress: s.show.Sink(),
-			})
-			if err != nil {
-				return err
+			variants, outs := []string{variant}, []string{out}
+			if variant == "" {
+				if variants, outs, err = allVariants(p, provider, out); err != nil {
+					return err
+				}
 			}
-			state := "measured"
-			if n := e.NotMeasured; n != nil {
-				state = fmt.Sprintf("%s: %s; next: %s", validate.NotMeasuredR, n.Reason, n.Remedy)
+			for i, variant := range variants {
+				e, err := measure.Run(c.Context(), measure.Options{
+					Candidate: cand, Policy: p, Golden: g, Provider: provider, Variant: variant, Nonce: nonce,
+					Library: lib, Executable: o.Executable, Out: outs[i], Progress: s.show.Sink(),
+				})
+				if err != nil {
+					return err
+				}
+				state := "measured"
+				if n := e.NotMeasured; n != nil {
+					state = fmt.Sprintf("%s: %s; next: %s", validate.NotMeasuredR, n.Reason, n.Remedy)
+				}
+				if _, err = fmt.Fprintf(s.out, "%s: %s × %s %s\n", outs[i], provider, variant, state); err != nil {
+					return err
+				}
 			}
-			_, err = fmt.Fprintf(s.out, "%s: %s × %s %s\n", out, provider, variant, state)
-			return err
+			return nil
 		},
 	}
 	f.policyFlag(c)
 	f.runtimeFlags(c)
 	c.Flags().StringVar(&dir, "candidate", "", "candidate directory")
 	c.Flags().StringVar(&provider, "provider", "", "provider, such as cpu")
-	c.Flags().StringVar(&variant, "variant", "", "variant, such as fp32")
+	c.Flags().StringVar(&variant, "variant", "", "variant, such as fp32 (default: each that the policy lists for the provider, in a folder PROVIDER-VARIANT of --out)")
 	c.Flags().StringVar(&out, "out", "", "evidence directory to write")
-	c.Flags().StringVar(&nonce, "nonce", "", "name of the plan this answers; gate --nonce wants the same")
+	c.Flags().StringVar(&nonce, "nonce", "", "name of the plan this answers, or @FILE that plan wrote; gate --nonce wants the same")
 	return c
+}
+
+// allVariants are the variants that the policy lists for a provider, and a
+// folder below out for the evidence of each.
+func allVariants(p policy.Policy, provider, out string) (variants, outs []string, err error) {
+	variants = p.Providers[provider].Variants
+	if len(variants) == 0 {
+		return nil, nil, &fault.Error{
+			Kind: fault.Usage, Thing: "--provider", Got: provider + ", for which the policy lists no variant",
+			Wanted: fmt.Sprintf("one of %q", slices.Sorted(maps.Keys(p.Providers))), Next: "list it in the policy, or name a --variant",
+		}
+	}
+	for _, v := range variants {
+		outs = append(outs, filepath.Join(out, provider+"-"+v))
+	}
+	return variants, outs, nil
 }
 
 func newMeasureChild() *cobra.Command {
@@ -131,6 +162,10 @@ func newGate(s *streams) *cobra.Command {
 		Args:  wantArgs(1, -1, "evidence directories"),
 		RunE: func(c *cobra.Command, args []string) error {
 			if err := required(c, "candidate", "out"); err != nil {
+				return err
+			}
+			nonce, err := readNonce(nonce)
+			if err != nil {
 				return err
 			}
 			p, err := policy.Load(f.policy)
@@ -160,7 +195,7 @@ func newGate(s *streams) *cobra.Command {
 	f.jsonFlag(c)
 	c.Flags().StringVar(&dir, "candidate", "", "candidate directory")
 	c.Flags().StringVar(&out, "out", "", "verdict file to write")
-	c.Flags().StringVar(&nonce, "nonce", "", "plan that the evidence must answer")
+	c.Flags().StringVar(&nonce, "nonce", "", "plan that the evidence must answer, or @FILE that plan wrote")
 	return c
 }
 
