@@ -41,6 +41,8 @@ func (p Policy) check() error {
 		bad("memory.budget: got %d, wanted a size above zero such as 600MiB", p.Memory.Budget)
 	}
 	p.checkProviders(bad)
+	p.checkWorthIt(bad)
+	p.checkChannels(bad)
 	return errors.Join(errs...)
 }
 
@@ -75,17 +77,14 @@ func (p Policy) checkVariants(bad report) {
 		if !name.MatchString(v) {
 			bad("variants: got the name %q, wanted letters, digits, '.', '_' or '-'", v)
 		}
-		c := p.Variants[v].Precision
-		if !slices.Contains(classes, c) {
-			bad("variants.%s.precision: got %q, wanted one of %q", v, c, classes)
-			continue
+		if of := p.Variants[v].Of; of != "" {
+			target, ok := p.Variants[of]
+			if !ok || target.Of != "" {
+				bad("variants.%s.of: got %q, wanted a variant that is a file of its own", v, of)
+			}
 		}
-		if _, ok := p.Parity[c]; !ok {
-			bad("variants.%s is %s: parity.%s is missing, so nothing would be proven of it", v, c, c)
-		}
-		if _, ok := p.Invariance[c]; !ok {
-			bad("variants.%s is %s: invariance.%s is missing, so nothing would be proven of it", v, c, c)
-		}
+		checkOptions(bad, "variants."+v, p.Variants[v].Options)
+		p.checkClass(bad, "variants."+v, "precision", p.Variants[v].Precision)
 	}
 	for _, c := range slices.Sorted(maps.Keys(p.Parity)) {
 		p.Parity[c].check(c, bad)
@@ -98,7 +97,21 @@ func (p Policy) checkVariants(bad report) {
 	}
 }
 
-var classes = []candidate.Precision{candidate.FP32, candidate.FP16, candidate.INT8}
+// checkClass wants a precision class that has every threshold by class.
+func (p Policy) checkClass(bad report, at, key string, c candidate.Precision) {
+	if !slices.Contains(classes, c) {
+		bad("%s.%s: got %q, wanted one of %q", at, key, c, classes)
+		return
+	}
+	if _, ok := p.Parity[c]; !ok {
+		bad("%s is %s: parity.%s is missing, so nothing would be proven of it", at, c, c)
+	}
+	if _, ok := p.Invariance[c]; !ok {
+		bad("%s is %s: invariance.%s is missing, so nothing would be proven of it", at, c, c)
+	}
+}
+
+var classes = candidate.Precisions()
 
 func (q Parity) check(c candidate.Precision, bad report) {
 	at := func(k string) string { return fmt.Sprintf("parity.%s.%s", c, k) }
@@ -147,6 +160,9 @@ func (p Policy) checkLatency(bad report) {
 	if l.Samples < 1 || l.Samples > 1_000_000 || (l.Launches > 0 && l.Samples%l.Launches != 0) {
 		bad("latency.samples: got %d, wanted a multiple of latency.launches (%d)", l.Samples, l.Launches)
 	}
+	if l.Limit < 0 || l.Limit > time.Hour {
+		bad("latency.limit: got %v, wanted a time such as 10s, or 0 for none", l.Limit)
+	}
 	if len(l.Budgets) == 0 {
 		bad("latency.budgets: got none, wanted at least one; a gate needs its threshold")
 	}
@@ -170,45 +186,6 @@ func (p Policy) checkLatency(bad report) {
 		for _, c := range b.Classes {
 			if !slices.Contains(classes, c) {
 				bad("%s.classes: got %q, wanted some of %q", at, c, classes)
-			}
-		}
-	}
-}
-
-func (p Policy) checkProviders(bad report) {
-	if len(p.Providers) == 0 {
-		bad("providers: got none, wanted at least one")
-	}
-	for _, n := range slices.Sorted(maps.Keys(p.Providers)) {
-		q := p.Providers[n]
-		if len(q.Variants) == 0 {
-			bad("providers.%s.variants: got none, wanted at least one", n)
-		}
-		for i, v := range q.Variants {
-			if _, ok := p.Variants[v]; !ok {
-				bad("providers.%s.variants: got %q, wanted one of %q", n, v, slices.Sorted(maps.Keys(p.Variants)))
-			}
-			if slices.Contains(q.Variants[:i], v) {
-				bad("providers.%s.variants: %q is there twice", n, v)
-			}
-		}
-		if q.Threads < 0 || q.Threads > 1024 {
-			bad("providers.%s.threads: got %d, wanted 0 (every core) to 1024", n, q.Threads)
-		}
-	}
-	if len(p.Channels) == 0 {
-		bad("channels: got none, wanted at least one")
-	}
-	for _, n := range slices.Sorted(maps.Keys(p.Channels)) {
-		if !name.MatchString(n) {
-			bad("channels: got the name %q, wanted letters, digits, '.', '_' or '-'", n)
-		}
-		if len(p.Channels[n].Require) == 0 {
-			bad("channels.%s.require: got none; a channel that requires nothing proves nothing", n)
-		}
-		for _, r := range p.Channels[n].Require {
-			if _, ok := p.Providers[r]; !ok {
-				bad("channels.%s.require: got %q, wanted one of %q", n, r, slices.Sorted(maps.Keys(p.Providers)))
 			}
 		}
 	}

@@ -131,6 +131,10 @@ type Provider struct {
 	Threads   int                            `yaml:"threads"` // 0: every core
 	Texts     int                            `yaml:"texts"`   // golden texts that are measured, evenly spread; 0: all
 	Placement *Placement                     `yaml:"placement"`
+	// A GPU's libraries and compilers take their time and room: a provider may
+	// have budgets of its own. Nil: the policy's.
+	ColdStart *Limit       `yaml:"cold_start"`
+	Memory    *MemoryLimit `yaml:"memory"`
 }
 
 // Placement is how much of a model must have run on the provider that claims

@@ -42,14 +42,40 @@ func TestABadPolicyIsRefusedByName(t *testing.T) {
 		"another schema":                     {"schema: 1", "schema: 2", "schema: got 2, wanted 1"},
 		"a gate without its threshold":       {"min_cosine: 0.999999, ", "", "parity.fp32.min_cosine: a gate needs its threshold"},
 		"a budget without its time":          {"budget: 20ms, confidence: 0.99}\n    - {tokens: 128", "confidence: 0.99}\n    - {tokens: 128", "latency.budgets[0].budget: a gate needs its threshold"},
-		"a class without parity":             {"fp32: {precision: fp32}", "fp32: {precision: int8}", "parity.int8 is missing"},
+		"a class without parity":             {"  int8: {min_cosine: 0.99, mean_cosine", "  int9: {min_cosine: 0.99, mean_cosine", "parity.int8 is missing"},
+		"a class without invariance":         {"  tf32: {max_abs: 2e-3}\n", "", "invariance.tf32 is missing"},
 		"an unknown class":                   {"fp32: {precision: fp32}", "fp32: {precision: fp64}", `"fp64"`},
 		"a threshold that nothing can fail":  {"min_cosine: 0.999999", "min_cosine: -1", "got -1, wanted a number above 0"},
 		"a threshold that is not a number":   {"max_abs: 5e-6, norm", "max_abs: .nan, norm", "parity.fp32.max_abs"},
 		"an infinite threshold":              {"max_abs: 5e-6, norm", "max_abs: .inf, norm", "parity.fp32.max_abs"},
 		"a channel that requires nothing":    {"require: [cpu]}", "require: []}", "requires nothing proves nothing"},
 		"a channel with an unknown provider": {"require: [cpu]}", "require: [npu]}", `got "npu"`},
-		"a variant that nobody defined":      {"cpu: {variants: [fp32]}", "cpu: {variants: [fp31]}", `got "fp31"`},
+		"a variant that nobody defined":      {"variants: [fp32, int8]", "variants: [fp31, int8]", `got "fp31"`},
+		"a variant twice":                    {"variants: [fp32, int8]", "variants: [int8, int8]", `"int8" is there twice`},
+		"a way to run another way":           {"of: fp32, options", "of: tf32, options", `variants.tf32.of: got "tf32", wanted a variant that is a file of its own`},
+		"a way to run nothing":               {"of: fp32, options", "of: fp31, options", `variants.tf32.of: got "fp31"`},
+		"an option that is no C string":      {`{use_tf32: "1"}`, `{use_tf32: "1\0"}`, "without a NUL"},
+		"a class of a variant that it lacks": {"classes: {fp32-static128: fp16}", "classes: {fp32: fp16}", `providers.coreml.classes: got "fp32"`},
+		"a class that is unknown":            {"classes: {fp32-static128: fp16}", "classes: {fp32-static128: fp17}", `providers.coreml.classes.fp32-static128: got "fp17"`},
+		"no placement":                       {"    placement: {min_flops: 1, elsewhere: []}\n", "", "providers.cpu.placement: a gate needs its threshold"},
+		"placement without its share":        {"{min_flops: 1, ", "{", "providers.cpu.placement.min_flops: a gate needs its threshold"},
+		"a share above one":                  {"{min_flops: 1, ", "{min_flops: 1.5, ", "got 1.5, wanted a number above 0, at most 1"},
+		"a share of nodes of zero":           {"{min_flops: 1, ", "{min_flops: 1, min_nodes: 0, ", "providers.cpu.placement.min_nodes"},
+		"an operator that is none":           {"{min_flops: 1, elsewhere: []}", `{min_flops: 1, elsewhere: ["Shape, Cast"]}`, `providers.cpu.placement.elsewhere: got "Shape, Cast"`},
+		"an operator twice":                  {"{min_flops: 1, elsewhere: []}", "{min_flops: 1, elsewhere: [Cast, Cast]}", `"Cast" is there twice`},
+		"too few texts":                      {"texts: 48", "texts: 2", "providers.webgpu.texts: got 2, wanted 3 or more, or 0 for all"},
+		"a negative limit":                   {"limit: 10s", "limit: -1s", "latency.limit"},
+		"a start that may take no time":      {"cold_start: {budget: 30s} # compiles its", "cold_start: {budget: 0s} # compiles its", "providers.webgpu.cold_start.budget"},
+		"a process that may take no room":    {"memory: {budget: 6GiB}", "memory: {budget: 0}", "providers.cuda.memory.budget"},
+		"a comparison with nobody":           {"worth_it: {provider: cpu", "worth_it: {provider: npu", `worth_it.provider: got "npu"`},
+		"a comparison with a strange file":   {"worth_it: {provider: cpu, variant: fp32", "worth_it: {provider: cpu, variant: fp16", `worth_it.variant: got "fp16"`},
+		"a comparison at no length":          {"tokens: [16, 128], rounds", "tokens: [], rounds", "worth_it.tokens: got none"},
+		"a comparison at no real length":     {"tokens: [16, 128], rounds", "tokens: [1, 128], rounds", "worth_it.tokens: got 1"},
+		"a length twice":                     {"tokens: [16, 128], rounds", "tokens: [16, 16], rounds", "worth_it.tokens: 16 is there twice"},
+		"a comparison of no samples":         {"samples: 10", "samples: 0", "worth_it.samples"},
+		"a comparison without its threshold": {"speedup: 1.0, ", "", "worth_it.speedup: a gate needs its threshold"},
+		"a comparison nobody is sure of":     {"speedup: 1.0, confidence: 0.99", "speedup: 1.0, confidence: 0.4", "worth_it.confidence"},
+		"rounds that can prove nothing":      {"rounds: 7", "rounds: 6", "worth_it.rounds: got 6, wanted 7 to 1000: winning all of fewer is more likely than 0.01 by chance alone"},
 		"a digest that is too short":         {"53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db", "53aa", "64 lower-case hex"},
 		"a file outside the source":          {"    vocab.txt:", "    ../vocab.txt:", "../vocab.txt"},
 		"a source of an unknown kind":        {"source: pypi:", "source: ftp:", "model.source"},
@@ -69,6 +95,34 @@ func TestABadPolicyIsRefusedByName(t *testing.T) {
 			require.ErrorContains(t, err, "policy.yaml")
 			require.Equal(t, fault.Usage, fault.KindOf(err))
 		})
+	}
+}
+
+func TestAProviderMayHaveBudgetsOfItsOwn(t *testing.T) {
+	p, err := policy.Load("../../policy.yaml")
+	require.NoError(t, err)
+	require.Equal(t, 5*time.Second, p.ColdStartOf("cpu"))
+	require.Equal(t, policy.Bytes(600<<20), p.MemoryOf("cpu"))
+	require.Equal(t, 30*time.Second, p.ColdStartOf("cuda"))
+	require.Equal(t, policy.Bytes(6<<30), p.MemoryOf("cuda"))
+	require.Equal(t, 5*time.Second, p.ColdStartOf("nobody"), "the policy's, where nothing else is said")
+}
+
+func TestAVariantMayBeAnotherWayToRunAFile(t *testing.T) {
+	p, err := policy.Load("../../policy.yaml")
+	require.NoError(t, err)
+	require.Equal(t, "fp32", p.FileOf("tf32"))
+	require.Equal(t, "int8", p.FileOf("int8"))
+	require.Equal(t, map[string]string{"use_tf32": "1"}, p.OptionsOf("cuda", "tf32"), "the variant's own win")
+	require.Equal(t, map[string]string{"use_tf32": "0"}, p.OptionsOf("cuda", "fp32"))
+	require.Equal(t, candidate.FP32GPU, p.Class("cuda", "fp32"))
+	require.Equal(t, candidate.TF32, p.Class("cuda", "tf32"))
+	require.Equal(t, candidate.FP32, p.Class("cpu", "fp32"))
+}
+
+func TestTheRoundsThatAComparisonNeeds(t *testing.T) {
+	for confidence, want := range map[float64]int{0.5: 1, 0.75: 2, 0.95: 5, 0.99: 7, 0.999: 10} {
+		require.Equal(t, want, policy.RoundsFor(confidence), "%v", confidence)
 	}
 }
 
