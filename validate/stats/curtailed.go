@@ -1,0 +1,70 @@
+package stats
+
+import "math"
+
+// DecideCurtailed is Decide for launches that were ended before their planned
+// samples were all taken, because they took too long. What is missing is not
+// known: it counts as under the limit, so that the answer is Over only when the
+// samples that are over suffice among all that were planned, and never Within.
+// Whatever the missing ones would have been, Decide would not have said Within
+// where this says Over.
+//
+// Samples that depend on each other shrink planned and count alike, as in
+// Decide. Mirrored from there, a slow movement costs nothing while it stays so
+// far above the limit that it does not reach down to it.
+func DecideCurtailed(launches [][]float64, planned int, b Budget) Decision {
+	d := Decide(launches, b)
+	if planned <= d.N {
+		return d
+	}
+	n, observed := planned, float64(d.N)
+	d = Decision{N: d.N, Count: d.Count, P: 1}
+	if d.N == 0 {
+		return d
+	}
+	over := make([][]float64, len(launches))
+	for i, l := range launches {
+		over[i] = make([]float64, len(l))
+		for j, v := range l {
+			if !(v < b.Limit) {
+				over[i][j] = 1
+			}
+		}
+	}
+	clusters, moves := EffectiveSize(over), EffectiveSize(launches)
+	worth := min(clusters, moves)
+	if moves < clusters && staysAbove(launches, moves, b) {
+		worth, d.OutOfReach = clusters, true
+	}
+	d.Effective = float64(n) * worth / observed
+	d.P, d.EffectiveCount = fail(d.Count, n, d.Effective, 1-b.Percentile)
+	if atMost(d.P, 1-b.Confidence) {
+		d.Answer = Over
+	}
+	return d
+}
+
+// staysAbove is outOfReach from the other side: the limit lies below the lower
+// tolerance bound of the samples' logarithms.
+func staysAbove(launches [][]float64, effective float64, b Budget) bool {
+	mirrored := make([][]float64, len(launches))
+	for i, l := range launches {
+		mirrored[i] = make([]float64, len(l))
+		for j, v := range l {
+			mirrored[i][j] = 1 / v // a logarithm's sign
+		}
+	}
+	b.Limit = 1 / b.Limit
+	return !math.IsInf(b.Limit, 0) && outOfReach(mirrored, effective, b)
+}
+
+// CountFor is the smallest count over the limit among n samples that rules
+// chance out.
+func CountFor(n int, b Budget) int {
+	for k := 1; k <= n; k++ {
+		if atMost(BinomialGE(k, n, 1-b.Percentile), 1-b.Confidence) {
+			return k
+		}
+	}
+	return n + 1
+}
