@@ -27,7 +27,7 @@ func badIntegrity() []badCase {
 		evidence("vectors changed after measuring", "binding", func(e *Evidence) { e.Raw.SHA256 = otherDigest }),
 		evidence("a session on another provider", "binding", func(e *Evidence) { e.Session.Provider += "-other" }),
 		{name: "a broken graph", item: "graph", spoil: func(c *gateCase) bool {
-			c.graph = errors.New("truncated")
+			c.graph.Err = errors.New("truncated")
 			return true
 		}},
 		{name: "weights that the golden was not made from", item: "source", spoil: func(c *gateCase) bool {
@@ -61,6 +61,17 @@ func badIntegrity() []badCase {
 		evidence("a sample left out", "plan", func(e *Evidence) {
 			e.Latency[0].SamplesNS = e.Latency[0].SamplesNS[1:]
 		}),
+		evidence("other lengths recorded", "plan", func(e *Evidence) { e.Plan.Recorded = append(slices.Clone(e.Plan.Recorded), 7) }),
+		evidence("another time limit", "plan", func(e *Evidence) { e.Plan.LimitNS++ }),
+		{name: "another comparison planned", item: "plan", spoil: func(c *gateCase) bool {
+			if c.evidence.Plan.Pairs == nil {
+				return false
+			}
+			other := *c.evidence.Plan.Pairs
+			other.Rounds--
+			c.evidence.Plan.Pairs = &other
+			return true
+		}},
 		evidence("a launch left out", "plan", func(e *Evidence) { e.Latency = e.Latency[1:] }),
 		evidence("a launch measured twice", "plan", func(e *Evidence) { e.Latency = append(e.Latency, e.Latency[0]) }),
 		evidence("a negative duration", "numbers", func(e *Evidence) { e.Latency[0].SamplesNS[0] *= -1 }),
@@ -92,6 +103,8 @@ func knownGood(in Input, r *reference, provider, variant string) gateCase {
 		},
 	}
 	c.plan = PlanFor(p, r.Set, provider, variant, candidate.Variant{})
+	c.graph = goodGraph(c.plan.Recorded)
+	c.graph.Predicted = map[string]Prediction{provider: {Nodes: len(goodNodes()), Partitions: 1}}
 	c.plan.Texts = indices(len(r.Texts)) // the whole reference, however few the policy measures
 	e := Evidence{
 		Schema: EvidenceSchema, Provider: provider, Variant: variant,
@@ -109,7 +122,10 @@ func knownGood(in Input, r *reference, provider, variant string) gateCase {
 	for _, name := range Company() {
 		e.Raw.Invariance = append(e.Raw.Invariance, InvarianceRun{Name: name, Rows: slices.Clone(rows), Vecs: slices.Clone(e.Raw.Primary)})
 	}
-	cold, memory := int64(p.ColdStart.Budget), int64(p.Memory.Budget)
+	for _, tokens := range c.plan.Recorded {
+		e.Placement = append(e.Placement, goodRecord(tokens, executionProvider(provider)))
+	}
+	cold, memory := int64(p.ColdStartOf(provider)), int64(p.MemoryOf(provider))
 	for launch := 1; launch <= p.Latency.Launches; launch++ {
 		for _, pt := range e.Plan.Points {
 			e.Latency = append(e.Latency, LatencyRun{
@@ -123,6 +139,7 @@ func knownGood(in Input, r *reference, provider, variant string) gateCase {
 	}
 	e.Memory = append(e.Memory, MemoryPeak{Launch: launchOfVectors, RSS: max(memory/2, 1)})
 	c.evidence = e
+	c.evidence.Pairs = goodPairs(c)
 	return c
 }
 

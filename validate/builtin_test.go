@@ -29,10 +29,11 @@ func builtinInput(t testing.TB) Input {
 			Digest: strings.Repeat("c", 64),
 			Manifest: candidate.Manifest{
 				Model: p.Model.Name, Source: candidate.Source{Files: p.Model.Files}, Embedding: embeddingThatFits(g),
-				Variants: map[string]candidate.Variant{"fp32": {Precision: candidate.FP32}},
+				Variants: map[string]candidate.Variant{"fp32": {Precision: candidate.FP32}, "int8": {Precision: candidate.INT8}},
 			},
 		},
 	}
+	in.Graphs = map[string]Graph{"fp32": smallGraph(), "int8": smallGraph()}
 	e := evidenceFor(t, in, "cpu", "fp32")
 	r := rand.New(rand.NewPCG(1, 1))
 	noise := func(v []float32) {
@@ -44,7 +45,7 @@ func builtinInput(t testing.TB) Input {
 	for i := range e.Raw.Invariance {
 		noise(e.Raw.Invariance[i].Vecs)
 	}
-	in.Evidence = []Evidence{e}
+	in.Evidence = []Evidence{e, evidenceFor(t, in, "cpu", "int8")}
 	return in
 }
 
@@ -68,12 +69,13 @@ func TestTheProjectsOwnPolicyAndGoldenPassAGoodModel(t *testing.T) {
 func TestTheProjectsOwnPolicyRefusesASlightlyWorseModel(t *testing.T) {
 	in := builtinInput(t)
 	r := rand.New(rand.NewPCG(1, 1))
-	for i := range in.Evidence[0].Raw.Primary { // about what TF32 does
+	for i := range in.Evidence[0].Raw.Primary { // about twice what TF32 does
 		in.Evidence[0].Raw.Primary[i] += float32(1e-4 * r.NormFloat64())
 	}
 	row := gate(t, in).Rows[0]
 	assert.Contains(t, failures(row), "FAIL parity/min cosine")
 	assert.Contains(t, failures(row), "FAIL parity/max abs error")
+	assert.Contains(t, item(t, row, "precision", "correct bits").Measured, "declared fp32, computes like TF32 or fp16")
 }
 
 func BenchmarkGate(b *testing.B) {

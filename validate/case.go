@@ -15,7 +15,7 @@ type gateCase struct {
 	policy    policy.Policy
 	golden    *reference // of the plan's texts
 	candidate candidate.Candidate
-	graph     error // what reading the variant's graph found
+	graph     Graph // of the variant's file
 	nonce     string
 	foreign   bool
 	class     candidate.Precision // to which the policy holds this provider's variant
@@ -25,9 +25,12 @@ type gateCase struct {
 
 // An opinion is what one check says of a case.
 type opinion struct {
-	findings []Finding
-	latency  []LatencySummary
-	parity   *ParitySummary
+	findings  []Finding
+	latency   []LatencySummary
+	parity    *ParitySummary
+	placement []PlacementSummary
+	worth     []WorthSummary
+	bits      float64
 }
 
 // A check is one thing that the gate proves, together with the known-bad cases
@@ -35,6 +38,9 @@ type opinion struct {
 // unproven, and fails the self-test.
 type check struct {
 	name string
+	// applies tells whether there is anything to prove of a case, by its plan,
+	// policy and graph, never by its evidence. Nil: always.
+	applies func(gateCase) bool
 	// holds tells whether evidence that a crash cut short still has what this
 	// check looks at.
 	holds func(Evidence) bool
@@ -61,10 +67,14 @@ type badCase struct {
 func checks() []check {
 	return []check{
 		integrityCheck(),
+		readinessCheck(),
+		placementCheck(),
 		tokensCheck(),
 		parityCheck(),
+		precisionCheck(),
 		invarianceCheck(),
 		latencyCheck(),
+		worthCheck(),
 		coldStartCheck(),
 		memoryCheck(),
 	}

@@ -15,7 +15,7 @@ func coldStartCheck() check {
 		bad: []badCase{
 			{name: "a slow cold start", spoil: func(c *gateCase) bool {
 				s := &c.evidence.Cold[len(c.evidence.Cold)-1]
-				s.FromStartNS = 2 * int64(c.policy.ColdStart.Budget)
+				s.FromStartNS = 2 * int64(c.policy.ColdStartOf(c.evidence.Provider))
 				return true
 			}},
 			{name: "no cold start measured", spoil: func(c *gateCase) bool {
@@ -27,7 +27,7 @@ func coldStartCheck() check {
 }
 
 func judgeColdStart(c gateCase) opinion {
-	budget := c.policy.ColdStart.Budget
+	budget := c.policy.ColdStartOf(c.evidence.Provider)
 	f := Finding{Check: "cold-start", Item: "slowest launch", Result: Fail, Threshold: "≤ " + budget.String()}
 	var worst ColdStart
 	for _, s := range c.evidence.Cold {

@@ -50,7 +50,7 @@ func bindingOf(c gateCase) Finding {
 	if opened && e.Session.Provider != e.Provider {
 		p.add("the session was opened on provider %q, and the evidence says %q", clip(e.Session.Provider), clip(e.Provider))
 	}
-	if e.NotMeasured != nil && (!e.Raw.Empty() || e.Crash != nil || len(e.Latency)+len(e.Cold)+len(e.Memory) > 0) {
+	if e.NotMeasured != nil && (!e.Raw.Empty() || e.Crash != nil || len(e.Latency)+len(e.Cold)+len(e.Memory)+len(e.Placement)+len(e.Pairs) > 0) {
 		p.add("says that nothing was measured, and holds measurements")
 	}
 	return p.finding(Finding{
@@ -62,8 +62,8 @@ func bindingOf(c gateCase) Finding {
 
 func graphOf(c gateCase) Finding {
 	var p problems
-	if c.graph != nil {
-		p.add("%s", clip(c.graph.Error()))
+	if c.graph.Err != nil {
+		p.add("%s", clip(c.graph.Err.Error()))
 	}
 	return p.finding(Finding{
 		Check: "integrity", Item: "graph", Measured: "valid", Threshold: "valid ONNX, no external data, no custom-op domain",
@@ -183,113 +183,6 @@ func crashOf(c gateCase) (Finding, bool) {
 		f.Warnings = []string{"its last words: " + clip(crash.Stderr)}
 	}
 	return f, true
-}
-
-// planOfCase proves that exactly the planned samples are there: who may leave
-// some out, or measure until it fits, can pass anything.
-func planOfCase(c gateCase) Finding {
-	var p problems
-	e := c.evidence
-	want := c.plan
-	if e.Plan.Launches != want.Launches || e.Plan.Samples != want.Samples {
-		p.add("planned %d samples over %d launches, the policy wants %d over %d", e.Plan.Samples, e.Plan.Launches, want.Samples, want.Launches)
-	}
-	if !samePoints(e.Plan.Points, want.Points) {
-		p.add("planned other lengths than the policy: %v, wanted %v", clip(points(e.Plan.Points)), points(want.Points))
-	}
-	if !slices.Equal(e.Plan.Texts, want.Texts) {
-		p.add("planned %d golden texts, or others than the policy's %d", len(e.Plan.Texts), len(want.Texts))
-	}
-	type at struct {
-		LatencyPoint
-		launch int
-	}
-	seen := map[at]int{}
-	for _, r := range e.Latency {
-		seen[at{r.LatencyPoint, r.Launch}]++
-		switch {
-		case !slices.Contains(want.Points, r.LatencyPoint):
-			p.add("samples at %s, which the policy does not name", r.Label())
-		case r.Launch < 1 || r.Launch > want.Launches:
-			p.add("launch %d of %d", r.Launch, want.Launches)
-		}
-	}
-	for _, pt := range want.Points {
-		total := 0
-		for launch := 1; launch <= want.Launches; launch++ {
-			if n := seen[at{pt, launch}]; n != 1 {
-				p.add("%s: launch %d is there %d times, not once", pt.Label(), launch, n)
-			}
-		}
-		for _, r := range e.Latency {
-			if r.LatencyPoint == pt {
-				total += len(r.SamplesNS)
-				if n, least := len(r.SamplesNS), want.Samples/max(want.Launches, 1); n < least || n > least+1 {
-					p.add("%s: %d samples in launch %d, an equal share is %d", pt.Label(), n, r.Launch, least)
-				}
-			}
-		}
-		if total != want.Samples {
-			p.add("%s: %d samples, not %d", pt.Label(), total, want.Samples)
-		}
-	}
-	for _, l := range []struct {
-		what     string
-		launches []int
-	}{
-		{"cold start", launchesOf(e.Cold, func(s ColdStart) int { return s.Launch })},
-		{"memory", launchesOf(e.Memory, func(s MemoryPeak) int { return s.Launch })},
-	} {
-		for launch := 1; launch <= want.Launches; launch++ {
-			if !slices.Contains(l.launches, launch) {
-				p.add("%s of launch %d is missing", l.what, launch)
-			}
-		}
-		slices.Sort(l.launches)
-		if n := len(l.launches); len(slices.Compact(l.launches)) != n {
-			p.add("%s: a launch is there twice", l.what)
-		}
-	}
-	return p.finding(Finding{
-		Check: "integrity", Item: "plan",
-		Measured:  plural(want.Samples, "sample", "samples") + " × " + plural(len(want.Points), "length", "lengths") + " over " + plural(want.Launches, "launch", "launches"),
-		Threshold: "exactly what the policy planned",
-		Next:      "Measure again, whole; samples that were left out, added or repeated prove nothing.",
-	})
-}
-
-func launchesOf[T any](all []T, launch func(T) int) (l []int) {
-	for _, a := range all {
-		l = append(l, launch(a))
-	}
-	return l
-}
-
-func samePoints(a, b []LatencyPoint) bool {
-	if len(a) != len(b) {
-		return false
-	}
-	for _, p := range a {
-		if !slices.Contains(b, p) {
-			return false
-		}
-	}
-	for _, p := range b {
-		if !slices.Contains(a, p) {
-			return false
-		}
-	}
-	return true
-}
-
-func points(all []LatencyPoint) (s string) {
-	for i, p := range all {
-		if i > 0 {
-			s += ", "
-		}
-		s += p.Label()
-	}
-	return s
 }
 
 // clockSlack is how far two clocks of one machine may disagree.

@@ -31,14 +31,19 @@ func judgeLatency(c gateCase) opinion {
 			continue // longer than the file's fixed length
 		}
 		s := samplesAt(c.evidence, p)
+		s.planned, s.limit = c.plan.Samples, c.plan.LimitNS
 		before := s.decide(b)
 		d := s.noise.Under(before, s.launches, statsBudget(b))
 		o.findings = append(o.findings, s.finding(b, before, d, b.Gates(c.class)))
 		if !slices.ContainsFunc(o.latency, func(l LatencySummary) bool { return l.LatencyPoint == p }) && len(s.all) > 0 {
-			o.latency = append(o.latency, LatencySummary{
+			l := LatencySummary{
 				LatencyPoint: p, N: len(s.all), EffectiveN: settled(d.Effective),
 				P50NS: stats.Percentile(s.all, 0.50), P95NS: stats.Percentile(s.all, 0.95), P99NS: stats.Percentile(s.all, 0.99),
-			})
+			}
+			if s.ended() {
+				l.Planned = s.planned
+			}
+			o.latency = append(o.latency, l)
 		}
 	}
 	return o
@@ -50,7 +55,12 @@ type pointSamples struct {
 	launches [][]float64
 	all      []int64
 	noise    stats.Noise
+	planned  int   // samples
+	limit    int64 // ns for the samples of one launch; 0: none
 }
+
+// ended tells whether the limit ended the samples before all were there.
+func (s pointSamples) ended() bool { return s.limit > 0 && len(s.all) > 0 && len(s.all) < s.planned }
 
 func samplesAt(e Evidence, p LatencyPoint) pointSamples {
 	s := pointSamples{point: p}
@@ -86,6 +96,9 @@ func statsBudget(b policy.Budget) stats.Budget {
 }
 
 func (s pointSamples) decide(b policy.Budget) stats.Decision {
+	if s.ended() {
+		return stats.DecideCurtailed(s.launches, s.planned, statsBudget(b))
+	}
 	return stats.Decide(s.launches, statsBudget(b))
 }
 
@@ -98,6 +111,9 @@ func (s pointSamples) finding(b policy.Budget, before, d stats.Decision, gates b
 		Measured: milliseconds(measured), Threshold: "< " + milliseconds(int64(b.Budget)), Value: float64(measured),
 		Sure:     sure(d, b.Confidence),
 		Warnings: s.warnings(d),
+	}
+	if s.ended() {
+		f.Measured += s.endedEarly(b, d)
 	}
 	if d.N == 0 {
 		f.Measured, f.Sure = "no samples", ""
@@ -120,6 +136,23 @@ func (s pointSamples) finding(b policy.Budget, before, d stats.Decision, gates b
 		f.Next = s.unsure(b, before)
 	}
 	return f
+}
+
+// endedEarly tells a newcomer why there are fewer samples than planned, and
+// what those that are there are enough for.
+func (s pointSamples) endedEarly(b policy.Budget, d stats.Decision) string {
+	text := fmt.Sprintf(" (ended after %s: %d of %d samples", seconds(s.limit), d.N, s.planned)
+	switch need := stats.CountFor(s.planned, statsBudget(b)); {
+	case d.Answer == stats.Over:
+		text += fmt.Sprintf("; %d over the budget are enough to fail", d.Count)
+	case d.Count < need:
+		text += fmt.Sprintf("; %d over the budget, and %d would be enough to fail", d.Count, need)
+	}
+	return text + ")"
+}
+
+func seconds(ns int64) string {
+	return strconv.FormatFloat(float64(ns)/1e9, 'g', 4, 64) + " s"
 }
 
 // sure words the probability that a decision rests on.
@@ -159,6 +192,9 @@ func (s pointSamples) unsure(b policy.Budget, before stats.Decision) string {
 	switch {
 	case before.N == 0:
 		return "Measure again: there are no samples at this length."
+	case s.ended():
+		return fmt.Sprintf("The samples took so long that they were ended after %s in each launch, and the missing ones are not known. Raise latency.limit in policy.yaml to see them, or look first at why one text takes %s at this length.",
+			seconds(s.limit), milliseconds(stats.Percentile(s.all, 0.5)))
 	case before.Answer == stats.Within:
 		return fmt.Sprintf("It would pass on a quiet machine, but this one was so unsteady that the margin to %s may be luck. Stop what else runs there, or use another machine, and measure again.", b.Budget)
 	case before.Effective < float64(before.N)/2:

@@ -11,7 +11,7 @@ func memoryCheck() check {
 		judge: judgeMemory,
 		bad: []badCase{
 			{name: "a launch that takes too much memory", spoil: func(c *gateCase) bool {
-				c.evidence.Memory[0].RSS = 2 * int64(c.policy.Memory.Budget)
+				c.evidence.Memory[0].RSS = 2 * int64(c.policy.MemoryOf(c.evidence.Provider))
 				return true
 			}},
 			{name: "no memory measured", spoil: func(c *gateCase) bool {
@@ -23,7 +23,7 @@ func memoryCheck() check {
 }
 
 func judgeMemory(c gateCase) opinion {
-	budget := int64(c.policy.Memory.Budget)
+	budget := int64(c.policy.MemoryOf(c.evidence.Provider))
 	f := Finding{Check: "memory", Item: "largest process", Result: Fail, Threshold: "≤ " + mebibytes(budget)}
 	var worst MemoryPeak
 	for _, m := range c.evidence.Memory {

@@ -84,16 +84,31 @@ func smallPolicy(g golden.Set) policy.Policy {
 			{Tokens: 128, Batch: 1, Percentile: 95, Budget: 20 * time.Millisecond, Confidence: 0.99},
 			{Tokens: 256, Batch: 1, Percentile: 95, Budget: 20 * time.Millisecond, Confidence: 0.99, Classes: []candidate.Precision{candidate.INT8}},
 		}},
+		WorthIt: &policy.WorthIt{
+			Provider: "cpu", Variant: "fp32", Tokens: []int{16, 128}, Rounds: 7, Samples: 5, Speedup: ptr(1), Confidence: 0.99,
+		},
 		ColdStart: policy.Limit{Budget: 5 * time.Second},
 		Memory:    policy.MemoryLimit{Budget: 600 << 20},
 		Providers: map[string]policy.Provider{
-			"cpu": {Variants: []string{"fp32"}}, "cuda": {Variants: []string{"fp32"}}, "coreml": {Variants: []string{"fp32", "int8"}},
+			"cpu": placed("fp32"), "cuda": wholly("fp32"), "coreml": placed("fp32", "int8"),
 		},
 		Channels: map[string]policy.Channel{
-			"local": {Require: []string{"cpu"}}, "release": {Require: []string{"cuda", "cpu"}},
+			"local": {Require: []string{"cpu"}}, "release": {Require: []string{"cuda", "cpu"}}, "gpu": {Require: []string{"cuda"}},
 		},
 		Digest: strings.Repeat("8", 64),
 	}
+}
+
+// placed is a provider on which nearly all must have run.
+func placed(variants ...string) policy.Provider {
+	return policy.Provider{Variants: variants, Placement: &policy.Placement{MinFLOPs: ptr(0.99), Elsewhere: []string{"Shape"}}}
+}
+
+// wholly is one on which all nodes must have run and all time been spent.
+func wholly(variants ...string) policy.Provider {
+	p := placed(variants...)
+	p.Placement.MinNodes, p.Placement.MinTime = ptr(0.9), ptr(0.9)
+	return p
 }
 
 // smallInput is input whose evidence of cpu × fp32 passes.
@@ -110,8 +125,16 @@ func smallInput(t testing.TB) Input {
 			},
 		},
 	}
+	in.Graphs = map[string]Graph{"fp32": smallGraph(), "int8": smallGraph()}
 	in.Evidence = []Evidence{evidenceFor(t, in, "cpu", "fp32")}
 	return in
+}
+
+// smallGraph is one that cuda is predicted to take whole.
+func smallGraph() Graph {
+	g := goodGraph([]int{16, 128, 256})
+	g.Predicted = map[string]Prediction{"cuda": {Nodes: 5, Partitions: 1}}
+	return g
 }
 
 func evidenceFor(t testing.TB, in Input, provider, variant string) Evidence {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/embedgate/embedgate/export/candidate"
 	"github.com/embedgate/embedgate/golden"
@@ -19,9 +20,10 @@ type Input struct {
 	Channel   string // of the policy; says which providers must have passed
 	Golden    golden.Set
 	Candidate candidate.Candidate
-	// Graphs holds, by variant, what is wrong with a graph. A variant without
-	// an entry has a graph that was found good when the candidate was read.
-	Graphs map[string]error
+	// Graphs holds what each variant's file says of itself, by variant, as
+	// ReadGraphs gives it. Of a variant without an entry nothing is known, so
+	// that its placement cannot be proven.
+	Graphs map[string]Graph
 	// Nonce is the plan that the evidence must answer; empty: any.
 	Nonce    string
 	Evidence []Evidence // in any order
@@ -60,17 +62,18 @@ func gateWith(checks []check, in Input) (Verdict, error) {
 		Candidate: in.Candidate.Digest, Policy: in.Policy.Digest, Golden: in.Golden.Digest, Nonce: in.Nonce,
 		Foreign: in.Foreign,
 	}
-	var passed *gateCase
+	var passed []gateCase
 	for _, k := range in.rows() {
 		row, c := in.judge(checks, r, k)
 		v.Rows = append(v.Rows, row)
-		if row.Result == Pass && passed == nil {
-			passed = c
+		if row.Result == Pass && c != nil && len(passed) == 0 {
+			passed = append(passed, *c)
 		}
 		if row.Required && row.Result != Pass && !slices.Contains(v.Missing, row.Provider) {
 			v.Missing = append(v.Missing, row.Provider)
 		}
 	}
+	in.markBest(v.Rows)
 	v.SelfTest = selfTest(checks, in, whole, passed)
 	v.Result = in.result(v)
 	return v, nil
@@ -158,7 +161,7 @@ func (in Input) judge(checks []check, r *references, k rowKey) (Row, *gateCase) 
 	case len(mine) == 0:
 		one.Result, one.Measured = NotMeasuredR, "no evidence"
 		one.Next = fmt.Sprintf("Run `embedgate measure --provider %s --variant %s` on a machine that has it, and give its evidence to the gate.", k.provider, k.variant)
-		row.Findings = []Finding{one}
+		row.Findings = append([]Finding{one}, in.readiness(checks, k)...)
 	case len(mine) > 1:
 		row.Evidence = mine[0].Digest
 		one.Result, one.Value = Fail, float64(len(mine))
@@ -174,6 +177,9 @@ func (in Input) judge(checks []check, r *references, k rowKey) (Row, *gateCase) 
 		}
 		file := in.Policy.FileOf(k.variant)
 		c.graph = in.Graphs[file]
+		if e.Session.Provider != "" {
+			row.Session = &Session{Runtime: strings.TrimSpace(e.Session.Runtime + " " + e.Session.RuntimeVersion), Device: e.Session.Device, Options: e.Session.Options}
+		}
 		c.plan = PlanFor(in.Policy, in.Golden, k.provider, k.variant, in.Candidate.Manifest.Variants[file])
 		var err error
 		if c.golden, err = r.of(c.plan.Texts); err != nil {
@@ -184,14 +190,15 @@ func (in Input) judge(checks []check, r *references, k rowKey) (Row, *gateCase) 
 		}
 		if n := e.NotMeasured; n != nil {
 			one.Result, one.Measured, one.Next = NotMeasuredR, n.Reason, n.Remedy
-			row.Findings = []Finding{one}
+			row.Findings = append([]Finding{one}, in.readiness(checks, k)...)
 			if f := bindingOf(c); f.Result != Pass {
-				row.Findings = []Finding{f, one}
+				row.Findings = append([]Finding{f}, row.Findings...)
 			}
 			break
 		}
 		o := opine(checks, c)
 		row.Findings, row.Latency, row.Parity = o.findings, o.latency, o.parity
+		row.Placement, row.WorthIt, row.Bits = o.placement, o.worth, o.bits
 		row.Result = worst(row.Findings)
 		return row, &c
 	}
@@ -199,11 +206,23 @@ func (in Input) judge(checks []check, r *references, k rowKey) (Row, *gateCase) 
 	return row, nil
 }
 
-// opine asks every check. Of evidence that a crash cut short, those are asked
+// readiness is what is predicted of a file that nobody measured there: a
+// provider that is known to split it need not be asked.
+func (in Input) readiness(checks []check, k rowKey) []Finding {
+	c := gateCase{policy: in.Policy, graph: in.Graphs[in.Policy.FileOf(k.variant)], evidence: Evidence{Provider: k.provider, Variant: k.variant}}
+	for _, check := range checks {
+		if check.name == readinessName && check.applies(c) {
+			return check.judge(c).findings
+		}
+	}
+	return nil
+}
+
+// opine asks every check that applies. Of evidence that a crash cut short, those are asked
 // whose data are still there; the crash itself has already failed it.
 func opine(checks []check, c gateCase) (all opinion) {
 	for _, k := range checks {
-		if c.evidence.Crash != nil && !k.holds(c.evidence) {
+		if k.applies != nil && !k.applies(c) || c.evidence.Crash != nil && !k.holds(c.evidence) {
 			continue
 		}
 		o := k.judge(c)
@@ -215,9 +234,12 @@ func opine(checks []check, c gateCase) (all opinion) {
 		}
 		all.findings = append(all.findings, o.findings...)
 		all.latency = append(all.latency, o.latency...)
+		all.placement = append(all.placement, o.placement...)
+		all.worth = append(all.worth, o.worth...)
 		if o.parity != nil {
 			all.parity = o.parity
 		}
+		all.bits += o.bits // one check has any
 	}
 	return all
 }
@@ -261,6 +283,12 @@ func (in Input) check() error {
 	}
 	if p.ColdStart.Budget <= 0 || p.Memory.Budget <= 0 {
 		return bad("policy", "no budget for cold_start or memory", "both", "")
+	}
+	if w := p.WorthIt; w != nil {
+		if a, _ := stats.SignTest(w.Rounds, w.Rounds, w.Confidence); a != stats.Within || w.Speedup == nil || w.Samples < 1 {
+			return bad("policy, worth_it", fmt.Sprintf("%d rounds of %d samples", w.Rounds, w.Samples),
+				fmt.Sprintf("a speedup, and enough rounds to prove it at confidence %v", w.Confidence), "raise worth_it.rounds")
+		}
 	}
 	return in.checkThresholds(bad)
 }

@@ -44,21 +44,32 @@ func TestEveryKnownBadCaseFailsTheWholeGate(t *testing.T) {
 	in := smallInput(t)
 	r, err := newReference(in.Golden)
 	require.NoError(t, err)
+	cpu, gpu := in.Evidence[0], evidenceFor(t, in, "cuda", "fp32")
 	shown := 0
 	for _, k := range checks() {
 		for _, bad := range k.bad {
-			c := gateCase{
-				policy: in.Policy, golden: r, candidate: in.Candidate, nonce: in.Nonce, class: candidate.FP32,
-				plan: in.Evidence[0].Plan, evidence: cloneEvidence(in.Evidence[0]),
+			var c gateCase
+			var applies bool
+			for _, e := range []Evidence{cpu, gpu} {
+				c = gateCase{
+					policy: in.Policy, golden: r, candidate: in.Candidate, nonce: in.Nonce, class: candidate.FP32,
+					plan: e.Plan, evidence: cloneEvidence(e), graph: smallGraph(),
+				}
+				if applies = (k.applies == nil || k.applies(c)) && bad.spoil(&c); applies {
+					break
+				}
 			}
-			if !bad.spoil(&c) {
+			if !applies {
 				assert.Fail(t, "a case that does not apply to fp32", bad.name)
 				continue
 			}
 			shown++
-			spoilt := in
+			spoilt, provider := in, "cpu"
+			if c.evidence.Plan.Pairs != nil {
+				spoilt.Channel, provider = "gpu", "cuda"
+			}
 			spoilt.Policy, spoilt.Candidate, spoilt.Evidence = c.policy, c.candidate, []Evidence{c.evidence}
-			spoilt.Graphs = map[string]error{"fp32": c.graph}
+			spoilt.Graphs = map[string]Graph{"fp32": c.graph}
 			v := gate(t, spoilt)
 			row := v.Rows[0]
 			want := bad.want
@@ -67,7 +78,7 @@ func TestEveryKnownBadCaseFailsTheWholeGate(t *testing.T) {
 			}
 			assert.Equal(t, want, v.Result, bad.name)
 			assert.Equal(t, want, row.Result, bad.name)
-			assert.Equal(t, []string{"cpu"}, v.Missing, bad.name)
+			assert.Equal(t, []string{provider}, v.Missing, bad.name)
 			named := false
 			for _, f := range row.Findings {
 				if f.Result == want && f.Check == k.name && strings.HasPrefix(f.Item, bad.item) {
@@ -78,7 +89,7 @@ func TestEveryKnownBadCaseFailsTheWholeGate(t *testing.T) {
 			assert.True(t, named, "%s: %v", bad.name, failures(row))
 		}
 	}
-	assert.Greater(t, shown, 35)
+	assert.Greater(t, shown, 60)
 }
 
 func TestTheSelfTestNoticesEveryBrokenCheck(t *testing.T) {
@@ -114,8 +125,11 @@ func TestTheSelfTestNoticesEveryBrokenCheck(t *testing.T) {
 func TestEachFindingOfACheckIsNeededByTheSelfTest(t *testing.T) {
 	// A check that forgets one of its findings is broken too.
 	in := smallInput(t)
+	in.Evidence = append(in.Evidence, evidenceFor(t, in, "cuda", "fp32"))
 	full := gate(t, in)
-	for _, f := range full.Rows[0].Findings {
+	findings := rowOf(t, full, "cuda", "fp32").Findings
+	require.Greater(t, len(findings), 25, "this row has every kind of finding")
+	for _, f := range findings {
 		if f.Result == Reported || strings.HasPrefix(f.Item, "128 tokens") {
 			continue // a second budget goes through the same code
 		}
@@ -234,7 +248,9 @@ func TestEvidenceOfAProviderOutsideThePolicyFailsItsRowAlone(t *testing.T) {
 	in.Evidence = append(in.Evidence, e)
 	v := gate(t, in)
 	assert.Equal(t, Pass, v.Result)
-	assert.Equal(t, []string{"FAIL integrity/variant"}, failures(rowOf(t, v, "openvino", "fp32")))
+	outside := failures(rowOf(t, v, "openvino", "fp32"))
+	assert.Equal(t, "FAIL integrity/variant", outside[0])
+	assert.Contains(t, outside, "FAIL placement/threshold", "the policy has none for it")
 	in.Evidence[1].Variant = "fp16"
 	assert.Contains(t, failures(rowOf(t, gate(t, in), "openvino", "fp16")), "FAIL parity/threshold")
 }

@@ -38,6 +38,28 @@ type LatencyPoint struct {
 	Batch  int `json:"batch"`
 }
 
+// pairLimit is the plan's limit for one process of a comparison: both sides of
+// a round together take what one launch may.
+func (p Plan) pairLimit() int64 { return p.LimitNS / 2 }
+
+// complete tells whether a process took the samples that it was to take: all of
+// them, or as many as the limit (0: none) left time for. The sample that
+// reaches the limit is the last, so that those before it lie below; a slack of
+// one sample is left to whoever counts the warm-up too.
+func complete(samples []int64, want int, limit int64) bool {
+	if len(samples) == want {
+		return true
+	}
+	if limit <= 0 || len(samples) == 0 || len(samples) > want {
+		return false
+	}
+	sum := float64(slices.Max(samples))
+	for _, n := range samples {
+		sum += float64(n)
+	}
+	return sum >= float64(limit)
+}
+
 // PlanFor fixes what is measured of a provider × variant, from the policy, the
 // golden and the shape of the variant's file alone, so that no result can
 // change it. A file whose length is fixed is measured at what fits it.

@@ -29,6 +29,7 @@ func fixedAt(cols string) candidate.Variant {
 
 func TestThePlanHasEachPointOnceInTheOrderOfTheBudgets(t *testing.T) {
 	p := smallPolicy(laddered(5))
+	p.WorthIt = nil
 	p.Latency.Limit = time.Minute
 	p.Latency.Budgets = append(p.Latency.Budgets, policy.Budget{Tokens: 16, Batch: 1, Percentile: 50}, policy.Budget{Tokens: 16, Batch: 8})
 	plan := PlanFor(p, laddered(5), "cuda", "fp32", candidate.Variant{})

@@ -3,6 +3,7 @@ package validate
 import (
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"strings"
 
@@ -15,15 +16,12 @@ import (
 // policy's own thresholds, and again from the first measured evidence that
 // passed, so that the test also works where nothing was measured. They go
 // through the very functions that judge.
-func selfTest(checks []check, in Input, r *reference, passed *gateCase) []Finding {
-	bases := goodCases(in, r)
+func selfTest(checks []check, in Input, r *reference, passed []gateCase) []Finding {
 	var all []Finding
-	for _, b := range bases {
+	for _, b := range goodCases(in, r) {
 		all = append(all, acceptsGood(checks, b))
 	}
-	if passed != nil {
-		bases = append(bases, *passed)
-	}
+	bases := append(goodCases(in, someOf(r)), passed...)
 	for _, k := range checks {
 		if len(k.bad) == 0 {
 			f := selfTestFinding(k.name, "refused")
@@ -46,15 +44,46 @@ func selfTestFinding(item, threshold string) Finding {
 	}
 }
 
-// goodCases is one known-good case for each precision class of the policy, for
-// thresholds hang on the class.
+// fewTexts are enough for a bad case to show: comparing each text with each
+// other is most of what judging costs, and every class has its own cases.
+const fewTexts = 64
+
+// someOf is the reference of a few texts: some that stand for all, and those of
+// the first ranking cases.
+func someOf(r *reference) *reference {
+	if len(r.Texts) <= 2*fewTexts {
+		return r
+	}
+	texts := textsOf(r.Set, fewTexts, math.MaxInt)
+	for _, o := range r.pairs[:min(len(r.pairs), 4)] {
+		texts = append(texts, o.anchor, o.paraphrase, o.nearMiss)
+	}
+	slices.Sort(texts)
+	few, err := newReference(r.Subset(slices.Compact(texts)))
+	if err != nil {
+		return r // which is good: its shape was checked
+	}
+	return few
+}
+
+// goodCases is one known-good case for each precision class of the policy and
+// each thing that may be asked of a provider, for thresholds hang on both.
 func goodCases(in Input, r *reference) []gateCase {
+	type kind struct {
+		class                  candidate.Precision
+		pairs, nodes, duration bool
+	}
 	var bases []gateCase
-	seen := map[candidate.Precision]bool{}
+	seen := map[kind]bool{}
 	for _, p := range slices.Sorted(maps.Keys(in.Policy.Providers)) {
-		for _, v := range in.Policy.Providers[p].Variants {
-			if class := in.Policy.Class(p, v); !seen[class] {
-				seen[class] = true
+		q := in.Policy.Providers[p]
+		for _, v := range q.Variants {
+			k := kind{class: in.Policy.Class(p, v), pairs: in.Policy.WorthIt != nil && in.Policy.WorthIt.Provider != p}
+			if q.Placement != nil {
+				k.nodes, k.duration = q.Placement.MinNodes != nil, q.Placement.MinTime != nil
+			}
+			if !seen[k] {
+				seen[k] = true
 				bases = append(bases, knownGood(in, r, p, v))
 			}
 		}
@@ -87,6 +116,9 @@ func refuses(k check, bad badCase, bases []gateCase) (f Finding, applies bool) {
 	f = selfTestFinding(k.name+": "+bad.name, "refused as "+string(want))
 	for _, base := range bases {
 		c := base
+		if k.applies != nil && !k.applies(c) {
+			continue
+		}
 		c.evidence = cloneEvidence(base.evidence)
 		if !bad.spoil(&c) {
 			continue
@@ -123,6 +155,17 @@ func cloneEvidence(e Evidence) Evidence {
 		e.Latency[i].CalibrationNS = slices.Clone(e.Latency[i].CalibrationNS)
 	}
 	e.Cold, e.Memory = slices.Clone(e.Cold), slices.Clone(e.Memory)
+	e.Placement, e.Pairs = slices.Clone(e.Placement), slices.Clone(e.Pairs)
+	for i := range e.Placement {
+		r := &e.Placement[i]
+		r.Assigned, r.Events = slices.Clone(r.Assigned), slices.Clone(r.Events)
+		for k := range r.Assigned {
+			r.Assigned[k].Nodes = slices.Clone(r.Assigned[k].Nodes)
+		}
+	}
+	for i := range e.Pairs {
+		e.Pairs[i].SamplesNS = slices.Clone(e.Pairs[i].SamplesNS)
+	}
 	e.Raw.Primary = slices.Clone(e.Raw.Primary)
 	e.Raw.IDs = slices.Clone(e.Raw.IDs)
 	for i := range e.Raw.IDs {

@@ -1,6 +1,10 @@
 package validate
 
-import "slices"
+import (
+	"slices"
+
+	"github.com/embedgate/embedgate/providers"
+)
 
 // Result is a check's answer.
 type Result string
@@ -40,7 +44,7 @@ const VerdictSchema = 1
 
 // Finding is one check's answer for one provider × variant.
 type Finding struct {
-	Check     string   `json:"check"`          // "integrity", "tokens", "parity", "invariance", "latency", "cold-start", "memory", "self-test"
+	Check     string   `json:"check"`          // "integrity", "readiness", "placement", "tokens", "parity", "precision", "invariance", "latency", "worth-it", "cold-start", "memory", "self-test"
 	Item      string   `json:"item,omitempty"` // which part: "min cosine", "16 tokens p95"
 	Result    Result   `json:"result"`
 	Measured  string   `json:"measured"`       // with its unit, as shown
@@ -53,20 +57,56 @@ type Finding struct {
 
 // Row is the judgement of one provider × variant.
 type Row struct {
-	Provider string           `json:"provider"`
-	Variant  string           `json:"variant"`
-	Evidence string           `json:"evidence"` // sha256 of its evidence.json bytes; "" where there is none
-	Required bool             `json:"required"` // by the channel
-	Result   Result           `json:"result"`   // worst of the findings
-	Findings []Finding        `json:"findings"`
-	Latency  []LatencySummary `json:"latency,omitempty"`
-	Parity   *ParitySummary   `json:"parity,omitempty"`
+	Provider string `json:"provider"`
+	Variant  string `json:"variant"`
+	Evidence string `json:"evidence"` // sha256 of its evidence.json bytes; "" where there is none
+	Required bool   `json:"required"` // by the channel
+	Result   Result `json:"result"`   // worst of the findings
+	// Best marks the fastest of the provider's variants that passed.
+	Best      bool               `json:"best,omitempty"`
+	Session   *Session           `json:"session,omitempty"` // nil where none was opened
+	Findings  []Finding          `json:"findings"`
+	Latency   []LatencySummary   `json:"latency,omitempty"`
+	Parity    *ParitySummary     `json:"parity,omitempty"`
+	Bits      float64            `json:"bits,omitempty"` // of the vectors' values that are right
+	Placement []PlacementSummary `json:"placement,omitempty"`
+	WorthIt   []WorthSummary     `json:"worth_it,omitempty"`
+}
+
+// Session is what was opened, as the evidence tells it: for people, and for
+// whoever runs the release in the same way.
+type Session struct {
+	Runtime string            `json:"runtime"` // with its version
+	Device  providers.Device  `json:"device"`
+	Options providers.Options `json:"options"`
+}
+
+// PlacementSummary is for people; judged values are in the findings. Shares are
+// of the whole, 0 to 1.
+type PlacementSummary struct {
+	Tokens     int      `json:"tokens"`
+	Nodes      int      `json:"nodes"`
+	NodeShare  float64  `json:"node_share"` // on the provider that claims the work
+	FLOPs      float64  `json:"flops"`      // of one text, of every provider
+	FLOPsShare float64  `json:"flops_share"`
+	TimeShare  float64  `json:"time_share"`
+	Elsewhere  []string `json:"elsewhere,omitempty"` // "Cast ×2 on CPUExecutionProvider"
+}
+
+// WorthSummary is for people; judged values are in the findings.
+type WorthSummary struct {
+	Tokens  int     `json:"tokens"`
+	Against string  `json:"against"` // "cpu × fp32"
+	Speedup float64 `json:"speedup"` // median over the rounds of the other's time by this one's
+	Won     int     `json:"won"`     // rounds
+	Rounds  int     `json:"rounds"`
 }
 
 // LatencySummary is for people; judged values are in the findings.
 type LatencySummary struct {
 	LatencyPoint
 	N          int     `json:"n"`
+	Planned    int     `json:"planned,omitempty"` // samples, where the limit ended them before; 0: all N
 	EffectiveN float64 `json:"effective_n"`
 	P50NS      int64   `json:"p50_ns"`
 	P95NS      int64   `json:"p95_ns"`

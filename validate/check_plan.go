@@ -1,0 +1,150 @@
+package validate
+
+import (
+	"fmt"
+	"slices"
+)
+
+// planOfCase proves that exactly the planned samples are there: who may leave
+// some out, or measure until it fits, can pass anything.
+func planOfCase(c gateCase) Finding {
+	var p problems
+	e := c.evidence
+	want := c.plan
+	if e.Plan.Launches != want.Launches || e.Plan.Samples != want.Samples {
+		p.add("planned %d samples over %d launches, the policy wants %d over %d", e.Plan.Samples, e.Plan.Launches, want.Samples, want.Launches)
+	}
+	if !samePoints(e.Plan.Points, want.Points) {
+		p.add("planned other lengths than the policy: %v, wanted %v", clip(points(e.Plan.Points)), points(want.Points))
+	}
+	if !slices.Equal(e.Plan.Texts, want.Texts) {
+		p.add("planned %d golden texts, or others than the policy's %d", len(e.Plan.Texts), len(want.Texts))
+	}
+	if e.Plan.LimitNS != want.LimitNS {
+		p.add("planned a limit of %s, the policy wants %s", milliseconds(e.Plan.LimitNS), milliseconds(want.LimitNS))
+	}
+	if !slices.Equal(e.Plan.Recorded, want.Recorded) {
+		p.add("planned other lengths to record than the policy: %v, wanted %v", clip(fmt.Sprint(e.Plan.Recorded)), want.Recorded)
+	}
+	if !samePairs(e.Plan.Pairs, want.Pairs) {
+		p.add("planned another comparison than the policy")
+	}
+	if want.Pairs == nil && len(e.Pairs) > 0 {
+		p.add("a comparison that nobody planned")
+	}
+	p = append(p, samplesPlanned(e, want)...)
+	p = append(p, launchesPlanned(e, want)...)
+	return p.finding(Finding{
+		Check: "integrity", Item: "plan",
+		Measured:  plural(want.Samples, "sample", "samples") + " × " + plural(len(want.Points), "length", "lengths") + " over " + plural(want.Launches, "launch", "launches"),
+		Threshold: "exactly what the policy planned",
+		Next:      "Measure again, whole; samples that were left out, added or repeated prove nothing.",
+	})
+}
+
+// samplesPlanned holds the latency's samples against the plan. Where the limit
+// ended a launch, as many are there as it left time for.
+func samplesPlanned(e Evidence, want Plan) (p problems) {
+	type at struct {
+		LatencyPoint
+		launch int
+	}
+	seen := map[at]int{}
+	for _, r := range e.Latency {
+		seen[at{r.LatencyPoint, r.Launch}]++
+		switch {
+		case !slices.Contains(want.Points, r.LatencyPoint):
+			p.add("samples at %s, which the policy does not name", r.Label())
+		case r.Launch < 1 || r.Launch > want.Launches:
+			p.add("launch %d of %d", r.Launch, want.Launches)
+		}
+	}
+	least := want.Samples / max(want.Launches, 1)
+	for _, pt := range want.Points {
+		total, ended := 0, false
+		for launch := 1; launch <= want.Launches; launch++ {
+			if n := seen[at{pt, launch}]; n != 1 {
+				p.add("%s: launch %d is there %d times, not once", pt.Label(), launch, n)
+			}
+		}
+		for _, r := range e.Latency {
+			if r.LatencyPoint == pt {
+				n := len(r.SamplesNS)
+				total += n
+				switch {
+				case n > least+1 || n < least && !complete(r.SamplesNS, least, want.LimitNS):
+					p.add("%s: %d samples in launch %d, an equal share is %d", pt.Label(), n, r.Launch, least)
+				case n < least:
+					ended = true
+				}
+			}
+		}
+		if total != want.Samples && !ended {
+			p.add("%s: %d samples, not %d", pt.Label(), total, want.Samples)
+		}
+	}
+	return p
+}
+
+// launchesPlanned proves that each launch left its cold start and its memory.
+func launchesPlanned(e Evidence, want Plan) (p problems) {
+	for _, l := range []struct {
+		what     string
+		launches []int
+	}{
+		{"cold start", launchesOf(e.Cold, func(s ColdStart) int { return s.Launch })},
+		{"memory", launchesOf(e.Memory, func(s MemoryPeak) int { return s.Launch })},
+	} {
+		for launch := 1; launch <= want.Launches; launch++ {
+			if !slices.Contains(l.launches, launch) {
+				p.add("%s of launch %d is missing", l.what, launch)
+			}
+		}
+		slices.Sort(l.launches)
+		if n := len(l.launches); len(slices.Compact(l.launches)) != n {
+			p.add("%s: a launch is there twice", l.what)
+		}
+	}
+	return p
+}
+
+func samePairs(a, b *PairPlan) bool {
+	if a == nil || b == nil {
+		return a == b
+	}
+	return a.Provider == b.Provider && a.Variant == b.Variant && a.Rounds == b.Rounds && a.Samples == b.Samples && slices.Equal(a.Tokens, b.Tokens)
+}
+
+func launchesOf[T any](all []T, launch func(T) int) (l []int) {
+	for _, a := range all {
+		l = append(l, launch(a))
+	}
+	return l
+}
+
+func samePoints(a, b []LatencyPoint) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for _, p := range a {
+		if !slices.Contains(b, p) {
+			return false
+		}
+	}
+	for _, p := range b {
+		if !slices.Contains(a, p) {
+			return false
+		}
+	}
+	return true
+}
+
+func points(all []LatencyPoint) (s string) {
+	for i, p := range all {
+		if i > 0 {
+			s += ", "
+		}
+		s += p.Label()
+	}
+	return s
+}

@@ -1,0 +1,95 @@
+package validate
+
+import (
+	"fmt"
+	"math"
+	"slices"
+
+	"github.com/embedgate/embedgate/export/candidate"
+)
+
+// precisionCheck proves that a provider computes as precisely as it is declared
+// to: parity's bounds leave room for a coarser kind of arithmetic than the
+// declared one, and its error has a size that gives it away.
+func precisionCheck() check {
+	return check{
+		name:  "precision",
+		holds: func(e Evidence) bool { return len(e.Raw.Primary) > 0 },
+		judge: judgePrecision,
+		bad: []badCase{
+			{name: "coarser arithmetic than declared", item: "correct bits", spoil: func(c *gateCase) bool {
+				coarsen(c, c.evidence.Raw.Primary, indices(len(c.golden.Texts)))
+				return true
+			}},
+			{name: "coarser arithmetic in batches alone", item: "correct bits", spoil: func(c *gateCase) bool {
+				run, ok := c.company(batchRun)
+				if ok {
+					coarsen(c, run.Vecs, run.Rows)
+				}
+				return ok
+			}},
+		},
+	}
+}
+
+// coarsen adds an error that costs two bits more than the class allows, in
+// turns of sign, so that no length or mean gives it away.
+func coarsen(c *gateCase, vecs []float32, rows []int) {
+	dim := c.golden.Dim
+	for k, row := range rows {
+		size := norm(c.golden.vecs[row*dim:(row+1)*dim]) / math.Sqrt(float64(dim))
+		by := size * math.Exp2(2-leastBits[c.class])
+		for j := range dim {
+			vecs[k*dim+j] += float32(by)
+			by = -by
+		}
+	}
+}
+
+func judgePrecision(c gateCase) opinion {
+	least, ok := leastBits[c.class]
+	f := Finding{Check: "precision", Item: "correct bits", Result: Fail, Threshold: fmt.Sprintf("≥ %s, as %s computes", bitsText(least), c.class)}
+	dim, n := c.golden.Dim, len(c.golden.Texts)
+	if !ok || c.evidence.Raw.Dim != dim || len(c.evidence.Raw.Primary) != n*dim {
+		f.Measured, f.Next = "not one vector for each text", "Look at what parity says of the vectors."
+		return opinion{findings: []Finding{f}}
+	}
+	worst, median := bitsOf(c.golden, c.evidence.Raw.Primary, indices(n))
+	where := ""
+	for _, r := range c.evidence.Raw.Invariance {
+		if len(r.Vecs) != len(r.Rows)*dim || slices.ContainsFunc(r.Rows, func(i int) bool { return i < 0 || i >= n }) || len(r.Rows) == 0 {
+			continue // invariance refuses it
+		}
+		// Of texts in company only what they have in common counts: a single
+		// one that is off is invariance's to refuse.
+		if _, m := bitsOf(c.golden, r.Vecs, r.Rows); m < worst {
+			worst, median, where = m, m, " in run "+clip(r.Name)
+		}
+	}
+	// Beyond the numbers' own mantissa nothing can be told.
+	worst, median = min(worst, 24), min(median, 24)
+	f.Measured, f.Value = fmt.Sprintf("%s of %d%s", bitsText(worst), mantissas[c.class], where), settled(worst)
+	f.Sure = "median text " + bitsText(median)
+	o := opinion{bits: settled(worst)}
+	if worst >= least {
+		f.Result = Pass
+		o.findings = []Finding{f}
+		return o
+	}
+	f.Measured += fmt.Sprintf(": declared %s, computes like %s", c.class, bandOf(worst).name)
+	f.Next = precisionAdvice(c.class, worst)
+	if bandOf(median) != bandOf(worst) {
+		f.Next += " Most texts are more precise than all together: look at what the few have in common, such as their length, which may choose another kernel."
+	}
+	o.findings = []Finding{f}
+	return o
+}
+
+func bitsText(b float64) string { return fmt.Sprintf("%.1f bits", b) }
+
+func precisionAdvice(class candidate.Precision, bits float64) string {
+	if bits < bands[len(bands)-2].atLeast {
+		return "The vectors are off by more than any rounding of float formats: look at what parity says of weights and pooling, and at the quantisation."
+	}
+	return fmt.Sprintf("Tell the provider to compute in %s (CUDA: use_tf32=0; CoreML: another MLComputeUnits; look for an option that allows reduced precision), or declare what it does: give the variant its class in providers' classes, or a variant of its own in the policy.", class)
+}

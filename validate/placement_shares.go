@@ -1,0 +1,193 @@
+package validate
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+
+	"github.com/embedgate/embedgate/providers"
+)
+
+// shares is where a record says that the nodes of one text ran.
+type shares struct {
+	tokens          int
+	nodes, here     int                // assigned nodes
+	flops, mine     float64            // of one run
+	ns, own         float64            // of all runs
+	elsewhere       map[stray]*strays  // by operator and provider
+	perEP           map[string]float64 // FLOPs
+	products        bool               // whether any node multiplies matrices
+	nodeShare, time float64
+}
+
+// A stray is an operator that ran on another provider.
+type stray struct{ op, ep string }
+
+type strays struct {
+	assigned, executed int
+	names              []string // of the first few
+}
+
+func (s *strays) count() int { return max(s.assigned, s.executed) }
+
+// What a record may hold, so that one that lies costs nothing but its own
+// refusal: an embedding model has some hundreds of nodes.
+const (
+	maxRecorded = 100_000
+	maxAxes     = 16
+	maxAxis     = 1 << 31
+)
+
+// possible refuses numbers that no runtime writes down.
+func possible(r PlacementRun) (p problems) {
+	at := LatencyPoint{r.Tokens, 1}.Label()
+	nodes := 0
+	for _, s := range r.Assigned {
+		nodes += len(s.Nodes)
+	}
+	switch {
+	case nodes > maxRecorded || len(r.Assigned) > maxRecorded || len(r.Events) > maxRecorded:
+		p.add("%s: a record of %d nodes and %d events", at, nodes, len(r.Events))
+		return p
+	case nodes == 0:
+		p.add("%s: no node was given to any provider", at)
+	case len(r.Events) == 0:
+		p.add("%s: no node was executed", at)
+	}
+	for _, e := range r.Events {
+		switch {
+		case e.Runs < 1:
+			p.add("%s: node %s ran %d times", at, clip(e.Name), e.Runs)
+		case e.NS < 0 || e.NS > math.MaxInt64/maxRecorded:
+			p.add("%s: node %s took %d ns", at, clip(e.Name), e.NS)
+		}
+		for _, dims := range slices.Concat(e.Inputs, e.Outputs) {
+			if len(dims) > maxAxes || slices.ContainsFunc(dims, func(d int64) bool { return d < 0 || d > maxAxis }) {
+				p.add("%s: node %s has a tensor of shape %s", at, clip(e.Name), clip(fmt.Sprint(dims)))
+			}
+		}
+	}
+	return p
+}
+
+// sharesOf adds up a possible record, for the provider that the runtime calls
+// ep. costs are the graph's own, by node: a compiled subgraph's event has no
+// arithmetic of its own, and is worth the nodes that its provider was given and
+// that did not run by themselves.
+func sharesOf(r PlacementRun, ep string, costs map[string]float64) (shares, problems) {
+	s := shares{tokens: r.Tokens, elsewhere: map[stray]*strays{}, perEP: map[string]float64{}}
+	var p problems
+	runs := math.MaxInt
+	for _, e := range r.Events {
+		runs = min(runs, e.Runs)
+	}
+	ran, fused := map[string]bool{}, map[string]bool{}
+	for _, e := range r.Events {
+		ran[e.Name] = true
+		s.ns += float64(e.NS)
+		if e.EP == ep {
+			s.own += float64(e.NS)
+		} else {
+			s.at(e.Op, e.EP, e.Name).executed++
+		}
+		if compiled(e) {
+			fused[e.EP] = true
+			continue
+		}
+		flops, ok := flopsOf(e)
+		if !ok {
+			flops, ok = costs[e.Name]
+		}
+		if !ok {
+			p.add("%s: %s %s has no shapes to count its arithmetic from", LatencyPoint{r.Tokens, 1}.Label(), clip(e.Op), clip(e.Name))
+		}
+		s.perEP[e.EP] += flops * float64(e.Runs) / float64(runs)
+	}
+	for _, g := range r.Assigned {
+		s.nodes += len(g.Nodes)
+		if g.EP == ep {
+			s.here += len(g.Nodes)
+		}
+		for _, n := range g.Nodes {
+			if g.EP != ep {
+				s.at(n.Op, g.EP, n.Name).assigned++
+			}
+			if fused[g.EP] && !ran[n.Name] {
+				s.perEP[g.EP] += costs[n.Name]
+			}
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(s.perEP)) {
+		s.flops += s.perEP[name]
+	}
+	s.mine = s.perEP[ep]
+	s.products = totalCost(costs) > 0 || s.flops > 0
+	s.nodeShare, s.time = ratio(float64(s.here), float64(s.nodes)), ratio(s.own, s.ns)
+	return s, p
+}
+
+func (s *shares) at(op, ep, node string) *strays {
+	k := stray{op, ep}
+	if s.elsewhere[k] == nil {
+		s.elsewhere[k] = &strays{}
+	}
+	if t := s.elsewhere[k]; len(t.names) < 3 && !slices.Contains(t.names, node) {
+		t.names = append(t.names, node)
+	}
+	return s.elsewhere[k]
+}
+
+// flopsShare is the provider's share of the arithmetic. A graph that multiplies
+// no matrices is worth its nodes.
+func (s shares) flopsShare() float64 {
+	if !s.products {
+		return s.nodeShare
+	}
+	return ratio(s.mine, s.flops)
+}
+
+// strayed lists what ran elsewhere, by operator and provider.
+func (s shares) strayed() []stray {
+	return slices.SortedFunc(maps.Keys(s.elsewhere), func(a, b stray) int {
+		return cmp.Or(cmp.Compare(a.op, b.op), cmp.Compare(a.ep, b.ep))
+	})
+}
+
+func ratio(a, b float64) float64 {
+	if b == 0 {
+		return 0
+	}
+	return a / b
+}
+
+// ranElsewhere is "MatMul ×49 on CPUExecutionProvider".
+func (s shares) ranElsewhere(k stray) string {
+	n := ""
+	if c := s.elsewhere[k].count(); c > 1 {
+		n = fmt.Sprintf(" ×%d", c)
+	}
+	return clip(k.op) + n + " on " + clip(k.ep)
+}
+
+// planned is the record of one length; nil where there is none or several.
+func planned(all []PlacementRun, tokens int) *PlacementRun {
+	var found *PlacementRun
+	for i := range all {
+		if all[i].Tokens == tokens {
+			if found != nil {
+				return nil
+			}
+			found = &all[i]
+		}
+	}
+	return found
+}
+
+// executionProvider is the runtime's name for a provider; "" for one that the
+// catalogue does not know.
+func executionProvider(provider string) string {
+	e, _ := providers.Lookup(provider)
+	return e.EP
+}
