@@ -12,20 +12,23 @@ import (
 func badPlacement() []badCase {
 	return []badCase{
 		{name: "all matrix products on another provider", item: "FLOPs", spoil: func(c *gateCase) bool {
-			return eachEvent(c, func(e *providers.NodeEvent) {
-				if _, product := products[e.Op]; product || compiled(*e) {
-					e.EP = strangeEP
+			applies := false
+			return eachRecord(c, func(r *PlacementRun) {
+				costs := c.graph.Costs[r.Tokens]
+				applies = applies || totalCost(costs) > 0
+				for k, e := range r.Events {
+					if _, product := products[e.Op]; product || compiled(e) {
+						r.Events[k].EP = strangeEP
+					}
 				}
-			})
-		}},
-		{name: "available, and nothing ran there", item: "FLOPs", spoil: func(c *gateCase) bool {
-			for i := range c.evidence.Placement {
-				for k := range c.evidence.Placement[i].Assigned {
-					c.evidence.Placement[i].Assigned[k].EP = strangeEP
+				for k, g := range r.Assigned {
+					if slices.ContainsFunc(g.Nodes, func(n providers.Node) bool { return costs[n.Name] > 0 }) {
+						r.Assigned[k].EP = strangeEP
+					}
 				}
-			}
-			return eachEvent(c, func(e *providers.NodeEvent) { e.EP = strangeEP })
+			}) && applies
 		}},
+		{name: "available, and nothing ran there", item: "FLOPs", spoil: nothingRanThere},
 		{name: "one small operator elsewhere", item: "elsewhere", spoil: func(c *gateCase) bool {
 			limits := c.policy.Providers[c.evidence.Provider].Placement
 			op := "Softmax"
@@ -38,11 +41,7 @@ func badPlacement() []badCase {
 		}},
 		{name: "nodes given to another provider", item: "nodes", spoil: func(c *gateCase) bool {
 			limits := c.policy.Providers[c.evidence.Provider].Placement
-			return limits.MinNodes != nil && eachRecord(c, func(r *PlacementRun) {
-				for k := range r.Assigned {
-					r.Assigned[k].EP = strangeEP
-				}
-			})
+			return limits.MinNodes != nil && nothingRanThere(c)
 		}},
 		{name: "time spent on another provider", item: "time", spoil: func(c *gateCase) bool {
 			limits := c.policy.Providers[c.evidence.Provider].Placement
@@ -73,7 +72,7 @@ func badPlacement() []badCase {
 						kept++
 						applies = true
 					}
-					return costly && kept%2 == 0
+					return costly && kept%2 == 1
 				}
 				r.Events = slices.DeleteFunc(r.Events, func(e providers.NodeEvent) bool {
 					_, product := products[e.Op]
@@ -117,10 +116,13 @@ func eachRecord(c *gateCase, spoil func(*PlacementRun)) bool {
 	return len(c.evidence.Placement) > 0
 }
 
-func eachEvent(c *gateCase, spoil func(*providers.NodeEvent)) bool {
+func nothingRanThere(c *gateCase) bool {
 	return eachRecord(c, func(r *PlacementRun) {
 		for k := range r.Events {
-			spoil(&r.Events[k])
+			r.Events[k].EP = strangeEP
+		}
+		for k := range r.Assigned {
+			r.Assigned[k].EP = strangeEP
 		}
 	})
 }

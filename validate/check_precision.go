@@ -62,7 +62,7 @@ func judgePrecision(c gateCase) opinion {
 		}
 		// Of texts in company only what they have in common counts: a single
 		// one that is off is invariance's to refuse.
-		if _, m := bitsOf(c.golden, r.Vecs, r.Rows); m < worst {
+		if _, m := bitsOf(c.golden, r.Vecs, r.Rows); worst >= least && m < least {
 			worst, median, where = m, m, " in run "+clip(r.Name)
 		}
 	}
