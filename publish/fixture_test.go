@@ -21,6 +21,7 @@ import (
 	"github.com/embedgate/embedgate/golden"
 	"github.com/embedgate/embedgate/golden/safetensors"
 	"github.com/embedgate/embedgate/pipeline/policy"
+	"github.com/embedgate/embedgate/providers"
 	"github.com/embedgate/embedgate/validate"
 )
 
@@ -116,7 +117,9 @@ latency:
   budgets: [{tokens: 16, batch: 1, percentile: 95, budget: 20ms, confidence: 0.99}]
 cold_start: {budget: 5s}
 memory: {budget: 600MiB}
-providers: {cpu: {variants: [fp32]}, cuda: {variants: [fp32]}}
+providers:
+  cpu: {variants: [fp32], placement: {min_flops: 1, elsewhere: []}}
+  cuda: {variants: [fp32], placement: {min_flops: 0.99, elsewhere: []}}
 channels: {local: {require: [cpu]}, release: {require: [cpu, cuda]}}
 `
 	f.write(t, "policy.yaml", []byte(y))
@@ -167,7 +170,7 @@ func (f *fixture) measure(t testing.TB, provider string, change ...func(*validat
 	e := validate.Evidence{
 		Schema: validate.EvidenceSchema, Provider: provider, Variant: "fp32", Nonce: "plan",
 		Candidate: f.Candidate.Digest, Policy: f.Policy.Digest, Golden: f.Set.Digest,
-		Plan:   validate.Plan{Launches: 1, Samples: 90, Points: []validate.LatencyPoint{{Tokens: 16, Batch: 1}}},
+		Plan:   validate.PlanFor(f.Policy, f.Set, provider, "fp32", f.Manifest.Variants["fp32"]),
 		Cold:   []validate.ColdStart{{Launch: 1, LoadNS: 1e8, FirstNS: 1e8, FromStartNS: 3e8}},
 		Memory: []validate.MemoryPeak{{Launch: 0, RSS: 1 << 20}, {Launch: 1, RSS: 1 << 20}},
 		Latency: []validate.LatencyRun{{
@@ -176,6 +179,12 @@ func (f *fixture) measure(t testing.TB, provider string, change ...func(*validat
 		}},
 	}
 	e.Session.Provider = provider
+	ep, ok := providers.Lookup(provider)
+	require.True(t, ok)
+	e.Placement = []validate.PlacementRun{{Tokens: 16, Placement: providers.Placement{
+		Assigned: []providers.Subgraph{{EP: ep.EP, Nodes: []providers.Node{{Name: "the node", Op: "Identity"}}}},
+		Events:   []providers.NodeEvent{{Name: "the node", Op: "Identity", EP: ep.EP, Runs: 2, NS: 1000}},
+	}}}
 	e.Raw.Dim = f.Dim
 	var rows []int
 	for i := range f.Texts {
@@ -209,7 +218,7 @@ func (f *fixture) judge(t testing.TB) validate.Verdict { return f.judgeFor(t, "l
 func (f *fixture) judgeFor(t testing.TB, channel string) validate.Verdict {
 	c, err := candidate.Read(f.at("candidate"))
 	require.NoError(t, err)
-	in := validate.Input{Policy: f.Policy, Channel: channel, Golden: f.Set, Candidate: c, Nonce: "plan"}
+	in := validate.Input{Policy: f.Policy, Channel: channel, Golden: f.Set, Candidate: c, Nonce: "plan", Graphs: validate.ReadGraphs(c, f.Policy)}
 	for _, dir := range f.evidence(t) {
 		e, err := validate.ReadEvidence(dir)
 		require.NoError(t, err)

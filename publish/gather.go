@@ -49,7 +49,7 @@ func (o Options) gather() (s shipment, err error) {
 	}
 	s.manifest = Manifest{
 		Schema: Schema, Model: p.Model.Name, Version: p.Release.Version, Channel: v.Channel,
-		Verdict: sum(verdict), Files: map[string]candidate.File{},
+		Verdict: sum(verdict), Selection: selection(v), Files: map[string]candidate.File{},
 	}
 	if name := s.manifest.name(); !filepath.IsLocal(name) || filepath.Base(name) != name {
 		return s, &fault.Error{
@@ -163,6 +163,7 @@ func evidenceAt(e validate.Evidence) string {
 // judgedAgain has the gate, which is pure, judge the same input: a verdict that
 // somebody wrote by hand does not survive it.
 func judgedAgain(in validate.Input, v validate.Verdict) error {
+	in.Graphs = validate.ReadGraphs(in.Candidate, in.Policy)
 	again, err := validate.Gate(in)
 	if err != nil {
 		return err

@@ -44,13 +44,16 @@ const (
 // Manifest is release.json: every other file with its digest. It holds no time
 // and no machine.
 type Manifest struct {
-	Schema  int                       `json:"schema"`
-	Model   string                    `json:"model"`
-	Version string                    `json:"version"`
-	Channel string                    `json:"channel"`
-	Content string                    `json:"content"` // digest of what is shipped: model, golden and policy
-	Verdict string                    `json:"verdict"` // sha256 of verdict.json
-	Files   map[string]candidate.File `json:"files"`   // slash path → identity, every file but release.json
+	Schema  int    `json:"schema"`
+	Model   string `json:"model"`
+	Version string `json:"version"`
+	Channel string `json:"channel"`
+	Content string `json:"content"` // digest of what is shipped: model, golden and policy
+	Verdict string `json:"verdict"` // sha256 of verdict.json
+	// Selection says which variant to take on which provider, and how. Like
+	// the verdict it is of this run's measurements, and no part of the content.
+	Selection []Selected                `json:"selection"`
+	Files     map[string]candidate.File `json:"files"` // slash path → identity, every file but release.json
 }
 
 // name is the release directory's.

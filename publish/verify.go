@@ -9,6 +9,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -270,6 +271,9 @@ func (r *Report) readVerdict(context.Context) (_ string, err error) {
 		return "", fmt.Errorf("got channel %q, wanted the manifest's %q", v.Channel, r.Manifest.Channel)
 	case v.Candidate != r.Candidate.Digest || v.Policy != r.Policy.Digest || v.Golden != r.Golden.Digest:
 		return "", errors.New("it was given on another candidate, policy or golden")
+	}
+	if !reflect.DeepEqual(r.Manifest.Selection, selection(v)) {
+		return "", fmt.Errorf("got a table of variants in %s that does not follow from it", ManifestName)
 	}
 	r.verdict = v
 	return "PASS for channel " + v.Channel, nil

@@ -210,6 +210,9 @@ func forge(t testing.TB, dir string, edit func(*Manifest)) {
 		require.NoError(t, err)
 	}
 	m.Verdict = m.Files[VerdictName].SHA256
+	if v, err := validate.ReadVerdict(filepath.Join(dir, VerdictName)); err == nil {
+		m.Selection = selection(v)
+	}
 	if edit != nil {
 		edit(&m)
 	}
@@ -276,6 +279,9 @@ func TestAReleaseWhoseDigestsAreAllRightAndWhoseStoryIsNotIsFound(t *testing.T) 
 			put(t, dir, "evidence/cuda-fp32/vectors.safetensors", []byte("x"))
 			return nil
 		}, "evidence/cuda-fp32 has no evidence.json"},
+		"a table that marks another variant best": {func(*testing.T, *fixture, string) func(*Manifest) {
+			return func(m *Manifest) { m.Selection[1].Best = true }
+		}, "verdict: got a table of variants in release.json that does not follow from it"},
 		"another model": {func(t *testing.T, f *fixture, dir string) func(*Manifest) {
 			put(t, dir, "model/fp32.onnx", tinyONNX([]byte("other weights")))
 			_, err := candidate.Seal(filepath.Join(dir, ModelDir), f.Manifest)

@@ -6,6 +6,7 @@ import (
 	"github.com/embedgate/embedgate/export/candidate"
 	"github.com/embedgate/embedgate/export/onnxfile"
 	"github.com/embedgate/embedgate/pipeline/policy"
+	"github.com/embedgate/embedgate/providers/support"
 )
 
 // ReadGraphs reads what the gate must know of each variant's file, by variant:
@@ -26,16 +27,25 @@ func readGraph(file string, p policy.Policy) Graph {
 	}
 	g := Graph{Costs: map[int]map[string]float64{}, Predicted: map[string]Prediction{}}
 	for _, b := range p.Latency.Budgets {
-		costs, err := costsOf(m, b.Tokens)
+		costs, err := m.Costs(1, b.Tokens)
 		if err != nil {
-			return Graph{CostErr: err}
+			g.Costs, g.CostErr = nil, err
+			break
 		}
 		g.Costs[b.Tokens] = costs
 	}
 	for provider := range p.Providers {
-		if predicted, ok := predict(provider, m); ok {
-			g.Predicted[provider] = predicted
+		if predicted, ok := support.Predict(provider, m); ok {
+			g.Predicted[provider] = predictionOf(predicted)
 		}
 	}
 	return g
+}
+
+func predictionOf(s support.Prediction) Prediction {
+	p := Prediction{Nodes: s.Nodes, Partitions: s.Partitions}
+	for _, r := range s.Elsewhere {
+		p.Elsewhere = append(p.Elsewhere, Refusal{Node: r.Node, Op: r.Op, Reason: r.Reason})
+	}
+	return p
 }

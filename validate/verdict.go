@@ -1,6 +1,7 @@
 package validate
 
 import (
+	"fmt"
 	"slices"
 
 	"github.com/embedgate/embedgate/providers"
@@ -71,6 +72,24 @@ type Row struct {
 	Bits      float64            `json:"bits,omitempty"` // of the vectors' values that are right
 	Placement []PlacementSummary `json:"placement,omitempty"`
 	WorthIt   []WorthSummary     `json:"worth_it,omitempty"`
+}
+
+// Why is what kept a row from passing, in words: nothing for one that passed.
+func (r Row) Why() (why []string) {
+	for _, f := range r.Findings {
+		switch {
+		case f.Result == Pass || f.Result == Reported:
+		case f.Result == NotMeasuredR:
+			why = append(why, "not measured: "+f.Measured)
+		default:
+			item := f.Check
+			if f.Item != "" {
+				item += ", " + f.Item
+			}
+			why = append(why, fmt.Sprintf("%s: %s, wanted %s", item, f.Measured, f.Threshold))
+		}
+	}
+	return why
 }
 
 // Session is what was opened, as the evidence tells it: for people, and for

@@ -1,0 +1,43 @@
+package publish
+
+import (
+	"github.com/embedgate/embedgate/validate"
+)
+
+// Selected is one provider × variant of a release, as its verdict has it: what
+// came of it, whether it is the one to take on that provider, and how it was
+// run.
+type Selected struct {
+	Provider string            `json:"provider"`
+	Variant  string            `json:"variant"`
+	Required bool              `json:"required"` // by the release's channel
+	Result   validate.Result   `json:"result"`
+	Best     bool              `json:"best"` // the fastest of the provider's that passed
+	Latency  []Timed           `json:"latency"`
+	Session  *validate.Session `json:"session"` // null where nothing was opened
+	Why      []string          `json:"why"`     // what kept it from passing
+}
+
+// Timed is the latency of one length, text to vector.
+type Timed struct {
+	Tokens int   `json:"tokens"`
+	Batch  int   `json:"batch"`
+	P50NS  int64 `json:"p50_ns"`
+	P95NS  int64 `json:"p95_ns"`
+}
+
+// selection is the table of a verdict, which it follows from alone.
+func selection(v validate.Verdict) []Selected {
+	all := []Selected{}
+	for _, r := range v.Rows {
+		s := Selected{
+			Provider: r.Provider, Variant: r.Variant, Required: r.Required, Result: r.Result, Best: r.Best,
+			Latency: []Timed{}, Session: r.Session, Why: append([]string{}, r.Why()...),
+		}
+		for _, l := range r.Latency {
+			s.Latency = append(s.Latency, Timed{l.Tokens, l.Batch, l.P50NS, l.P95NS})
+		}
+		all = append(all, s)
+	}
+	return all
+}
