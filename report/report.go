@@ -37,14 +37,18 @@ func JSON(w io.Writer, v validate.Verdict, r *Release) error {
 	}{v, r})
 }
 
-// Tables writes the parity, latency and check tables, what to do about what
-// did not pass, and a last line that sums up.
+// Tables writes what was measured and what each check said of it, which
+// variant is best where, why what did not pass did not, what to do about it,
+// and a last line that sums up.
 func Tables(w io.Writer, v validate.Verdict, r *Release, o Options) error {
 	p := &page{w: w, color: o.Color}
 	p.parity(v)
+	p.placement(v)
 	p.latency(v)
+	p.worth(v)
 	p.checks(v)
-	p.notMeasured(v)
+	p.variants(v)
+	p.notPassed(v)
 	p.selfTest(v)
 	p.next()
 	p.summary(v, r)
@@ -88,11 +92,19 @@ func (p *page) latency(v validate.Verdict) {
 		for _, l := range r.Latency {
 			rows = append(rows, []string{
 				r.Provider, r.Variant, fmt.Sprint(l.Tokens), fmt.Sprint(l.Batch), ms(l.P50NS), ms(l.P95NS), ms(l.P99NS),
-				fmt.Sprint(l.N), fmt.Sprintf("%.0f", l.EffectiveN),
+				samples(l), fmt.Sprintf("%.0f", l.EffectiveN),
 			})
 		}
 	}
 	p.table("Latency, text to vector (effective n: independent samples, judged by)", []string{"provider", "variant", "tokens", "batch", "p50", "p95", "p99", "n", "effective n"}, rows)
+}
+
+// samples tells of how many a limit ended them.
+func samples(l validate.LatencySummary) string {
+	if l.Planned > l.N {
+		return fmt.Sprintf("%d of %d", l.N, l.Planned)
+	}
+	return fmt.Sprint(l.N)
 }
 
 func ms(ns int64) string { return fmt.Sprintf("%.2f ms", float64(ns)/float64(time.Millisecond)) }
@@ -167,21 +179,6 @@ func (p *page) step(s string) string {
 	}
 	p.steps = append(p.steps, s)
 	return fmt.Sprintf("[%d]", len(p.steps))
-}
-
-func (p *page) notMeasured(v validate.Verdict) {
-	for _, r := range v.Rows {
-		if r.Result != validate.NotMeasuredR {
-			continue
-		}
-		p.say("%s × %s: %s (%s)\n", plain(r.Provider), plain(r.Variant), p.paint(r.Result), need(r))
-		for _, f := range r.Findings {
-			if f.Result == validate.NotMeasuredR {
-				p.text("    why:  ", f.Measured)
-				p.text("    next: ", f.Next)
-			}
-		}
-	}
 }
 
 func (p *page) selfTest(v validate.Verdict) {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/embedgate/embedgate/providers"
 	"github.com/embedgate/embedgate/report"
 	"github.com/embedgate/embedgate/validate"
 )
@@ -47,8 +48,39 @@ func cpu() validate.Row {
 			{LatencyPoint: validate.LatencyPoint{Tokens: 16, Batch: 1}, N: 300, EffectiveN: 241.7, P50NS: 3_100_000, P95NS: 4_210_000, P99NS: 5_900_000},
 			{LatencyPoint: validate.LatencyPoint{Tokens: 256, Batch: 1}, N: 300, EffectiveN: 300, P50NS: 55_000_000, P95NS: 61_300_000, P99NS: 70_000_000},
 		},
+		Best: true, Bits: 20.81, Session: &validate.Session{Runtime: "onnxruntime 1.32.0"},
+		Placement: []validate.PlacementSummary{{Tokens: 16, Nodes: 153, NodeShare: 1, FLOPs: 342110208, FLOPsShare: 1, TimeShare: 1}},
 		Parity: &validate.ParitySummary{
 			Texts: 330, MinCosine: 0.999999999, MeanCosine: 0.9999999999, MaxAbs: 2.4e-7, WorstText: "ladder-0128", RankTopK: 1, Spearman: 0.999999,
+		},
+	}
+}
+
+// webgpu is right and ran where it says, and is far too slow there.
+func webgpu() validate.Row {
+	return validate.Row{
+		Provider: "webgpu", Variant: "fp32", Evidence: strings.Repeat("f", 64), Result: validate.Fail, Bits: 20.6,
+		Session: &validate.Session{Runtime: "onnxruntime 1.30.0", Device: providers.Device{Name: "SwiftShader", Software: true}},
+		Findings: []validate.Finding{
+			{Check: "placement", Item: "FLOPs", Result: validate.Pass, Measured: "100.00 % on WebGpuExecutionProvider", Threshold: "≥ 99.00 %", Value: 1},
+			{Check: "placement", Item: "elsewhere", Result: validate.Pass, Measured: "Cast on CPUExecutionProvider, Shape on CPUExecutionProvider", Threshold: "no operator but Shape, Cast"},
+			{Check: "precision", Item: "correct bits", Result: validate.Pass, Measured: "20.6 bits of 24", Threshold: "≥ 17.0 bits, as fp32-gpu computes", Sure: "median text 20.7 bits", Value: 20.6},
+			{
+				Check: "latency", Item: "16 tokens p95", Result: validate.Fail, Measured: "920.00 ms (ended after 10 s: 33 of 300 samples; 33 over the budget are enough to fail)", Threshold: "< 20.00 ms",
+				Sure: "k=33 of n=33 over, P=4.1e-05 ≤ 0.01", Value: 9.2e8, Next: "Make the model faster here, or change the promise in policy.yaml.",
+			},
+			{
+				Check: "worth-it", Item: "16 tokens", Result: validate.Fail, Measured: "0.00222 × as fast as cpu × fp32", Threshold: "≥ 1 ×", Sure: "0 of 7 rounds won, P=0.0078",
+				Value: 0.00222, Next: "On this machine webgpu is not worth it: the same text is ready sooner on cpu × fp32.",
+			},
+		},
+		Placement: []validate.PlacementSummary{{
+			Tokens: 16, Nodes: 153, NodeShare: 0.986928, FLOPs: 342110208, FLOPsShare: 1, TimeShare: 0.99991,
+			Elsewhere: []string{"Cast on CPUExecutionProvider", "Shape on CPUExecutionProvider"},
+		}},
+		WorthIt: []validate.WorthSummary{{Tokens: 16, Against: "cpu × fp32", Speedup: 0.00222, Rounds: 7}},
+		Latency: []validate.LatencySummary{
+			{LatencyPoint: validate.LatencyPoint{Tokens: 16, Batch: 1}, N: 33, Planned: 300, EffectiveN: 300, P50NS: 920_000_000, P95NS: 931_000_000, P99NS: 940_000_000},
 		},
 	}
 }
@@ -70,7 +102,7 @@ func passing() validate.Verdict {
 	return validate.Verdict{
 		Schema: validate.VerdictSchema, Result: validate.Pass, Channel: "local", Model: "all-MiniLM-L6-v2",
 		Candidate: strings.Repeat("c", 64), Policy: strings.Repeat("d", 64), Golden: strings.Repeat("a", 64), Nonce: "n0",
-		Rows:     []validate.Row{cpu(), coreml()},
+		Rows:     []validate.Row{cpu(), coreml(), webgpu()},
 		SelfTest: []validate.Finding{{Check: "self-test", Item: "a vector of NaN", Result: validate.Pass}, {Check: "self-test", Item: "a stale plan", Result: validate.Pass}},
 	}
 }
@@ -153,8 +185,29 @@ func TestOfWhatWasNotMeasuredOnlyTheReasonIsTold(t *testing.T) {
 	require.NoError(t, report.Tables(&b, passing(), nil, report.Options{}))
 	require.NotContains(t, b.String(), "Checks of coreml")
 	require.NotContains(t, b.String(), "Never told")
-	require.Equal(t, 1, strings.Count(b.String(), "why:"))
+	require.Equal(t, 1, strings.Count(b.String(), "why:  CoreML is on macOS only"))
 }
+
+func TestWhatDidNotPassSaysWhyAndWhatThatMeans(t *testing.T) {
+	for required, want := range map[bool]string{
+		false: "webgpu × fp32: FAIL, not required by this channel: the release goes on without it\n",
+		true:  "webgpu × fp32: FAIL, REQUIRED by this channel: the release cannot go on without it\n",
+	} {
+		v := passing()
+		v.Rows[2].Required = required
+		for range mostShown {
+			v.Rows[2].Findings = append(v.Rows[2].Findings, v.Rows[2].Findings[3])
+		}
+		var b bytes.Buffer
+		require.NoError(t, report.Tables(&b, v, nil, report.Options{}))
+		require.Contains(t, b.String(), want)
+		require.Contains(t, b.String(), "    why:  worth-it, 16 tokens: 0.00222 × as fast as cpu × fp32, wanted ≥ 1 ×\n")
+		require.Contains(t, b.String(), "    and 2 more, in its table above\n")
+		require.NotContains(t, b.String(), "cpu × fp32: PASS, ")
+	}
+}
+
+const mostShown = 4
 
 func TestAWarningIsToldOnce(t *testing.T) {
 	v := passing()

@@ -80,7 +80,7 @@ func (r Row) Why() (why []string) {
 		switch {
 		case f.Result == Pass || f.Result == Reported:
 		case f.Result == NotMeasuredR:
-			why = append(why, "not measured: "+f.Measured)
+			why = append(why, f.Measured)
 		default:
 			item := f.Check
 			if f.Item != "" {

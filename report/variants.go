@@ -1,0 +1,112 @@
+package report
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/embedgate/embedgate/validate"
+)
+
+func (p *page) placement(v validate.Verdict) {
+	var rows [][]string
+	for _, r := range v.Rows {
+		for _, s := range r.Placement {
+			elsewhere := "nothing"
+			if len(s.Elsewhere) > 0 {
+				elsewhere = strings.Join(s.Elsewhere, ", ")
+			}
+			rows = append(rows, []string{
+				r.Provider, r.Variant, fmt.Sprint(s.Tokens), percent(s.NodeShare), percent(s.FLOPsShare), percent(s.TimeShare), elsewhere,
+			})
+		}
+	}
+	p.table("Placement: how much of the model ran on the provider itself", []string{"provider", "variant", "tokens", "nodes", "FLOPs", "time", "ran elsewhere"}, rows)
+}
+
+// percent never rounds up to the whole.
+func percent(v float64) string {
+	if s := fmt.Sprintf("%.2f %%", 100*v); v >= 1 || s != "100.00 %" {
+		return s
+	}
+	return "99.99 %"
+}
+
+func (p *page) worth(v validate.Verdict) {
+	var rows [][]string
+	for _, r := range v.Rows {
+		for _, s := range r.WorthIt {
+			rows = append(rows, []string{
+				r.Provider, r.Variant, fmt.Sprint(s.Tokens), s.Against, fmt.Sprintf("%.3g ×", s.Speedup), fmt.Sprintf("%d of %d", s.Won, s.Rounds),
+			})
+		}
+	}
+	p.table("Worth it: how many times as fast on the same machine, in alternating processes", []string{"provider", "variant", "tokens", "against", "speed", "rounds won"}, rows)
+}
+
+// variants is one line for each that was judged.
+func (p *page) variants(v validate.Verdict) {
+	var rows [][]string
+	for _, r := range v.Rows {
+		required, bits, best, device := "no", "-", "", "-"
+		if r.Required {
+			required = "REQUIRED"
+		}
+		if r.Bits > 0 {
+			bits = fmt.Sprintf("%.1f", r.Bits)
+		}
+		if r.Best {
+			best = "best"
+		}
+		if r.Session != nil && r.Session.Device.Name != "" {
+			device = r.Session.Device.Name
+			if r.Session.Device.Software {
+				device += " (emulated on the CPU)"
+			}
+		}
+		rows = append(rows, []string{r.Provider, r.Variant, required, device, bits, best, string(r.Result)})
+	}
+	p.table("Variants (best: the fastest of a provider that passed)", []string{"provider", "variant", "required", "device", "right bits", "best", "result"}, rows)
+}
+
+// mostReasons are enough to know what is wrong; the checks' tables have all.
+const mostReasons = 4
+
+// notPassed says of each provider × variant that did not pass what that means
+// for the release, and why.
+func (p *page) notPassed(v validate.Verdict) {
+	for _, r := range v.Rows {
+		if r.Result == validate.Pass {
+			continue
+		}
+		p.say("%s × %s: %s, %s\n", plain(r.Provider), plain(r.Variant), p.paint(r.Result), means(r))
+		why := r.Why()
+		for _, w := range why[:min(len(why), mostReasons)] {
+			p.text("    why:  ", breakable(w))
+		}
+		if n := len(why) - mostReasons; n > 0 {
+			p.say("    and %d more, in its table above\n", n)
+		}
+		for _, f := range r.Findings {
+			if f.Result == validate.NotMeasuredR {
+				p.text("    next: ", f.Next)
+			}
+		}
+	}
+}
+
+// breakable puts spaces into words that no line could hold: why something did
+// not pass comes from evidence, and is not there to be copied.
+func breakable(s string) string {
+	var words []string
+	for _, w := range strings.Fields(plain(s)) {
+		words = append(words, split(w, columns-20)...)
+	}
+	return strings.Join(words, " ")
+}
+
+func means(r validate.Row) string {
+	if r.Required {
+		return "REQUIRED by this channel: the release cannot go on without it"
+	}
+	return "not required by this channel: the release goes on without it"
+}
