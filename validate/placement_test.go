@@ -1,6 +1,7 @@
 package validate
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -231,4 +232,25 @@ func TestHostileNamesStayShort(t *testing.T) {
 	for _, f := range row.Findings {
 		assert.Less(t, len(f.Measured)+len(f.Next), 3000, f.Item)
 	}
+}
+
+// A record comes from another machine: whatever its numbers, shares are shares.
+func FuzzPlacementRecord(f *testing.F) {
+	good, err := json.Marshal(goodRecord(16, cudaEP))
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(good)
+	f.Add([]byte(`{"tokens":1,"assigned":[{"ep":"x","nodes":[{"name":"n","op":"Conv"}]}],"events":[{"name":"n","op":"Conv","ep":"x","inputs":[[],[2147483648,2147483648,0]],"outputs":[[0]],"runs":1,"ns":0}]}`))
+	f.Add([]byte(`{"tokens":1,"assigned":[{"ep":"x","nodes":[{"name":"n","op":"A"}]}],"events":[{"name":"n","op":"Attention","ep":"x","inputs":[[1,2,3],[4]],"outputs":[[1,2,3]],"runs":9223372036854775807,"ns":1}]}`))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		var r PlacementRun
+		if decodeStrict(data, &r) != nil || len(possible(r)) > 0 {
+			return
+		}
+		s, _ := sharesOf(r, cudaEP, goodGraph([]int{16}).Costs[16])
+		for _, v := range []float64{s.nodeShare, s.time, settled(s.flopsShare())} {
+			assert.True(t, v >= 0 && v <= 1+1e-9, "%v", v)
+		}
+	})
 }
