@@ -193,8 +193,8 @@ class WrittenOut(nn.Module):
     def begin(self, input_ids: torch.Tensor, attention_mask: torch.Tensor):
         """What the layers are given: the embedded tokens, and the mask [batch, 1, sequence] as
         keep (1 keep, 0 drop) and as drop (0 keep, MASKED drop)."""
-        position = self.position if self.tokens else self.position[:, : input_ids.shape[1]]
-        x = self.ln(F.embedding(input_ids, self.word) + position)
+        x = F.embedding(input_ids, self.word)
+        x = self.ln(x + (self.position if self.tokens else self.position[:, : input_ids.shape[1]]))
         if self.tokens:
             # CoreML takes no Cast of an input; looking the mask up is a Gather.
             keep = F.embedding(attention_mask, self.kept).permute(0, 2, 1)

@@ -188,15 +188,18 @@ class _Model:
         heavy = os.path.getsize(weights_file(a.model_dir))
         if heavy > MAX_WEIGHT_BYTES:
             raise Refused(WEIGHTS, f"{heavy} bytes", f"at most {MAX_WEIGHT_BYTES}, what one ONNX file can hold", "choose a smaller model")
+        self.dir, self.hf, self.config = a.model_dir, hf, config
+        longest = min(positions_of(hf) or config.max_tokens, config.max_tokens)
+        why = "--plain was asked for" if a.plain else ""
+        for v in a.variant:
+            variants.fits(v, longest, why)
         say.step("loading torch (takes 5 to 10 s)")
         import bert_forward
         import hf_forward
 
-        self.dir, self.hf, self.config = a.model_dir, hf, config
-        self.longest = min(positions_of(hf) or config.max_tokens, config.max_tokens)
-        why = "--plain was asked for" if a.plain else bert_forward.why_not(hf, hf_forward.tensor_shapes(a.model_dir))
+        why = why or bert_forward.why_not(hf, hf_forward.tensor_shapes(a.model_dir))
         for v in a.variant:
-            variants.fits(v, self.longest, why)
+            variants.fits(v, longest, why)
         say.step("loading transformers and the model (takes 5 to 10 s)")
         model = hf_forward.load(a.model_dir)
         self.plain = hf_forward.Plain(model, config.pooling, config.normalize)

@@ -44,7 +44,7 @@ def columns(w: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """[in, out] float32 as int8 and a float32 scale for each column."""
     scale = np.abs(w).max(axis=0) / np.float32(127)
     scale[scale == 0] = 1
-    return np.clip(np.rint(w / scale), -127, 127).astype(np.int8), scale.astype(np.float32)
+    return _integers(w / scale), scale.astype(np.float32)
 
 
 def blocks(w: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -52,7 +52,12 @@ def blocks(w: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     cut = np.ascontiguousarray(w.T).reshape(w.shape[1], -1, BLOCK)
     scale = np.abs(cut).max(axis=2) / np.float32(127)
     scale[scale == 0] = 1
-    return np.clip(np.rint(cut / scale[:, :, None]), -127, 127).astype(np.int8), scale.astype(np.float32)
+    return _integers(cut / scale[:, :, None]), scale.astype(np.float32)
+
+
+def _integers(steps: np.ndarray) -> np.ndarray:
+    # A weight that is no number has a scale that is none: the product tells of it.
+    return np.clip(np.rint(np.nan_to_num(steps)), -127, 127).astype(np.int8)
 
 
 def factors(peaks: np.ndarray, weights: list[np.ndarray], smoothing: float) -> np.ndarray:
