@@ -8,7 +8,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"fmt"
 	"io/fs"
 	"maps"
@@ -19,12 +18,8 @@ import (
 
 	"github.com/embedgate/embedgate/export/cache"
 	"github.com/embedgate/embedgate/export/candidate"
-	"github.com/embedgate/embedgate/export/onnxfile"
 	"github.com/embedgate/embedgate/export/pyenv"
-	"github.com/embedgate/embedgate/export/pyscript"
 	"github.com/embedgate/embedgate/export/source"
-	"github.com/embedgate/embedgate/export/stmodel"
-	"github.com/embedgate/embedgate/pipeline/fault"
 	"github.com/embedgate/embedgate/pipeline/progress"
 	"github.com/embedgate/embedgate/scripts"
 )
@@ -38,7 +33,7 @@ type Options struct {
 	Spec     string            // source: see package source
 	Files    map[string]string // slash path → sha256
 	BaseDir  string            // what a dir: source is relative to
-	Variants []string          // "fp32"
+	Variants []string          // "fp32", "fp16", "int8", "fp32-static128": scripts/variants.py knows the names
 	Plain    bool              // export the model's own forward, for comparison
 	Out      string            // candidate directory; "": only the cache's
 	CacheDir string
@@ -120,7 +115,7 @@ func (o Options) libraries(ctx context.Context) (string, error) {
 // key names an export by all that decides its bytes.
 func key(o Options, spec, libraries string) (string, error) {
 	h := sha256.New()
-	fmt.Fprintf(h, "%d %q %q %v %q %q\n", candidate.Schema, o.Model, spec, o.Plain, slices.Sorted(slices.Values(o.Variants)), libraries)
+	fmt.Fprintf(h, "%d %q %q %v %q %q\n", candidate.Schema, o.Model, spec, o.Plain, o.names(), libraries)
 	for _, f := range slices.Sorted(maps.Keys(o.Files)) {
 		fmt.Fprintf(h, "%s %s\n", o.Files[f], f)
 	}
@@ -145,93 +140,4 @@ func decides(name string) bool {
 		return false
 	}
 	return true
-}
-
-// said is the export script's manifest line.
-type said struct {
-	Variant   candidate.Variant   `json:"variant"`
-	Embedding candidate.Embedding `json:"embedding"`
-	Versions  map[string]string   `json:"versions"`
-}
-
-// build fills out with the candidate's files.
-func build(ctx context.Context, o Options, src, spec, out string) error {
-	if len(o.Variants) == 0 {
-		return &fault.Error{Kind: fault.Usage, Thing: "variants", Got: "none", Wanted: "at least one to export"}
-	}
-	want, err := stmodel.Read(src)
-	if err != nil {
-		return err
-	}
-	env, err := pyenv.Ensure(ctx, pyenv.Options{Kind: pyenv.Export, CacheDir: o.CacheDir, Override: o.Python, Progress: o.Progress})
-	if err != nil {
-		return err
-	}
-	m := candidate.Manifest{
-		Model: o.Model, Source: candidate.Source{Spec: spec, Files: o.Files},
-		Embedding: want, Versions: map[string]string{}, Variants: map[string]candidate.Variant{},
-	}
-	for _, v := range o.Variants {
-		file := v + ".onnx"
-		o.Progress.Say("exporting %s to ONNX (loading PyTorch first)", v)
-		args := []string{"--model-dir", src, "--out", filepath.Join(out, file), "--variant", v}
-		if o.Plain {
-			args = append(args, "--plain")
-		}
-		raw, err := pyscript.Run(ctx, pyscript.Options{
-			Python: env.Python, Script: script, Args: args, Progress: o.Progress,
-			Env: []string{"HF_HUB_OFFLINE=1", "TRANSFORMERS_OFFLINE=1", "TOKENIZERS_PARALLELISM=false"},
-		})
-		if err != nil {
-			return err
-		}
-		var s said
-		if err := json.Unmarshal(raw, &s); err != nil {
-			return fmt.Errorf("%s: its manifest: %w", script, err)
-		}
-		if s.Embedding != want {
-			return fmt.Errorf("%s read %+v from the model's configuration, embedgate read %+v: one of them is wrong", script, s.Embedding, want)
-		}
-		s.Variant.File = file
-		if err := agrees(filepath.Join(out, file), s.Variant); err != nil {
-			return err
-		}
-		m.Variants[v] = s.Variant
-		maps.Copy(m.Versions, s.Versions)
-	}
-	for f := range o.Files {
-		if filepath.Ext(f) == ".safetensors" {
-			continue // the weights are in the variants
-		}
-		if err := copyFile(filepath.Join(src, filepath.FromSlash(f)), filepath.Join(out, filepath.FromSlash(f))); err != nil {
-			return err
-		}
-	}
-	_, err = candidate.Seal(out, m)
-	return err
-}
-
-// agrees checks that the file is what the script said of it.
-func agrees(path string, v candidate.Variant) error {
-	m, err := onnxfile.Read(path)
-	if err != nil {
-		return err
-	}
-	inputs, outputs := tensors(m.Inputs), tensors(m.Outputs)
-	same := func(a, b []candidate.Tensor) bool {
-		return slices.EqualFunc(a, b, func(x, y candidate.Tensor) bool {
-			return x.Name == y.Name && x.Type == y.Type && slices.Equal(x.Shape, y.Shape)
-		})
-	}
-	if !same(inputs, v.Inputs) || !same(outputs, v.Outputs) || m.Opsets[""] != int64(v.Opset) {
-		return fmt.Errorf("%s says inputs %v, outputs %v, opset %d; the file has %v, %v, %d", script, v.Inputs, v.Outputs, v.Opset, inputs, outputs, m.Opsets[""])
-	}
-	return nil
-}
-
-func tensors(vs []onnxfile.Value) (out []candidate.Tensor) {
-	for _, v := range vs {
-		out = append(out, candidate.Tensor{Name: v.Name, Type: v.Type, Shape: v.Shape})
-	}
-	return out
 }

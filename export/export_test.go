@@ -65,11 +65,14 @@ func TestExportsOfTheSameInputsAreTheSameBytesAndTellNothingOfTheMachine(t *test
 		t.Skip("exports models")
 	}
 	a, b := tiny(t), tiny(t)
+	a.Variants = []string{"fp32", "fp16", "int8", "fp32-static16", "fp16-static7"}
+	b.Variants = []string{"int8", "fp16-static7", "fp32", "fp32-static16", "fp16", "fp32"} // neither order nor repetition decides
 	a.Out, b.Out = filepath.Join(t.TempDir(), "out"), filepath.Join(t.TempDir(), "deep", "other")
 	ra, err := export.Run(t.Context(), a)
 	require.NoError(t, err)
 	t.Setenv("PYTHONHASHSEED", "4242")
 	t.Setenv("TZ", "Asia/Tokyo")
+	t.Setenv("OMP_NUM_THREADS", "1")
 	rb, err := export.Run(t.Context(), b)
 	require.NoError(t, err)
 	require.False(t, ra.Cached)
@@ -92,6 +95,21 @@ func TestExportsOfTheSameInputsAreTheSameBytesAndTellNothingOfTheMachine(t *test
 			assert.False(t, bytes.Contains(x, []byte(s)), "%s holds %q", name, s)
 		}
 	}
+	for name, v := range ra.Candidate.Manifest.Variants {
+		assert.Equal(t, name+".onnx", v.File)
+		assert.Equal(t, candidate.Precision(name[:4]), v.Precision, "%s", name)
+		assert.Equal(t, name == "int8", len(v.Choices) > 0, "%s", name)
+		rows, cols, fixed := v.Fixed()
+		switch name {
+		case "fp32-static16":
+			assert.Equal(t, []any{1, 16, true}, []any{rows, cols, fixed})
+		case "fp16-static7":
+			assert.Equal(t, []any{1, 7, true}, []any{rows, cols, fixed})
+		default:
+			assert.False(t, fixed, "%s", name)
+		}
+	}
+	assert.Len(t, ra.Candidate.Manifest.Variants, 5)
 	assert.NotContains(t, keys(one), "model.safetensors", "the weights are in the variant")
 	assert.Equal(t, "dir:tiny", ra.Candidate.Manifest.Source.Spec)
 
@@ -188,6 +206,9 @@ func TestAnExportThatFailsLeavesNothingHalfMade(t *testing.T) {
 	cases := map[string]func(o *export.Options){
 		"for want of a variant":           func(o *export.Options) { o.Variants = nil },
 		"for a variant that nobody knows": func(o *export.Options) { o.Variants = []string{"fp3"} },
+		"for a variant too long for it":   func(o *export.Options) { o.Variants = []string{"fp32", "fp32-static65"} },
+		"for int8 of its own forward":     func(o *export.Options) { o.Variants, o.Plain = []string{"fp32", "int8"}, true },
+		"for a variant that is a path":    func(o *export.Options) { o.Variants = []string{"../fp32"} },
 		"for a file that is not pinned":   func(o *export.Options) { delete(o.Files, "modules.json") },
 	}
 	for name, change := range cases {

@@ -135,16 +135,20 @@ class _Layer(nn.Module):
         self.ln1 = _layer_norm(take, config, prefix + "attention.output.LayerNorm")
         self.ln2 = _layer_norm(take, config, prefix + "output.LayerNorm")
 
+    def times(self, x: torch.Tensor, name: str) -> torch.Tensor:
+        """x times the weight of that name: where a quantisation may be tried out."""
+        return x @ getattr(self, name)
+
     def forward(self, x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         # x [batch, sequence, hidden]; mask [batch, 1, 1, sequence], added to the scores
         b, s, h = x.shape
-        q = (x @ self.wq + self.bq).reshape(b, s, self.heads, self.size).permute(0, 2, 1, 3)
-        k = (x @ self.wk).reshape(b, s, self.heads, self.size).permute(0, 2, 3, 1)
-        v = (x @ self.wv).reshape(b, s, self.heads, self.size).permute(0, 2, 1, 3)
+        q = (self.times(x, "wq") + self.bq).reshape(b, s, self.heads, self.size).permute(0, 2, 1, 3)
+        k = self.times(x, "wk").reshape(b, s, self.heads, self.size).permute(0, 2, 3, 1)
+        v = self.times(x, "wv").reshape(b, s, self.heads, self.size).permute(0, 2, 1, 3)
         p = torch.softmax(q @ k + mask, dim=-1)
         c = (p @ v).permute(0, 2, 1, 3).reshape(b, s, h)
-        x = self.ln1(c @ self.wo + self.bo + x)
-        return self.ln2(self.activation(x @ self.w1 + self.b1) @ self.w2 + self.b2 + x)
+        x = self.ln1(self.times(c, "wo") + self.bo + x)
+        return self.ln2(self.times(self.activation(self.times(x, "w1") + self.b1), "w2") + self.b2 + x)
 
 
 def _layer_norm(take, config: dict, name: str) -> nn.LayerNorm:
@@ -154,9 +158,14 @@ def _layer_norm(take, config: dict, name: str) -> nn.LayerNorm:
 
 
 class WrittenOut(nn.Module):
-    """input_ids, attention_mask [batch, sequence] int64 → [batch, hidden] float32."""
+    """input_ids, attention_mask [batch, sequence] int64 → [batch, hidden] float32.
 
-    def __init__(self, config: dict, tensors: dict[str, torch.Tensor], pooling: str, normalize: bool):
+    With tokens the sequence has that length and no other, and the graph has no
+    node that computes a shape or casts an input. half() makes the encoder
+    compute in float16; pooling and normalisation stay in float32.
+    """
+
+    def __init__(self, config: dict, tensors: dict[str, torch.Tensor], pooling: str, normalize: bool, tokens: int | None = None):
         super().__init__()
         prefix = prefix_of(tensors)
 
@@ -164,22 +173,40 @@ class WrittenOut(nn.Module):
             # A copy: two modules must never share a tensor of the file.
             return tensors[prefix + name].detach().to(torch.float32, copy=True)
 
-        self.pooling, self.normalize = pooling, normalize
+        self.pooling, self.normalize, self.tokens = pooling, normalize, tokens
         self.word = nn.Parameter(take("embeddings.word_embeddings.weight"))
         # Sentence vectors have one segment, so that token type 0 is a constant.
         table = take("embeddings.position_embeddings.weight") + take("embeddings.token_type_embeddings.weight")[0]
-        self.position = nn.Parameter(table.unsqueeze(0).contiguous())
+        self.position = nn.Parameter(table[:tokens].unsqueeze(0).contiguous())
+        if tokens:
+            self.kept = nn.Parameter(torch.tensor([[0.0], [1.0]]))  # row m is the mask's m as a float
         self.ln = _layer_norm(take, config, "embeddings.LayerNorm")
         self.layers = nn.ModuleList(_Layer(take, config, f"encoder.layer.{n}.") for n in range(config["num_hidden_layers"]))
         self.eval().requires_grad_(False)
 
     def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
-        x = self.ln(F.embedding(input_ids, self.word) + self.position[:, : input_ids.shape[1]])
-        # Cast first: CoreML takes no int64 Unsqueeze or Sub.
-        keep = attention_mask.to(x.dtype).unsqueeze(1)  # [batch, 1, sequence]: 1 keep, 0 drop
-        drop = (keep - 1.0) * -MASKED  # 0 keep, MASKED drop
+        x, keep, drop = self.begin(input_ids, attention_mask)
         for layer in self.layers:
             x = layer(x, drop.unsqueeze(1))
+        return self.end(x, keep, drop)
+
+    def begin(self, input_ids: torch.Tensor, attention_mask: torch.Tensor):
+        """What the layers are given: the embedded tokens, and the mask [batch, 1, sequence] as
+        keep (1 keep, 0 drop) and as drop (0 keep, MASKED drop)."""
+        x = F.embedding(input_ids, self.word)
+        x = self.ln(x + (self.position if self.tokens else self.position[:, : input_ids.shape[1]]))
+        if self.tokens:
+            # CoreML takes no Cast of an input; looking the mask up is a Gather.
+            keep = F.embedding(attention_mask, self.kept).permute(0, 2, 1)
+        else:
+            # Cast first: no provider but the CPU likes int64 arithmetic.
+            keep = attention_mask.to(x.dtype).unsqueeze(1)
+        return x, keep, (keep - 1.0) * -MASKED
+
+    def end(self, x: torch.Tensor, keep: torch.Tensor, drop: torch.Tensor) -> torch.Tensor:
+        if x.dtype == torch.float16:
+            # The smallest float16 is larger than the 1e-12 that guards the division below.
+            x, keep, drop = x.float(), keep.float(), drop.float()
         return _finish(self._pool(x, keep, drop), self.normalize)
 
     def _pool(self, x: torch.Tensor, keep: torch.Tensor, drop: torch.Tensor) -> torch.Tensor:

@@ -40,16 +40,16 @@ def tidy(model: onnx.ModelProto) -> None:
     _constant_reshapes(graph)
     _drop_dead(graph)
     _merge_small(graph)
-    _rename(graph)
+    rename(graph)
 
 
-def check(model: onnx.ModelProto, opset: int) -> None:
-    """Raises Failed unless this is valid ONNX of the default domain, in one file."""
+def check(model: onnx.ModelProto, opset: int, others: dict[str, int] | None = None) -> None:
+    """Raises Failed unless this is valid ONNX in one file, of the default domain and of others: domain → version."""
     if model.functions:
         raise Failed("exported graph", f"{len(model.functions)} local functions", "a graph of standard nodes", "report this with the model's name")
-    got = [(o.domain, o.version) for o in model.opset_import]
-    if got != [("", opset)]:
-        raise Failed("exported graph", f"opsets {got}", f"the default domain at {opset} alone", "report this with the model's name")
+    got = {o.domain: o.version for o in model.opset_import}
+    if got != {"": opset} | (others or {}) or len(got) != len(model.opset_import):
+        raise Failed("exported graph", f"opsets {got}", f"the default domain at {opset}, and {others or 'no other'}", "report this with the model's name")
     for g in _graphs(model.graph):
         for t in g.initializer:
             if t.external_data or t.data_location != onnx.TensorProto.DEFAULT:
@@ -176,7 +176,7 @@ def _merge_small(graph: onnx.GraphProto) -> None:
             n.input[j] = renamed.get(i, i)
 
 
-def _rename(graph: onnx.GraphProto) -> None:
+def rename(graph: onnx.GraphProto) -> None:
     """Nodes and values by operator and number, constants by what they hold."""
     fixed = {v.name for v in (*graph.input, *graph.output)}
     names: dict[str, str] = {}
@@ -216,4 +216,4 @@ def _rename(graph: onnx.GraphProto) -> None:
 
 
 def _made_up(name: str) -> bool:
-    return not (name.startswith(("layers.", "shape_")) or name in ("word", "position") or name.startswith("ln."))
+    return not (name.startswith(("layers.", "shape_")) or name in ("word", "position", "kept") or name.startswith("ln."))

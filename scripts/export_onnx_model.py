@@ -1,19 +1,21 @@
-"""Turns a sentence-transformers directory into one ONNX file.
+"""Turns a sentence-transformers directory into ONNX files, one for each variant.
 
-    export_onnx_model.py --model-dir DIR --out FILE --variant fp32 [--plain]
+    export_onnx_model.py --model-dir DIR --variant fp32 --out FILE [--variant int8 --out FILE …] [--plain]
 
 Pooling and normalisation are inside the graph. The forward is written out over
 the weights (bert_forward.py) where the model is one that it knows, setting by
 setting and tensor by tensor; otherwise, and with --plain, it is transformers'
 own. The written-out graph has the inputs input_ids and attention_mask. The
 plain one is what an ordinary export gives: it also has token_type_ids where
-the model has more than one type of token.
+the model has more than one type of token, and fp32 is its only variant.
+variants.py says what the variants are.
 
 stdout speaks a line protocol, one JSON object a line: "progress" events, then
 one "manifest". Everything else goes to stderr, whose last line after a failure
-is "error: <thing>: got X, wanted Y; next: Z". Exit codes: 0 the file is
+is "error: <thing>: got X, wanted Y; next: Z". Exit codes: 0 the files are
 complete, 1 the export failed, 2 the input or the command line cannot be used,
-130 and 143 interrupted. FILE appears complete or not at all.
+130 and 143 interrupted. Each FILE appears complete or not at all, and none
+before all are made.
 """
 
 from __future__ import annotations
@@ -25,12 +27,12 @@ import signal
 import sys
 import tempfile
 
+import variants
 from st_config import WEIGHTS, Config, Failed, Refused, hf_config, positions_of, read, weights_file
 
 # Part of the bytes: raise it whenever the graph changes.
 EXPORTER = "1"
 OPSET = 20
-VARIANTS = ("fp32",)
 # A protobuf message ends at 2 GiB.
 MAX_WEIGHT_BYTES = (2 << 30) - (16 << 20)
 # How far the written-out forward may be from transformers', in float64 over the
@@ -55,8 +57,8 @@ class Protocol:
         self._send({"event": "progress", "message": message, "done": self._done, "total": self.total})
         self._done += 1
 
-    def manifest(self, variant: dict, embedding: dict, versions: dict) -> None:
-        self._send({"event": "manifest", "variant": variant, "embedding": embedding, "versions": versions})
+    def manifest(self, variants: dict, embedding: dict, versions: dict) -> None:
+        self._send({"event": "manifest", "variants": variants, "embedding": embedding, "versions": versions})
 
     def _send(self, event: dict) -> None:
         self._out.write(json.dumps(event, sort_keys=True) + "\n")
@@ -64,18 +66,19 @@ class Protocol:
 
 
 class Pending:
-    """The output under a temporary name in its folder, until it is whole."""
+    """The outputs under temporary names in their folders, until all are whole."""
 
-    def __init__(self, out: str):
-        self.out = os.path.abspath(out)
-        self.temp: str | None = None
+    def __init__(self) -> None:
+        self._made: list[tuple[str, str]] = []  # temporary name, name
 
-    def write(self, data: bytes) -> None:
-        folder, name = os.path.split(self.out)
+    def write(self, out: str, data: bytes) -> None:
+        """Writes the file under a temporary name."""
+        folder, name = os.path.split(os.path.abspath(out))
         # Signals wait while the name is not yet noted, so that none can leave the file behind.
         mask = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS) if hasattr(signal, "pthread_sigmask") else None
         try:
-            fd, self.temp = tempfile.mkstemp(prefix=f".{name}.", suffix=".partial", dir=folder)
+            fd, temp = tempfile.mkstemp(prefix=f".{name}.", suffix=".partial", dir=folder)
+            self._made.append((temp, os.path.join(folder, name)))
         finally:
             if mask is not None:
                 signal.pthread_sigmask(signal.SIG_SETMASK, mask)
@@ -85,22 +88,28 @@ class Pending:
             os.fsync(f.fileno())
         umask = os.umask(0)
         os.umask(umask)
-        os.chmod(self.temp, 0o666 & ~umask)  # mkstemp's 0600 is for secrets
-        os.replace(self.temp, self.out)
-        self.temp = None
-        try:
-            fd = os.open(folder, os.O_RDONLY)
-        except OSError:  # Windows has no folders to flush
-            return
-        try:
-            os.fsync(fd)
-        finally:
-            os.close(fd)
+        os.chmod(temp, 0o666 & ~umask)  # mkstemp's 0600 is for secrets
+
+    def place(self) -> None:
+        """Gives every file its name."""
+        folders = {os.path.dirname(out) for _, out in self._made}
+        while self._made:
+            os.replace(*self._made[0])
+            del self._made[0]
+        for folder in folders:
+            try:
+                fd = os.open(folder, os.O_RDONLY)
+            except OSError:  # Windows has no folders to flush
+                return
+            try:
+                os.fsync(fd)
+            finally:
+                os.close(fd)
 
     def drop(self) -> None:
-        if self.temp is not None:
+        for temp, _ in self._made:
             try:
-                os.unlink(self.temp)
+                os.unlink(temp)
             except OSError:
                 pass
 
@@ -127,22 +136,28 @@ def _end_on_signals(pending: Pending) -> None:
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str):
-        raise Refused("command line", message, "--model-dir DIR --out FILE --variant fp32 [--plain]", "see --help")
+        raise Refused("command line", message, "--model-dir DIR --variant fp32 --out FILE [--plain]", "see --help")
 
 
 def _arguments(argv: list[str]) -> argparse.Namespace:
     p = _Parser(prog="export_onnx_model.py", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False)
     p.add_argument("--model-dir", required=True, help="the sentence-transformers directory")
-    p.add_argument("--out", required=True, help="the .onnx file to write; its folder must exist")
-    p.add_argument("--variant", required=True, help="what to write: " + ", ".join(VARIANTS))
+    p.add_argument("--variant", required=True, action="append", help="what to write: " + variants.NAMES + "; once for each --out")
+    p.add_argument("--out", required=True, action="append", help="the .onnx file to write, of the --variant at the same place; its folder must exist")
     p.add_argument("--plain", action="store_true", help="export transformers' own forward, for comparison")
     a = p.parse_args(argv)
-    if a.variant not in VARIANTS:
-        raise Refused("--variant", repr(a.variant), "one of " + ", ".join(VARIANTS), "correct the variant's name")
-    if os.path.isdir(a.out) or not os.path.basename(a.out):
-        raise Refused("--out", f"{a.out!r}, a folder", "a file name such as fp32.onnx", "add the file's name")
-    if not os.path.isdir(os.path.dirname(os.path.abspath(a.out))):
-        raise Refused("--out", f"{a.out!r}, whose folder does not exist", "an existing folder", "make the folder first")
+    if len(a.variant) != len(a.out):
+        raise Refused("command line", f"{len(a.variant)} --variant and {len(a.out)} --out", "a file for every variant", "name each variant with its file")
+    a.variant = [variants.parse(v) for v in a.variant]
+    for what, given in (("--variant", [v.name for v in a.variant]), ("--out", [os.path.realpath(o) for o in a.out])):
+        twice = [g for n, g in enumerate(given) if g in given[:n]]
+        if twice:
+            raise Refused(what, f"{twice[0]!r} twice", "each once", "take one away")
+    for out in a.out:
+        if os.path.isdir(out) or not os.path.basename(out):
+            raise Refused("--out", f"{out!r}, a folder", "a file name such as fp32.onnx", "add the file's name")
+        if not os.path.isdir(os.path.dirname(os.path.abspath(out))):
+            raise Refused("--out", f"{out!r}, whose folder does not exist", "an existing folder", "make the folder first")
     return a
 
 
@@ -166,47 +181,70 @@ def _quiet() -> None:
     logging.disable(logging.WARNING)  # torch sets its own loggers' levels when it is imported
 
 
-def _built(a: argparse.Namespace, hf: dict, config: Config, say: Protocol):
-    """The module to export, its forward's name, and the names of its inputs."""
-    heavy = os.path.getsize(weights_file(a.model_dir))
-    if heavy > MAX_WEIGHT_BYTES:
-        raise Refused(WEIGHTS, f"{heavy} bytes", f"at most {MAX_WEIGHT_BYTES}, what one ONNX file can hold", "choose a smaller model")
-    say.step("loading torch (takes 5 to 10 s)")
-    import bert_forward
-    import hf_forward
+class _Model:
+    """The model's two forwards, and how each variant's module is made of them."""
 
-    shapes = hf_forward.tensor_shapes(a.model_dir)
-    reason = "--plain was asked for" if a.plain else bert_forward.why_not(hf, shapes)
-    say.step("loading transformers and the model (takes 5 to 10 s)")
-    model = hf_forward.load(a.model_dir)
-    plain = hf_forward.Plain(model, config.pooling, config.normalize)
-    if reason:
-        say.step(f"taking transformers' own forward ({reason})")
-        types = hf_forward.takes_token_types(model)
-        return plain, "plain", ("input_ids", "attention_mask") + (("token_type_ids",) if types else ())
-    written = bert_forward.WrittenOut(hf, hf_forward.tensors(a.model_dir), config.pooling, config.normalize)
-    say.step("comparing the written-out forward with transformers' own, in float64")
-    _agree(written, plain, hf, config)
-    return written, "written-out", ("input_ids", "attention_mask")
+    def __init__(self, a: argparse.Namespace, hf: dict, config: Config, say: Protocol):
+        heavy = os.path.getsize(weights_file(a.model_dir))
+        if heavy > MAX_WEIGHT_BYTES:
+            raise Refused(WEIGHTS, f"{heavy} bytes", f"at most {MAX_WEIGHT_BYTES}, what one ONNX file can hold", "choose a smaller model")
+        self.dir, self.hf, self.config = a.model_dir, hf, config
+        longest = min(positions_of(hf) or config.max_tokens, config.max_tokens)
+        why = "--plain was asked for" if a.plain else ""
+        for v in a.variant:
+            variants.fits(v, longest, why)
+        say.step("loading torch (takes 5 to 10 s)")
+        import bert_forward
+        import hf_forward
+
+        why = why or bert_forward.why_not(hf, hf_forward.tensor_shapes(a.model_dir))
+        for v in a.variant:
+            variants.fits(v, longest, why)
+        say.step("loading transformers and the model (takes 5 to 10 s)")
+        model = hf_forward.load(a.model_dir)
+        self.plain = hf_forward.Plain(model, config.pooling, config.normalize)
+        self.forward, self.inputs = ("plain" if why else "written-out"), ("input_ids", "attention_mask")
+        if why:
+            say.step(f"taking transformers' own forward ({why})")
+            if hf_forward.takes_token_types(model):
+                self.inputs += ("token_type_ids",)
+            return
+        say.step("comparing the written-out forward with transformers' own, in float64")
+        self.tensors = hf_forward.tensors(a.model_dir)
+        self.plain.double()
+        for tokens in dict.fromkeys(v.tokens for v in a.variant):
+            _agree(self.written(tokens), self.plain, hf, config)
+
+    def written(self, tokens: int | None):
+        import bert_forward
+
+        return bert_forward.WrittenOut(self.hf, self.tensors, self.config.pooling, self.config.normalize, tokens)
+
+    def module(self, v: variants.Variant):
+        if self.forward == "plain":
+            return self.plain.float()
+        made = self.written(v.tokens)
+        return made.half() if v.precision == "fp16" else made
 
 
 def _agree(written, plain, hf: dict, config: Config) -> None:
-    """Raises Failed unless both forwards give the same vectors for random padded batches."""
+    """Raises Failed unless both forwards, plain in float64, give the same vectors for random padded batches."""
     import copy
 
     import torch
 
     rng = torch.Generator().manual_seed(20240229)
     rows = positions_of(hf) or config.max_tokens
-    mine, theirs = copy.deepcopy(written).double(), plain.double()
-    for batch, tokens in ((1, 1), (1, 2), (3, 7), (4, 33), (1, min(rows, 96))):
+    mine = copy.deepcopy(written).double()
+    shapes = ((1, 1), (1, 2), (3, 7), (4, 33), (1, min(rows, 96))) if written.tokens is None else ((1, written.tokens), (3, written.tokens))
+    for batch, tokens in shapes:
         tokens = min(tokens, rows)
         ids = torch.randint(0, hf["vocab_size"], (batch, tokens), generator=rng)
         mask = torch.ones((batch, tokens), dtype=torch.int64)
         for row in range(1, batch):  # the first has no padding, the last almost nothing else
             mask[row, max(1, tokens - row * tokens // batch) :] = 0
         with torch.no_grad():
-            a, b = mine(ids, mask), theirs(ids, mask)
+            a, b = mine(ids, mask), plain(ids, mask)
         # What is no number in both is judged by the gate, by name.
         off = torch.where(a.isnan() & b.isnan(), 0.0, (a - b).abs())
         bound = AGREEMENT * max(1.0, float(b.nan_to_num(0.0).abs().max()))
@@ -215,14 +253,16 @@ def _agree(written, plain, hf: dict, config: Config) -> None:
             raise Failed("written-out forward", f"{worst:.2g} from transformers' forward at {batch} × {tokens} tokens", f"at most {bound:.2g}", "use --plain, and report this with the model's name")
 
 
-def _export(module, names: tuple[str, ...], hf: dict, config: Config):
-    """The ModelProto that torch makes of the module."""
+def _export(module, names: tuple[str, ...], fixed: int | None, hf: dict, config: Config):
+    """The ModelProto that torch makes of the module, for one row of fixed tokens or for any shape."""
     import torch
 
     longest = max(positions_of(hf) or config.max_tokens, 3)
-    batch = torch.export.Dim("batch", min=1, max=1 << 16)
-    sequence = torch.export.Dim("sequence", min=2, max=longest)
-    shape = (2, min(9, longest))  # neither 0 nor 1, which torch would take for fixed
+    shape, dynamic = (1, fixed), None
+    if fixed is None:
+        shape = (2, min(9, longest))  # neither 0 nor 1, which torch would take for fixed
+        axes = {0: torch.export.Dim("batch", min=1, max=1 << 16), 1: torch.export.Dim("sequence", min=2, max=longest)}
+        dynamic = tuple(axes for _ in names)
     program = torch.onnx.export(
         module,
         # The values do not matter: torch follows shapes.
@@ -232,7 +272,7 @@ def _export(module, names: tuple[str, ...], hf: dict, config: Config):
         output_names=["sentence_embedding"],
         opset_version=OPSET,
         dynamo=True,
-        dynamic_shapes=tuple({0: batch, 1: sequence} for _ in names),
+        dynamic_shapes=dynamic,
         external_data=False,
         verbose=False,
     )
@@ -245,11 +285,12 @@ def _tensor(v) -> dict:
     return {"name": v.name, "type": _TYPES.get(t.elem_type, str(t.elem_type)), "shape": shape}
 
 
-def _signature(model, names: tuple[str, ...], config: Config) -> tuple[list, list]:
+def _signature(model, names: tuple[str, ...], fixed: int | None, config: Config) -> tuple[list, list]:
     """Inputs and outputs as the manifest has them, or Failed where the graph has others."""
     inputs, outputs = [_tensor(v) for v in model.graph.input], [_tensor(v) for v in model.graph.output]
-    want_in = [{"name": n, "type": "int64", "shape": ["batch", "sequence"]} for n in names]
-    want_out = [{"name": "sentence_embedding", "type": "float32", "shape": ["batch", str(config.dimension)]}]
+    batch, sequence = ("1", str(fixed)) if fixed else ("batch", "sequence")
+    want_in = [{"name": n, "type": "int64", "shape": [batch, sequence]} for n in names]
+    want_out = [{"name": "sentence_embedding", "type": "float32", "shape": [batch, str(config.dimension)]}]
     if inputs != want_in or outputs != want_out:
         raise Failed("exported graph", f"the signature {inputs} → {outputs}", f"{want_in} → {want_out}", "report this with the model's name")
     return inputs, outputs
@@ -274,42 +315,74 @@ def _versions() -> dict[str, str]:
     return {"exporter": EXPORTER} | {n: version(n).split("+")[0] for n in names}
 
 
+def _rows(model_dir: str, config: Config) -> list[list[int]]:
+    """The calibration texts as token ids."""
+    from tokenizers import Tokenizer
+
+    from calibration_texts import TEXTS
+
+    tokens = Tokenizer.from_file(os.path.join(model_dir, "tokenizer.json"))
+    tokens.no_padding()
+    tokens.enable_truncation(config.max_tokens)
+    return [tokens.encode(t).ids for t in TEXTS]
+
+
+def _make(m: _Model, v: variants.Variant, say: Protocol) -> tuple[bytes, dict]:
+    """One variant: its file's bytes and what the manifest says of it."""
+    import canonical
+    import quantise
+
+    module = m.module(v)
+    more = {}
+    if v.precision == "int8":
+        import int8_search
+
+        say.step("measuring which weights can be 8-bit integers (takes 30 to 60 s)")
+        choices, peaks = int8_search.choose(module, _rows(m.dir, m.config))
+        more["choices"] = [c.said() for c in choices]
+    say.step(f"exporting {v.name} with torch.onnx (takes 5 to 20 s)")
+    model = _export(module, m.inputs, v.tokens, m.hf, m.config)
+    say.step(f"making the bytes of {v.name} canonical and checking the graph")
+    if m.forward == "written-out":
+        canonical.tidy(model)
+    others = {}
+    if v.precision == "int8":
+        quantise.apply(model, choices, peaks)
+        canonical.rename(model.graph)
+        others = {o.domain: o.version for o in model.opset_import if o.domain == quantise.DOMAIN}
+    canonical.strip(model, "sentence_embedding", EXPORTER)
+    canonical.check(model, OPSET, others)
+    inputs, outputs = _signature(model, m.inputs, v.tokens, m.config)
+    _no_trace(canonical.text_of(model), m.dir)
+    said = {"precision": v.precision, "opset": OPSET, "forward": m.forward, "inputs": inputs, "outputs": outputs}
+    return model.SerializeToString(deterministic=True), said | more
+
+
 def run(a: argparse.Namespace, say: Protocol, pending: Pending) -> None:
-    say.total = 7
+    say.total = 4 + sum(4 if v.precision == "int8" else 3 for v in a.variant)
     say.step("reading the model's configuration")
     config = read(a.model_dir)
-    hf = hf_config(a.model_dir)
-    module, forward, names = _built(a, hf, config, say)
-    if forward == "plain":
-        module = module.float()
-    say.step("exporting with torch.onnx (takes 10 to 20 s)")
-    model = _export(module, names, hf, config)
-    say.step("making the bytes canonical and checking the graph")
-    import canonical
-
-    if forward == "written-out":
-        canonical.tidy(model)
-    canonical.strip(model, "sentence_embedding", EXPORTER)
-    canonical.check(model, OPSET)
-    inputs, outputs = _signature(model, names, config)
-    _no_trace(canonical.text_of(model), a.model_dir)
-    data = model.SerializeToString(deterministic=True)
-    say.step(f"writing {len(data) / 1e6:.0f} MB")
-    pending.write(data)
+    model = _Model(a, hf_config(a.model_dir), config, say)
+    made = {}
+    for v, out in zip(a.variant, a.out):
+        data, said = _make(model, v, say)
+        say.step(f"writing {len(data) / 1e6:.0f} MB")
+        pending.write(out, data)
+        made[v.name] = {"file": os.path.basename(out)} | said
+    pending.place()
     say.manifest(
-        {"file": os.path.basename(pending.out), "precision": "fp32", "opset": OPSET, "forward": forward, "inputs": inputs, "outputs": outputs},
+        made,
         {"pooling": config.pooling, "normalize": config.normalize, "max_tokens": config.max_tokens, "dimension": config.dimension},
         _versions(),
     )
 
 
 def main(argv: list[str]) -> int:
-    pending = Pending("")
+    pending = Pending()
     _end_on_signals(pending)
     say = None
     try:
         a = _arguments(argv)
-        pending.__init__(a.out)
         say = Protocol()
         _quiet()
         run(a, say, pending)

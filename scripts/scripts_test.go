@@ -18,12 +18,15 @@ func TestPythonTestsPass(t *testing.T) {
 	if testing.Short() {
 		t.Skip("exports some twenty models with torch")
 	}
-	c := exporttest.Candidate(t)
+	c := exporttest.CandidateWith(t, exporttest.Variants()...)
+	golden, err := filepath.Abs(filepath.Join("..", "golden", exporttest.Model))
+	require.NoError(t, err)
 	cmd := exec.CommandContext(t.Context(), exporttest.Python(t), "-m", "unittest", "discover", "-v", "-s", "tests")
 	cmd.Env = append(os.Environ(),
 		"PYTHONDONTWRITEBYTECODE=1", "PYTHONNOUSERSITE=1",
 		"EMBEDGATE_TEST_MODEL="+exporttest.SourceDir(t),
-		"EMBEDGATE_TEST_ONNX="+filepath.Join(c.Dir, c.Manifest.Variants["fp32"].File),
+		"EMBEDGATE_TEST_CANDIDATE="+c.Dir,
+		"EMBEDGATE_TEST_GOLDEN="+golden,
 	)
 	out, err := cmd.CombinedOutput()
 	require.NoError(t, err, "%s", out)

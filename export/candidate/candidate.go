@@ -52,7 +52,28 @@ type Variant struct {
 	Forward   string    `json:"forward"` // "written-out", "plain" or "foreign" (somebody else's export)
 	Inputs    []Tensor  `json:"inputs"`
 	Outputs   []Tensor  `json:"outputs"`
+	Choices   []Choice  `json:"choices,omitempty"` // of an int8 variant: how each weight of the encoder is computed with
 }
+
+// Choice is what the export chose for one weight, by measuring on calibration
+// texts.
+type Choice struct {
+	Weight string `json:"weight"` // its name in the graph: "layers.0.w2"
+	Form   Form   `json:"form"`
+	// Smoothing is how much of the differences between the input's channels was
+	// moved into the weight, 0 (none) to 1.
+	Smoothing float64 `json:"smoothing,omitempty"`
+}
+
+// Form is how a product with a weight is computed.
+type Form string
+
+// The forms that a weight of an int8 variant may have.
+const (
+	FormInt8   Form = "int8"        // 8-bit integers; one scale for the input, one for each of the weight's columns
+	FormBlocks Form = "int8-blocks" // 8-bit integers; a scale for every 32 values
+	FormFP32   Form = "fp32"        // left as it was
+)
 
 // Fixed returns the batch and sequence length that the graph's inputs are fixed
 // to; ok is false for a graph whose axes are dynamic.

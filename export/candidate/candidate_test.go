@@ -65,6 +65,16 @@ func TestASealedCandidateReadsBackAndHasTheSameBytesEverywhere(t *testing.T) {
 	require.Equal(t, a.Digest, again.Digest, "sealing twice changes nothing")
 }
 
+func TestChoicesAreKept(t *testing.T) {
+	m := manifest()
+	v := m.Variants["fp32"]
+	v.Choices = []candidate.Choice{{Weight: "layers.0.w1", Form: candidate.FormInt8, Smoothing: 0.7}, {Weight: "layers.0.w2", Form: candidate.FormBlocks}}
+	m.Variants = map[string]candidate.Variant{"fp32": v}
+	c, err := candidate.Seal(filled(t), m)
+	require.NoError(t, err)
+	require.Equal(t, v.Choices, c.Manifest.Variants["fp32"].Choices)
+}
+
 func TestReadRefusesACandidate(t *testing.T) {
 	edit := func(change func(m map[string]any)) func(*testing.T, string) {
 		return func(t *testing.T, dir string) {
@@ -120,6 +130,15 @@ func TestReadRefusesACandidate(t *testing.T) {
 		"whose variant names no file": {edit(func(m map[string]any) {
 			m["variants"].(map[string]any)["fp32"].(map[string]any)["file"] = "../../x.onnx"
 		}), "wanted one of files"},
+		"with a choice that nobody knows": {edit(func(m map[string]any) {
+			m["variants"].(map[string]any)["fp32"].(map[string]any)["choices"] = []any{map[string]any{"weight": "w", "form": "int4"}}
+		}), "choices"},
+		"with a choice that says more": {edit(func(m map[string]any) {
+			m["variants"].(map[string]any)["fp32"].(map[string]any)["choices"] = []any{map[string]any{"weight": "w", "form": "int8", "bits": 8}}
+		}), "bits"},
+		"with a choice smoothed beyond all": {edit(func(m map[string]any) {
+			m["variants"].(map[string]any)["fp32"].(map[string]any)["choices"] = []any{map[string]any{"weight": "w", "form": "int8", "smoothing": 1.5}}
+		}), "smoothing"},
 		"of another schema":     {edit(func(m map[string]any) { m["schema"] = 2 }), "schema: got 2"},
 		"with an unknown field": {edit(func(m map[string]any) { m["extra"] = 2 }), "extra"},
 		"without variants":      {edit(func(m map[string]any) { m["variants"] = map[string]any{} }), "variants: got none"},

@@ -139,6 +139,11 @@ func (m Manifest) check() error {
 		if _, ok := m.Files[v.File]; !ok {
 			return fmt.Errorf("variants.%s: got file %q, wanted one of files", n, v.File)
 		}
+		for _, c := range v.Choices {
+			if !slices.Contains([]Form{FormInt8, FormBlocks, FormFP32}, c.Form) || c.Weight == "" || c.Smoothing < 0 || c.Smoothing > 1 {
+				return fmt.Errorf("variants.%s.choices: got %+v, wanted a weight's name, a form of int8, int8-blocks or fp32, and a smoothing of 0 to 1", n, c)
+			}
+		}
 	}
 	if _, ok := m.Files["tokenizer.json"]; !ok {
 		return errors.New("files: got no tokenizer.json, wanted one")

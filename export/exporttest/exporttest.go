@@ -82,7 +82,19 @@ func SourceDir(t testing.TB) string {
 // read only.
 func Candidate(t testing.TB) candidate.Candidate {
 	t.Helper()
-	return exported(t, export.Options{Model: Model, Spec: Spec, Files: Files(), Variants: []string{"fp32"}})
+	return CandidateWith(t, "fp32")
+}
+
+// CandidateWith returns the default model's candidate of these variants. Its
+// directory is shared: read only. int8 takes a minute the first time.
+func CandidateWith(t testing.TB, variants ...string) candidate.Candidate {
+	t.Helper()
+	return exported(t, export.Options{Model: Model, Spec: Spec, Files: Files(), Variants: variants})
+}
+
+// Variants are all that the shipped policy's providers may ask for.
+func Variants() []string {
+	return []string{"fp32", "fp16", "int8", "fp32-static128", "fp16-static128"}
 }
 
 // PlainCandidate returns the default model as torch.onnx.export alone makes

@@ -2,8 +2,8 @@
 
     python -m unittest discover -s scripts/tests
 
-EMBEDGATE_TEST_MODEL (the official model's directory) and EMBEDGATE_TEST_ONNX (its
-fp32 export) are set by the Go test that runs this; RealModel needs them.
+EMBEDGATE_TEST_MODEL (the official model's directory) and EMBEDGATE_TEST_CANDIDATE
+(its candidate) are set by the Go test that runs this; RealModel needs them.
 """
 
 from __future__ import annotations
@@ -41,15 +41,23 @@ class Listener:
     def step(self, message):
         self.steps.append(message)
 
-    def manifest(self, variant, embedding, versions):
-        self.said = {"variant": variant, "embedding": embedding, "versions": versions}
+    def manifest(self, variants, embedding, versions):
+        self.said = {"variants": variants, "embedding": embedding, "versions": versions}
+
+    @property
+    def variant(self) -> dict:
+        """The one variant that was made."""
+        (one,) = self.said["variants"].values()
+        return one
 
 
-def export(model_dir: str, out: str, plain: bool = False) -> Listener:
-    a = exporter._arguments(["--model-dir", model_dir, "--out", out, "--variant", "fp32"] + (["--plain"] if plain else []))
+def export(model_dir: str, out: str, plain: bool = False, variants: tuple[str, ...] = ("fp32",)) -> Listener:
+    """Exports one variant to out, or each of several to its name in the folder out."""
+    pairs = [("--variant", v, "--out", out if len(variants) == 1 else os.path.join(out, v + ".onnx")) for v in variants]
+    a = exporter._arguments(["--model-dir", model_dir] + [x for p in pairs for x in p] + (["--plain"] if plain else []))
     heard = Listener()
     with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
-        exporter.run(a, heard, exporter.Pending(a.out))
+        exporter.run(a, heard, exporter.Pending())
     assert len(heard.steps) == heard.total, heard.steps
     return heard
 
@@ -116,7 +124,7 @@ class Agreement(Case):
                 dir = tiny.model(self.folder(f"{pooling}{normalize}"), pooling=pooling, normalize=normalize)
                 heard = export(dir, self.out)
                 self.assertEqual(heard.said["embedding"], {"pooling": pooling, "normalize": normalize, "max_tokens": 24, "dimension": 48})
-                self.assertEqual(heard.said["variant"], {
+                self.assertEqual(heard.variant, {
                     "file": "fp32.onnx", "precision": "fp32", "opset": 20, "forward": "written-out",
                     "inputs": [{"name": n, "type": "int64", "shape": ["batch", "sequence"]} for n in ("input_ids", "attention_mask")],
                     "outputs": [{"name": "sentence_embedding", "type": "float32", "shape": ["batch", "48"]}],
@@ -133,7 +141,7 @@ class Agreement(Case):
         ):
             with self.subTest(name):
                 dir = tiny.model(self.folder(name), BertConfig(**{**base, **changes}))
-                self.assertEqual(export(dir, self.out).said["variant"]["forward"], "written-out")
+                self.assertEqual(export(dir, self.out).variant["forward"], "written-out")
                 self.assertAgrees(dir, self.out)
         with self.subTest("names that begin with bert., and a language model's head"):
             import torch
@@ -141,14 +149,14 @@ class Agreement(Case):
             head = {"cls.predictions.bias": torch.zeros(3), "bert.embeddings.position_ids": torch.arange(40)}
             tiny.change_weights(dir, lambda w: {("bert." + k): v for k, v in w.items()} | head)
             tiny.edit(dir, "config.json", architectures=["BertForMaskedLM"])
-            self.assertEqual(export(dir, self.out).said["variant"]["forward"], "written-out")
+            self.assertEqual(export(dir, self.out).variant["forward"], "written-out")
             self.assertAgrees(dir, self.out)
 
     def test_plain_has_token_types_where_the_model_does(self):
         dir = tiny.model(self.folder("m"))
         heard = export(dir, self.out, plain=True)
-        self.assertEqual(heard.said["variant"]["forward"], "plain")
-        self.assertEqual([i["name"] for i in heard.said["variant"]["inputs"]], ["input_ids", "attention_mask", "token_type_ids"])
+        self.assertEqual(heard.variant["forward"], "plain")
+        self.assertEqual([i["name"] for i in heard.variant["inputs"]], ["input_ids", "attention_mask", "token_type_ids"])
         self.assertAgrees(dir, self.out)
 
     def test_an_architecture_that_the_written_out_forward_does_not_know_is_exported_plain(self):
@@ -164,8 +172,10 @@ class Agreement(Case):
             with self.subTest(name):
                 dir = tiny.model(self.folder(name), config)
                 heard = export(dir, self.out)
-                self.assertEqual(heard.said["variant"]["forward"], "plain")
-                self.assertEqual(len(heard.said["variant"]["inputs"]), 2)
+                with self.assertRaisesRegex(Refused, "'int8' for a forward that is transformers' own .*model_type is"):
+                    export(dir, self.out, variants=("int8",))
+                self.assertEqual(heard.variant["forward"], "plain")
+                self.assertEqual(len(heard.variant["inputs"]), 2)
                 self.assertTrue(any("model_type is" in s for s in heard.steps), heard.steps)
                 self.assertAgrees(dir, self.out)
 
@@ -235,7 +245,7 @@ class Detection(Case):
             return weights
 
         tiny.change_weights(dir, spoil)
-        self.assertEqual(export(dir, self.out).said["variant"]["forward"], "written-out")
+        self.assertEqual(export(dir, self.out).variant["forward"], "written-out")
 
     def test_weights_that_do_not_fit_are_refused(self):
         for name, change, shown in (
@@ -363,8 +373,27 @@ class Face(Case):
             self.ends(2, "pytorch_model.bin", pickle)
         with self.subTest("code of its own"):
             self.ends(2, "auto_map", remote)
-        with self.subTest("no such variant"):
-            self.ends(2, "--variant: got 'fp8'", good, variant="fp8")
+        for variant, shown in (
+            ("fp8", "wanted fp32, fp16, int8, fp32-static<N>"),
+            ("fp32-static", "--variant: got 'fp32-static'"),
+            ("fp32-static0", "--variant: got 'fp32-static0'"),
+            ("fp32-static128\n", "--variant"),
+            ("int8-static128", "ask for int8"),
+            ("tf32", "ask for fp32"),
+            ("fp32-static25", "a length of 2 to 24 tokens"),
+            ("fp16-static1", "a length of 2 to 24 tokens"),
+        ):
+            with self.subTest("no such variant", variant=variant):
+                self.ends(2, shown, good, variant=variant)
+        with self.subTest("a variant twice"):
+            self.ends(2, "'fp32' twice", good, None, "--variant", "fp32", "--out", self.out + "2")
+        with self.subTest("a file twice"):
+            self.ends(2, "twice", good, None, "--variant", "fp16", "--out", self.out)
+        with self.subTest("a variant without a file"):
+            self.ends(2, "2 --variant and 1 --out", good, None, "--variant", "fp16")
+        for variant in ("int8", "fp16", "fp32-static16"):
+            with self.subTest("a variant that a plain export has not", variant=variant):
+                self.ends(2, "--plain was asked for", good, None, "--plain", variant=variant)
         with self.subTest("an argument that is none"):
             self.ends(2, "--fast", good, None, "--fast")
         with self.subTest("no folder for the file"):
@@ -394,12 +423,13 @@ class Writing(Case):
     def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(self):
         with open(self.out, "wb") as f:
             f.write(b"old")
-        pending = exporter.Pending(self.out)
+        pending = exporter.Pending()
         rename = os.replace
         os.replace = lambda *_: (_ for _ in ()).throw(OSError(28, "No space left on device"))
         try:
             with self.assertRaises(OSError):
-                pending.write(b"new")
+                pending.write(self.out, b"new")
+                pending.place()
         finally:
             os.replace = rename
         self.assertEqual(len(os.listdir(os.path.dirname(self.out))), 2)  # what kill -9 would leave: a temporary name
@@ -407,13 +437,15 @@ class Writing(Case):
         self.assertEqual(os.listdir(os.path.dirname(self.out)), ["fp32.onnx"])
         with open(self.out, "rb") as f:
             self.assertEqual(f.read(), b"old")
-        pending.write(b"new")
+        pending = exporter.Pending()
+        pending.write(self.out, b"new")
+        pending.place()
         with open(self.out, "rb") as f:
             self.assertEqual(f.read(), b"new")
         self.assertEqual(os.listdir(os.path.dirname(self.out)), ["fp32.onnx"])
 
 
-@unittest.skipUnless(os.environ.get("EMBEDGATE_TEST_MODEL") and os.environ.get("EMBEDGATE_TEST_ONNX"), "run by go test, which brings the official model and its export")
+@unittest.skipUnless(os.environ.get("EMBEDGATE_TEST_MODEL") and os.environ.get("EMBEDGATE_TEST_CANDIDATE"), "run by go test, which brings the official model and its export")
 class RealModel(unittest.TestCase):
     def test_the_export_is_within_1e_6_of_float64_with_and_without_padding(self):
         import numpy as np
@@ -436,7 +468,7 @@ class RealModel(unittest.TestCase):
         mask = np.zeros_like(ids)
         for n, row in enumerate(rows):
             ids[n, : len(row)], mask[n, : len(row)] = row, 1
-        s = session(os.environ["EMBEDGATE_TEST_ONNX"])
+        s = session(os.path.join(os.environ["EMBEDGATE_TEST_CANDIDATE"], "fp32.onnx"))
         with torch.no_grad():
             want = plain(torch.from_numpy(ids), torch.from_numpy(mask)).numpy()
         self.assertLessEqual(float(np.abs(embed(s, ids, mask) - want).max()), 1e-6)

@@ -1,0 +1,148 @@
+package export
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/embedgate/embedgate/export/candidate"
+	"github.com/embedgate/embedgate/export/onnxfile"
+	"github.com/embedgate/embedgate/export/pyenv"
+	"github.com/embedgate/embedgate/export/pyscript"
+	"github.com/embedgate/embedgate/export/stmodel"
+	"github.com/embedgate/embedgate/pipeline/fault"
+)
+
+// said is the export script's manifest line.
+type said struct {
+	Event     string                       `json:"event"`
+	Variants  map[string]candidate.Variant `json:"variants"`
+	Embedding candidate.Embedding          `json:"embedding"`
+	Versions  map[string]string            `json:"versions"`
+}
+
+// build fills out with the candidate's files. One call of the script makes all
+// variants: loading torch and the model takes longer than most of them.
+func build(ctx context.Context, o Options, src, spec, out string) error {
+	if len(o.Variants) == 0 {
+		return &fault.Error{Kind: fault.Usage, Thing: "variants", Got: "none", Wanted: "at least one to export"}
+	}
+	want, err := stmodel.Read(src)
+	if err != nil {
+		return err
+	}
+	env, err := pyenv.Ensure(ctx, pyenv.Options{Kind: pyenv.Export, CacheDir: o.CacheDir, Override: o.Python, Progress: o.Progress})
+	if err != nil {
+		return err
+	}
+	names := o.names()
+	args := []string{"--model-dir", src}
+	for _, v := range names {
+		// A name with a "/" in it would be a path; the script refuses it first.
+		args = append(args, "--variant", v, "--out", filepath.Join(out, filepath.Base(v)+".onnx"))
+	}
+	if o.Plain {
+		args = append(args, "--plain")
+	}
+	o.Progress.Say("exporting %s to ONNX (loading PyTorch first)", strings.Join(names, ", "))
+	raw, err := pyscript.Run(ctx, pyscript.Options{
+		Python: env.Python, Script: script, Args: args, Progress: o.Progress,
+		Env: []string{"HF_HUB_OFFLINE=1", "TRANSFORMERS_OFFLINE=1", "TOKENIZERS_PARALLELISM=false"},
+	})
+	if err != nil {
+		return err
+	}
+	s, err := parseSaid(raw, names)
+	if err != nil {
+		return err
+	}
+	if s.Embedding != want {
+		return fmt.Errorf("%s read %+v from the model's configuration, embedgate read %+v: one of them is wrong", script, s.Embedding, want)
+	}
+	for _, v := range names {
+		m, err := onnxfile.Read(filepath.Join(out, s.Variants[v].File))
+		if err == nil {
+			err = agrees(m, s.Variants[v])
+		}
+		if err != nil {
+			return err
+		}
+	}
+	for f := range o.Files {
+		if filepath.Ext(f) == ".safetensors" {
+			continue // the weights are in the variants
+		}
+		if err := copyFile(filepath.Join(src, filepath.FromSlash(f)), filepath.Join(out, filepath.FromSlash(f))); err != nil {
+			return err
+		}
+	}
+	_, err = candidate.Seal(out, candidate.Manifest{
+		Model: o.Model, Source: candidate.Source{Spec: spec, Files: o.Files},
+		Embedding: want, Versions: s.Versions, Variants: s.Variants,
+	})
+	return err
+}
+
+// names are the variants to export, each once, in an order of their own: it
+// must not decide anything.
+func (o Options) names() []string {
+	return slices.Compact(slices.Sorted(slices.Values(o.Variants)))
+}
+
+// parseSaid reads the manifest line, which must speak of the variants that
+// were asked for and no others, each in the file that it was given.
+func parseSaid(raw json.RawMessage, names []string) (said, error) {
+	var s said
+	d := json.NewDecoder(bytes.NewReader(raw))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&s); err != nil {
+		return s, fmt.Errorf("%s: its manifest: %w", script, err)
+	}
+	if got := slices.Sorted(maps.Keys(s.Variants)); !slices.Equal(got, names) {
+		return s, fmt.Errorf("%s: its manifest: got variants %v, wanted %v", script, got, names)
+	}
+	for n, v := range s.Variants {
+		if v.File != n+".onnx" {
+			return s, fmt.Errorf("%s: its manifest: got file %q for %s, wanted %s.onnx", script, v.File, n, n)
+		}
+	}
+	return s, nil
+}
+
+// agrees checks that the file is what the script said of it, and that what it
+// said is what its name and class promise: float32 out, fixed shapes where the
+// name has them.
+func agrees(m onnxfile.Model, v candidate.Variant) error {
+	inputs, outputs := tensors(m.Inputs), tensors(m.Outputs)
+	same := func(a, b []candidate.Tensor) bool {
+		return slices.EqualFunc(a, b, func(x, y candidate.Tensor) bool {
+			return x.Name == y.Name && x.Type == y.Type && slices.Equal(x.Shape, y.Shape)
+		})
+	}
+	if !same(inputs, v.Inputs) || !same(outputs, v.Outputs) || m.Opsets[""] != int64(v.Opset) {
+		return fmt.Errorf("%s says inputs %v, outputs %v, opset %d; the file has %v, %v, %d", script, v.Inputs, v.Outputs, v.Opset, inputs, outputs, m.Opsets[""])
+	}
+	rows, cols, fixed := v.Fixed()
+	_, length, static := strings.Cut(strings.TrimSuffix(v.File, ".onnx"), "-static")
+	if fixed != static || (static && (rows != 1 || fmt.Sprint(cols) != length)) {
+		return fmt.Errorf("%s: got inputs %v in %s, wanted one row of the length in its name, or any shape where there is none", script, inputs, v.File)
+	}
+	for _, out := range outputs {
+		if out.Type != "float32" {
+			return fmt.Errorf("%s: got output %v in %s, wanted float32", script, out, v.File)
+		}
+	}
+	return nil
+}
+
+func tensors(vs []onnxfile.Value) (out []candidate.Tensor) {
+	for _, v := range vs {
+		out = append(out, candidate.Tensor{Name: v.Name, Type: v.Type, Shape: v.Shape})
+	}
+	return out
+}

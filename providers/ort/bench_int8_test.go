@@ -1,0 +1,124 @@
+package ort
+
+import (
+	"cmp"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/embedgate/embedgate/export/candidate"
+	"github.com/embedgate/embedgate/export/exporttest"
+	"github.com/embedgate/embedgate/providers"
+)
+
+// BenchmarkInt8OverFP32 compares the release's int8 variant with its fp32 one,
+// one thread each, nothing spinning, run by run in the order ABBA; and int8's
+// vectors of the whole golden corpus, on none of which it was calibrated, with
+// the float64 model's. Bars, with VNNI: ratio-16 ≤ 0.52, ratio-128 ≤ 0.65,
+// min-cosine ≥ 0.99, mean-cosine ≥ 0.997, top10 ≥ 0.95.
+func BenchmarkInt8OverFP32(b *testing.B) {
+	r := openReal(b)
+	r.candidate = exporttest.CandidateWith(b, exporttest.Variants()...)
+	off := false
+	open := func(name string) *Session {
+		c := r.config(b)
+		c.Model = variantOf(r.candidate, name)
+		c.Options = providers.Options{Threads: 1, Spinning: &off}
+		return mustOpen(b, c)
+	}
+	int8, fp32 := open("int8"), open("fp32")
+	for _, n := range []int{16, 128} {
+		x, y := repeated(b, int8, n), repeated(b, fp32, n)
+		alternate(10, x, y)
+		var xs, ys []time.Duration
+		for range b.N {
+			as, bs := alternate(100, x, y) // a median wants many
+			xs, ys = append(xs, as...), append(ys, bs...)
+		}
+		b.ReportMetric(float64(median(xs))/float64(median(ys)), fmt.Sprint("ratio-", n))
+		b.ReportMetric(float64(median(xs))/1e6, fmt.Sprintf("int8-ms-%d", n))
+	}
+	cosines, top := int8Parity(b, r, int8)
+	b.ReportMetric(slices.Min(cosines), "min-cosine")
+	b.ReportMetric(mean(cosines), "mean-cosine")
+	b.ReportMetric(top, "top10")
+}
+
+// TestInt8IsWithinItsClassOverTheWholeGoldenCorpus is the same without the
+// time, on the runtime that a release uses.
+func TestInt8IsWithinItsClassOverTheWholeGoldenCorpus(t *testing.T) {
+	r := openReal(t)
+	r.candidate = exporttest.CandidateWith(t, exporttest.Variants()...)
+	c := r.config(t)
+	c.Model = variantOf(r.candidate, "int8")
+	cosines, top := int8Parity(t, r, mustOpen(t, c))
+	t.Logf("min cosine %.5f, mean %.5f, top-10 agreement %.4f", slices.Min(cosines), mean(cosines), top)
+	require.GreaterOrEqual(t, slices.Min(cosines), 0.99)
+	require.GreaterOrEqual(t, mean(cosines), 0.997)
+	require.GreaterOrEqual(t, top, 0.95)
+}
+
+func int8Parity(t testing.TB, r real, s *Session) (cosines []float64, top10 float64) {
+	t.Helper()
+	e := providers.NewEmbedder(r.tokenizer, s)
+	var got, want [][]float64
+	for i, text := range r.texts {
+		v, err := e.EmbedOne(background, text, nil)
+		require.NoError(t, err)
+		got, want = append(got, unit(f64(v))), append(want, unit(r.golden.Embedding(i)))
+		cosines = append(cosines, dot(got[i], want[i]))
+	}
+	return cosines, sharedNeighbours(got, want, 10)
+}
+
+// sharedNeighbours is the mean share of each vector's k nearest that are, by
+// want, as near as its own k-th. Equally far ones may stand for each other.
+func sharedNeighbours(got, want [][]float64, k int) float64 {
+	const equal = 1e-7 // what float32 cannot tell apart
+	share := 0.0
+	for i := range got {
+		near := make([]float64, len(got)) // to i, by got
+		right := make([]float64, len(got))
+		var others []int
+		for j := range got {
+			near[j], right[j] = dot(got[i], got[j]), dot(want[i], want[j])
+			if j != i {
+				others = append(others, j)
+			}
+		}
+		nearest := func(to []float64) []int {
+			s := slices.Clone(others)
+			slices.SortStableFunc(s, func(a, b int) int { return cmp.Compare(to[b], to[a]) })
+			return s[:k]
+		}
+		kth := right[nearest(right)[k-1]]
+		for _, j := range nearest(near) {
+			if right[j] >= kth-equal {
+				share += 1 / float64(k)
+			}
+		}
+	}
+	return share / float64(len(got))
+}
+
+func variantOf(c candidate.Candidate, name string) string {
+	return filepath.Join(c.Dir, c.Manifest.Variants[name].File)
+}
+
+func dot(a, b []float64) (s float64) {
+	for i := range a {
+		s += a[i] * b[i]
+	}
+	return s
+}
+
+func mean(v []float64) (m float64) {
+	for _, x := range v {
+		m += x / float64(len(v))
+	}
+	return m
+}
