@@ -98,8 +98,12 @@ func place(f string) error {
 
 // encode writes the manifest in its one form: sorted keys, two spaces.
 func (m Manifest) encode() ([]byte, error) {
-	b, err := json.MarshalIndent(m, "", "  ")
-	return append(b, '\n'), err
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false) // thresholds begin with < and are read by people too
+	e.SetIndent("", "  ")
+	err := e.Encode(m)
+	return b.Bytes(), err
 }
 
 // parseManifest reads release.json; bytes that differ from its one form are

@@ -105,7 +105,9 @@ func sharesOf(r PlacementRun, ep string, costs map[string]float64) (shares, prob
 		}
 		s.perEP[e.EP] += flops * float64(e.Runs) / float64(runs)
 	}
+	given := map[string]bool{}
 	for _, g := range r.Assigned {
+		given[g.EP] = given[g.EP] || len(g.Nodes) > 0
 		s.nodes += len(g.Nodes)
 		if g.EP == ep {
 			s.here += len(g.Nodes)
@@ -116,6 +118,16 @@ func sharesOf(r PlacementRun, ep string, costs map[string]float64) (shares, prob
 			}
 			if fused[g.EP] && !ran[n.Name] {
 				s.perEP[g.EP] += costs[n.Name]
+			}
+		}
+	}
+	// ONNX Runtime 1.30 writes down no assignment for its WebGPU provider, only
+	// what was left to the CPU: what a provider ran is then what it was given.
+	for _, e := range r.Events {
+		if !given[e.EP] && !compiled(e) {
+			s.nodes++
+			if e.EP == ep {
+				s.here++
 			}
 		}
 	}

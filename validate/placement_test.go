@@ -109,7 +109,8 @@ func TestTheListOfWhatMayRunElsewhereIsExact(t *testing.T) {
 		"one that is not on it":   {"Erf", []string{"FAIL placement/elsewhere"}},
 		"a name that begins so":   {"ShapeOf", []string{"FAIL placement/elsewhere"}},
 	} {
-		row := onCUDA(t, func(_ *Input, e *Evidence) {
+		row := onCUDA(t, func(in *Input, e *Evidence) {
+			in.Policy.Providers["cuda"].Placement.MinNodes = nil // one of six is many
 			for i := range e.Placement {
 				r := &e.Placement[i]
 				r.Events = append(r.Events, providers.NodeEvent{Name: "x", Op: c.op, EP: cpuEP, Runs: 2, NS: 3})
@@ -210,6 +211,35 @@ func TestAGraphWithoutProductsIsJudgedByItsNodes(t *testing.T) {
 	}
 	assert.Empty(t, failures(onCUDA(t, spoil(cudaEP))))
 	assert.Contains(t, failures(onCUDA(t, spoil(cpuEP))), "FAIL placement/FLOPs")
+}
+
+// As ONNX Runtime 1.30 records WebGPU: two nodes given to the CPU, and nothing
+// said of the others, which ran where they should.
+func TestAProviderWhoseAssignmentIsNotRecordedIsCountedByWhatItRan(t *testing.T) {
+	for ep, want := range map[string][]string{
+		cudaEP: nil,
+		cpuEP:  {"FAIL placement/FLOPs", "FAIL placement/nodes", "FAIL placement/time", "FAIL placement/elsewhere"},
+	} {
+		row := onCUDA(t, func(_ *Input, e *Evidence) {
+			for i := range e.Placement {
+				r := &e.Placement[i]
+				for k := range r.Events {
+					r.Events[k].EP = ep
+				}
+				for k := range 5 { // so that one node of eleven is elsewhere
+					n := r.Events[0]
+					n.Name, n.Op = fmt.Sprintf("add_%d", k), "Add"
+					r.Events = append(r.Events, n)
+				}
+				r.Assigned = []providers.Subgraph{{EP: cpuEP, Nodes: []providers.Node{{Name: "shape_0", Op: "Shape"}}}}
+				r.Events = append(r.Events, providers.NodeEvent{Name: "shape_0", Op: "Shape", EP: cpuEP, Runs: 2, NS: 1})
+			}
+		})
+		assert.Equal(t, want, failures(row), ep)
+		if ep == cudaEP {
+			assert.InDelta(t, 10.0/11, row.Placement[0].NodeShare, 1e-9)
+		}
+	}
 }
 
 func TestAPolicyWithoutPlacementProvesNothing(t *testing.T) {
