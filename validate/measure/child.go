@@ -56,29 +56,17 @@ type worker struct {
 	part part
 }
 
-func (w *worker) work(ctx context.Context, with map[providers.Runtime]opener) (err error) {
-	began := time.Now()
+func (w *worker) work(ctx context.Context, with map[providers.Runtime]opener) error {
 	w.tell.tell(note{Stage: "load"})
-	l, err := load(ctx, w.job, with, w.tell)
+	l, err := load(w.job, with)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, l.session.Close()) }()
-	w.part.LoadNS = time.Since(began).Nanoseconds()
-	w.part.Session = l.session.Info()
-
-	began = time.Now()
-	if _, err := l.embed.EmbedOne(ctx, string(w.job.Texts[0]), nil); err != nil {
-		return fromSession(err)
-	}
-	w.part.FirstNS = time.Since(began).Nanoseconds()
-	w.tell.tell(note{First: true})
-
 	switch w.job.Kind {
-	case vectorsKind:
-		err = w.vectors(ctx, l)
-	case latencyKind:
-		err = w.latency(ctx, l)
+	case placementKind:
+		err = w.placement(ctx, l)
+	case vectorsKind, latencyKind, pairKind:
+		err = w.embed(ctx, l)
 	default:
 		err = fmt.Errorf("measure-child: unknown job %q", w.job.Kind)
 	}
@@ -87,6 +75,32 @@ func (w *worker) work(ctx context.Context, with map[providers.Runtime]opener) (e
 	}
 	w.part.Complete = true
 	return w.save()
+}
+
+// embed opens the session that embeds, times its first vector, and goes on to
+// what the job is for.
+func (w *worker) embed(ctx context.Context, l loaded) (err error) {
+	began := time.Now()
+	s, err := l.opener.session(ctx, l.entry, w.job)
+	if err != nil {
+		return fromSession(err)
+	}
+	defer func() { err = errors.Join(err, s.Close()) }()
+	o := opened{tok: l.tok, session: newPulse(s, w.tell)}
+	o.embed = providers.NewEmbedder(o.tok, o.session)
+	w.part.LoadNS = l.took.Nanoseconds() + time.Since(began).Nanoseconds()
+	w.part.Session = s.Info()
+
+	began = time.Now()
+	if _, err := o.embed.EmbedOne(ctx, string(w.job.Texts[0]), nil); err != nil {
+		return fromSession(err)
+	}
+	w.part.FirstNS = time.Since(began).Nanoseconds()
+	w.tell.tell(note{First: true})
+	if w.job.Kind == vectorsKind {
+		return w.vectors(ctx, o)
+	}
+	return w.latency(ctx, o)
 }
 
 // save writes what is known so far.

@@ -1,10 +1,12 @@
 // Package measure runs one provider × variant and writes down what happened:
-// token ids, vectors, every latency sample, cold starts, memory. It never
-// judges: no threshold of the policy is looked at here, only its plan.
+// token ids, vectors, where nodes ran, every latency sample, cold starts,
+// memory. It never judges: no threshold of the policy is looked at here, only
+// its plan.
 //
 // Everything that touches a runtime happens in child processes, one after
-// another: one that makes the vectors, then one for each latency launch. A
-// crash inside a runtime is therefore a line in the evidence and not the end
-// of the program, each launch starts cold, and each provider may load its own
-// build of its runtime.
+// another and never two at once: one that makes the vectors, one that records
+// the placement, one for each latency launch, then pairs of this provider and
+// the one that it is compared with. A crash inside a runtime is therefore a
+// line in the evidence and not the end of the program, each launch starts
+// cold, and each provider may load its own build of its runtime.
 package measure

@@ -24,16 +24,18 @@ const (
 type kind string
 
 const (
-	vectorsKind kind = "vectors"
-	latencyKind kind = "latency"
+	vectorsKind   kind = "vectors"
+	placementKind kind = "placement" // in a session that records where nodes run, and is never timed
+	latencyKind   kind = "latency"
+	pairKind      kind = "pair" // one side of one round of a comparison
 )
 
 // job is all that a child is told.
 type job struct {
 	Kind      kind                    `json:"kind"`
-	Launch    int                     `json:"launch"` // 0: vectors; latency launches count from 1
+	Launch    int                     `json:"launch"` // latency launches and rounds count from 1; else 0
 	Provider  string                  `json:"provider"`
-	Library   string                  `json:"library"`
+	Library   providers.Library       `json:"library"`
 	Model     string                  `json:"model"`     // path of the variant's file
 	Tokenizer string                  `json:"tokenizer"` // path
 	Options   providers.Options       `json:"options"`
@@ -43,20 +45,24 @@ type job struct {
 	Points    []validate.LatencyPoint `json:"points"`  // in the order to measure
 	Samples   int                     `json:"samples"` // of each point
 	Warmup    int                     `json:"warmup"`  // of each point, not written down
+	// LimitNS ends the samples of a point, and its warm-up, once their sum
+	// reaches it; at least one is taken. 0: no limit.
+	LimitNS int64 `json:"limit_ns"`
 }
 
 // part is what one child found. It is written again whenever a step is done,
 // so that a crash does not take what was finished with it.
 type part struct {
-	Complete bool                  `json:"complete"`
-	Session  providers.Info        `json:"session"`
-	Vectors  string                `json:"vectors"` // the directory that holds them; empty: none yet
-	Useful   int64                 `json:"useful_tokens"`
-	Computed int64                 `json:"computed_tokens"`
-	Latency  []validate.LatencyRun `json:"latency"`
-	LoadNS   int64                 `json:"load_ns"`
-	FirstNS  int64                 `json:"first_ns"`
-	PeakRSS  int64                 `json:"peak_rss_bytes"`
+	Complete  bool                    `json:"complete"`
+	Session   providers.Info          `json:"session"`
+	Vectors   string                  `json:"vectors"` // the directory that holds them; empty: none yet
+	Useful    int64                   `json:"useful_tokens"`
+	Computed  int64                   `json:"computed_tokens"`
+	Placement []validate.PlacementRun `json:"placement"`
+	Latency   []validate.LatencyRun   `json:"latency"`
+	LoadNS    int64                   `json:"load_ns"`
+	FirstNS   int64                   `json:"first_ns"`
+	PeakRSS   int64                   `json:"peak_rss_bytes"`
 }
 
 // lastWords is an error on its way from a child to its parent.
@@ -105,6 +111,9 @@ func (w lastWords) err() error {
 	e := &fault.Error{Kind: w.Kind, Thing: w.Thing, Got: w.Got, Wanted: w.Wanted, Next: w.Next}
 	if w.Err != "" {
 		e.Err = errors.New(w.Err)
+	}
+	if w.Session {
+		return fromSession(e)
 	}
 	return e
 }

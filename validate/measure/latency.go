@@ -2,7 +2,6 @@ package measure
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"github.com/embedgate/embedgate/validate"
@@ -18,10 +17,10 @@ const (
 
 // latency times text to vector at each point: a block of samples a point, with
 // a turn of the calibration loop before each sample.
-func (w *worker) latency(ctx context.Context, l loaded) error {
-	w.tell.tell(note{Stage: "latency"})
+func (w *worker) latency(ctx context.Context, l opened) error {
+	w.tell.tell(note{Stage: string(w.job.Kind)})
 	for k, pt := range w.job.Points {
-		w.tell.tell(note{Message: fmt.Sprintf("launch %d, %d tokens × %d", w.job.Launch, pt.Tokens, pt.Batch),
+		w.tell.tell(note{Message: pt.Label(),
 			Done: int64(k), Total: int64(len(w.job.Points)), Unit: "lengths"})
 		run, err := w.block(ctx, l, pt)
 		if err != nil {
@@ -35,7 +34,7 @@ func (w *worker) latency(ctx context.Context, l loaded) error {
 	return nil
 }
 
-func (w *worker) block(ctx context.Context, l loaded, pt validate.LatencyPoint) (validate.LatencyRun, error) {
+func (w *worker) block(ctx context.Context, l opened, pt validate.LatencyPoint) (validate.LatencyRun, error) {
 	texts, err := textsOf(l.tok, w.job.Corpus, pt.Tokens, max(distinct, pt.Batch))
 	if err != nil {
 		return validate.LatencyRun{}, err
@@ -58,10 +57,13 @@ func (w *worker) block(ctx context.Context, l loaded, pt validate.LatencyPoint) 
 		return fromSession(err)
 	}
 
-	for i := range w.job.Warmup {
+	spent := spending{limit: w.job.LimitNS}
+	for i := 0; i < w.job.Warmup && !spent.over(); i++ {
+		t := time.Now()
 		if err := sample(i); err != nil {
 			return validate.LatencyRun{}, err
 		}
+		spent.add(time.Since(t).Nanoseconds())
 	}
 	run := validate.LatencyRun{
 		Launch: w.job.Launch, LatencyPoint: pt,
@@ -70,17 +72,32 @@ func (w *worker) block(ctx context.Context, l loaded, pt validate.LatencyPoint) 
 	}
 	var clock calibration
 	before := readTicks()
-	for i := range w.job.Samples {
+	spent = spending{limit: w.job.LimitNS}
+	for i := 0; i < w.job.Samples && !spent.over(); i++ {
 		run.CalibrationNS = append(run.CalibrationNS, clock.turn())
 		t := time.Now()
 		if err := sample(i); err != nil {
 			return validate.LatencyRun{}, err
 		}
-		run.SamplesNS = append(run.SamplesNS, time.Since(t).Nanoseconds())
+		run.SamplesNS = append(run.SamplesNS, spent.add(time.Since(t).Nanoseconds()))
 	}
 	run.StealTicks, run.TotalTicks = readTicks().since(before)
 	return run, nil
 }
+
+// spending is the time that samples took together, against a limit that was
+// planned before the first of them. A limit of 0 is none.
+type spending struct{ sum, limit int64 }
+
+// add counts ns and returns it.
+func (s *spending) add(ns int64) int64 {
+	s.sum += ns
+	return ns
+}
+
+// over tells whether the limit is reached. Before the first sample it is not,
+// so that at least one is taken.
+func (s *spending) over() bool { return s.limit > 0 && s.sum >= s.limit }
 
 // calibration is a fixed piece of work for one core: no memory, no runtime, no
 // allocation. On a quiet machine each turn takes the same time, whatever model

@@ -26,24 +26,24 @@ type outcome struct {
 	crash *validate.Crash
 }
 
-// launch runs one child to its end. A child that died, stalled or whose
-// session failed is an outcome with a crash; an error is what a person must
-// act on, or a failure of embedgate itself. After ctx is cancelled the child
-// and all it started are dead, and the error is ctx's.
-func launch(ctx context.Context, o Options, j job) (outcome, error) {
+// launch runs one step's child to its end. A child that died, stalled or whose
+// session failed is an outcome with a crash; an error is what a person must act
+// on, or a failure of embedgate itself. After ctx is cancelled the child and
+// all it started are dead, and the error is ctx's.
+func launch(ctx context.Context, o Options, s step) (outcome, error) {
 	dir, err := os.MkdirTemp("", "embedgate-measure-")
 	if err != nil {
 		return outcome{}, err
 	}
 	defer os.RemoveAll(dir)
 	path := filepath.Join(dir, jobName)
-	if err := writeJSON(path, j); err != nil {
+	if err := writeJSON(path, s.job); err != nil {
 		return outcome{}, err
 	}
 
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	w := watch{progress: o.Progress, stall: o.Stall, what: o.Provider + " × " + o.Variant, cancel: cancel}
+	w := watch{progress: o.Progress, stall: o.Stall, step: s, cancel: cancel}
 	state, err := w.run(ctx, slices.Concat(o.Executable, []string{path}))
 	if errors.Is(context.Cause(ctx), errStalled) {
 		err = nil
@@ -66,7 +66,7 @@ func launch(ctx context.Context, o Options, j job) (outcome, error) {
 type watch struct {
 	progress progress.Sink
 	stall    time.Duration
-	what     string
+	step     step
 	cancel   context.CancelCauseFunc
 
 	started time.Time
@@ -91,7 +91,7 @@ func (w *watch) run(ctx context.Context, argv []string) (*os.ProcessState, error
 	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
 	alone(cmd)
 	// One traceback, and exit status 2: what deathbed reads.
-	cmd.Env = append(os.Environ(), "GOTRACEBACK=single")
+	cmd.Env = slices.Concat(os.Environ(), w.step.job.Library.Env, []string{"GOTRACEBACK=single"})
 	cmd.Stdout = &hearer{hear: w.hear}
 	cmd.Stderr = &w.stderr
 	cmd.WaitDelay = 5 * time.Second
@@ -120,10 +120,9 @@ func (w *watch) hear(n note) {
 	w.timer.Reset(w.stall)
 	if n.Stage != "" {
 		w.stage = n.Stage
-		w.progress.Say("%s: %s", w.what, n.Stage)
 	}
-	if n.Message != "" {
-		w.progress.Step(n.Done, n.Total, n.Unit, "%s: %s", w.what, n.Message)
+	if n.Message != "" && w.step.job.Kind != pairKind { // dozens of processes, told as one row
+		w.progress.Step(n.Done, n.Total, n.Unit, "%s: %s", w.step.what, n.Message)
 	}
 }
 

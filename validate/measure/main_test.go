@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -22,6 +23,9 @@ import (
 const (
 	envFake = "EMBEDGATE_TEST_FAKE" // "ok", or "WHAT@N": WHAT happens in the session's Nth run
 	envPID  = "EMBEDGATE_TEST_PID"
+	envLog  = "EMBEDGATE_TEST_LOG" // a file that gets a line when a fake session opens and when it closes
+	envWho  = "EMBEDGATE_TEST_WHO" // the provider whose process dies in a pair
+	envLib  = "EMBEDGATE_TEST_LIB" // what a library wants set; it goes into the log
 )
 
 // TestMain makes the test binary the child of its own tests.
@@ -35,8 +39,12 @@ func TestMain(m *testing.M) {
 func testChild(args []string) int {
 	with := openers()
 	if fake := os.Getenv(envFake); fake != "" {
-		with[providers.ONNXRuntime] = func(ctx context.Context, e providers.Entry, j job) (providers.Session, error) {
-			return openFake(fake, j)
+		with[providers.ONNXRuntime] = opener{
+			session: func(_ context.Context, _ providers.Entry, j job) (providers.Session, error) { return openFake(fake, j) },
+			record: func(_ context.Context, _ providers.Entry, j job) (recorder, error) {
+				s, err := openFake(fake, j)
+				return &fakeRecorder{fakeSession: s}, err
+			},
 		}
 	}
 	if err := child(context.Background(), args, os.Stdin, os.Stdout, with); err != nil {
@@ -52,16 +60,34 @@ type fakeSession struct {
 	what string
 	at   int64
 	runs atomic.Int64
+
+	closed atomic.Bool
 }
 
-func openFake(fake string, j job) (providers.Session, error) {
+func openFake(fake string, j job) (*fakeSession, error) {
 	what, at, _ := strings.Cut(fake, "@")
 	s := &fakeSession{job: j, what: what}
 	s.at, _ = strconv.ParseInt(at, 10, 64)
+	logLine("open", j)
 	switch what {
 	case "bad-model":
 		return nil, &fault.Error{Kind: fault.Usage, Thing: "fake.onnx", Got: "nonsense", Wanted: "a model",
 			Next: "export it again", Err: errors.New("protobuf")}
+	case "dies-in-placement":
+		if j.Kind == placementKind {
+			s.what, s.at = "segv", 4
+		}
+	case "no-device":
+		return nil, &fault.Error{Kind: fault.Missing, Thing: "provider " + j.Provider, Got: "no device",
+			Wanted: "one", Next: "plug one in"}
+	case "loses-device":
+		if j.Kind == latencyKind && j.Launch == 2 {
+			return nil, &fault.Error{Kind: fault.Missing, Thing: "provider " + j.Provider, Got: "no device"}
+		}
+	case "pair-dies":
+		if who := os.Getenv(envWho); j.Kind == pairKind && j.Launch == 2 && j.Provider == who {
+			s.what, s.at = "kill", 5
+		}
 	case "cannot-open":
 		return nil, errors.New("no device answered")
 	case "dies-in-latency":
@@ -73,6 +99,9 @@ func openFake(fake string, j job) (providers.Session, error) {
 }
 
 func (s *fakeSession) Run(ctx context.Context, b providers.Batch, out []float32) ([]float32, error) {
+	if s.what == "slow" && (s.job.Kind == latencyKind || s.job.Kind == pairKind) {
+		time.Sleep(20 * time.Millisecond)
+	}
 	if s.runs.Add(1) == s.at {
 		if err := s.misbehave(ctx); err != nil {
 			return nil, err
@@ -120,7 +149,56 @@ func (s *fakeSession) misbehave(ctx context.Context) error {
 
 func (s *fakeSession) Dim() int       { return 3 }
 func (s *fakeSession) MaxTokens() int { return s.job.Embedding.MaxTokens }
-func (s *fakeSession) Close() error   { return nil }
+func (s *fakeSession) Close() error {
+	if s.closed.CompareAndSwap(false, true) {
+		logLine("close", s.job)
+	}
+	return nil
+}
 func (s *fakeSession) Info() providers.Info {
 	return providers.Info{Provider: s.job.Provider, Runtime: "fake", Options: s.job.Options}
+}
+
+// fakeRecorder says that all it ran, ran on its provider: one node a length.
+type fakeRecorder struct {
+	*fakeSession
+	records []providers.Placement
+}
+
+func (r *fakeRecorder) Run(ctx context.Context, b providers.Batch, runs int) error {
+	for range 1 + runs {
+		if _, err := r.fakeSession.Run(ctx, b, nil); err != nil {
+			return err
+		}
+	}
+	e, _ := providers.Lookup(r.job.Provider)
+	r.records = append(r.records, providers.Placement{
+		Assigned: []providers.Subgraph{{EP: e.EP, Nodes: []providers.Node{{Name: "m", Op: "MatMul"}}}},
+		Events:   []providers.NodeEvent{{Name: "m", Op: "MatMul", EP: e.EP, Inputs: [][]int64{{int64(b.Rows), int64(b.Cols)}}, Runs: runs, NS: 5}},
+	})
+	return nil
+}
+
+func (r *fakeRecorder) Finish() ([]providers.Placement, error) {
+	return r.records, r.Close()
+}
+
+func (r *fakeRecorder) Info() providers.Info {
+	i := r.fakeSession.Info()
+	i.Options.Provider = map[string]string{"profile": "1"}
+	return i
+}
+
+// logLine writes one line that says what begins or ends.
+func logLine(what string, j job) {
+	path := os.Getenv(envLog)
+	if path == "" {
+		return
+	}
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		panic(err)
+	}
+	defer f.Close()
+	fmt.Fprintln(f, what, j.Kind, j.Launch, j.Provider, filepath.Base(j.Model), j.Library.Path+os.Getenv(envLib))
 }

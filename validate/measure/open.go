@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"time"
 
 	"github.com/embedgate/embedgate/pipeline/fault"
 	"github.com/embedgate/embedgate/providers"
@@ -11,53 +12,81 @@ import (
 	"github.com/embedgate/embedgate/providers/tokenize"
 )
 
-// opener opens a job's session on one runtime.
-type opener func(ctx context.Context, e providers.Entry, j job) (providers.Session, error)
+// opener opens a job's sessions on one runtime.
+type opener struct {
+	session func(ctx context.Context, e providers.Entry, j job) (providers.Session, error)
+	record  func(ctx context.Context, e providers.Entry, j job) (recorder, error)
+}
+
+// recorder is a session that writes down where nodes run.
+type recorder interface {
+	Info() providers.Info
+	// Run runs a batch once unrecorded, then runs times recorded.
+	Run(ctx context.Context, b providers.Batch, runs int) error
+	// Finish closes it and returns one record for each Run, in order.
+	Finish() ([]providers.Placement, error)
+	// Close gives up without a record; after Finish it does nothing.
+	Close() error
+}
 
 // openers is how each runtime of the catalogue is opened.
 func openers() map[providers.Runtime]opener {
 	return map[providers.Runtime]opener{
-		providers.ONNXRuntime: func(ctx context.Context, e providers.Entry, j job) (providers.Session, error) {
-			s, err := ort.Open(ctx, ort.Config{
-				Library: providers.Library{Path: j.Library}, Model: j.Model, Provider: e.Name, Options: j.Options, Embedding: j.Embedding,
-			})
-			if err != nil {
-				return nil, err
-			}
-			return s, nil
+		providers.ONNXRuntime: {
+			session: func(ctx context.Context, e providers.Entry, j job) (providers.Session, error) {
+				s, err := ort.Open(ctx, ortConfig(e, j))
+				if err != nil {
+					return nil, err
+				}
+				return s, nil
+			},
+			record: func(ctx context.Context, e providers.Entry, j job) (recorder, error) {
+				r, err := ort.OpenRecorded(ctx, ortConfig(e, j))
+				if err != nil {
+					return nil, err
+				}
+				return r, nil
+			},
 		},
 	}
 }
 
-// loaded is a tokenizer and a session of the same model, ready.
+func ortConfig(e providers.Entry, j job) ort.Config {
+	return ort.Config{Library: j.Library, Model: j.Model, Provider: e.Name, Options: j.Options, Embedding: j.Embedding}
+}
+
+// loaded is what any session of a job needs before it opens.
 type loaded struct {
+	tok    providers.Tokenizer
+	entry  providers.Entry
+	opener opener
+	took   time.Duration
+}
+
+// opened is a tokenizer and a session of the same model, ready.
+type opened struct {
 	tok     providers.Tokenizer
 	session providers.Session
 	embed   *providers.Embedder
 }
 
-// load opens what a job names.
-func load(ctx context.Context, j job, with map[providers.Runtime]opener, tell *teller) (loaded, error) {
-	e, ok := providers.Lookup(j.Provider)
-	if !ok {
-		return loaded{}, &fault.Error{Kind: fault.Usage, Thing: "provider " + j.Provider, Wanted: providers.KnownNames()}
+// load finds what a job names, short of its session.
+func load(j job, with map[providers.Runtime]opener) (l loaded, err error) {
+	began := time.Now()
+	var ok bool
+	if l.entry, ok = providers.Lookup(j.Provider); !ok {
+		return l, &fault.Error{Kind: fault.Usage, Thing: "provider " + j.Provider, Wanted: providers.KnownNames()}
 	}
-	open, ok := with[e.Runtime]
-	if !ok {
-		return loaded{}, fmt.Errorf("provider %s runs on %s, which this program cannot open", e.Name, e.Runtime)
+	if l.opener, ok = with[l.entry.Runtime]; !ok {
+		return l, fmt.Errorf("provider %s runs on %s, which this program cannot open", l.entry.Name, l.entry.Runtime)
 	}
 	b, err := os.ReadFile(j.Tokenizer)
 	if err != nil {
-		return loaded{}, err
+		return l, err
 	}
-	tok, err := tokenize.Load(b)
-	if err != nil {
-		return loaded{}, err
+	if l.tok, err = tokenize.Load(b); err != nil {
+		return l, err
 	}
-	s, err := open(ctx, e, j)
-	if err != nil {
-		return loaded{}, fromSession(err)
-	}
-	s = newPulse(s, tell)
-	return loaded{tok: tok, session: s, embed: providers.NewEmbedder(tok, s)}, nil
+	l.took = time.Since(began)
+	return l, nil
 }

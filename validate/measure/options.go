@@ -1,6 +1,7 @@
 package measure
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -13,6 +14,7 @@ import (
 	"github.com/embedgate/embedgate/pipeline/fault"
 	"github.com/embedgate/embedgate/pipeline/policy"
 	"github.com/embedgate/embedgate/pipeline/progress"
+	"github.com/embedgate/embedgate/providers"
 	"github.com/embedgate/embedgate/validate"
 )
 
@@ -31,7 +33,11 @@ type Options struct {
 	Provider  string
 	Variant   string
 	Nonce     string // of the plan that this answers; may be empty
-	Library   string // path of the runtime's shared library
+
+	// Libraries finds a provider's runtime: this one's, and that of the one it
+	// is compared with. Its fault.Missing says why a provider cannot be
+	// measured here, and the remedy. nil: no provider needs one.
+	Libraries func(ctx context.Context, provider string) (providers.Library, error)
 
 	// Executable is the command line that starts a child; the job file's path
 	// is appended, and it must end in Child: {"/path/embedgate", "measure-child"}.
@@ -44,7 +50,7 @@ type Options struct {
 
 // check refuses what cannot be measured by anybody, before anything starts.
 func (o Options) check() error {
-	v, ok := o.Candidate.Manifest.Variants[o.Policy.FileOf(o.Variant)]
+	v, ok := o.variant(o.Variant)
 	if !ok {
 		return &fault.Error{Kind: fault.Usage, Thing: "variant " + o.Variant,
 			Got:    "a candidate without it",
@@ -66,7 +72,25 @@ func (o Options) check() error {
 			}
 		}
 	}
-	for _, f := range []string{v.File, TokenizerName} {
+	plan := o.plan()
+	if _, cols, ok := v.Fixed(); ok && (len(plan.Texts) == 0 || len(plan.Points) == 0) {
+		return &fault.Error{Kind: fault.Usage, Thing: "variant " + o.Variant,
+			Got:    fmt.Sprintf("a file whose length is fixed to %d tokens, which %d golden texts and %d latency budgets fit", cols, len(plan.Texts), len(plan.Points)),
+			Wanted: "at least one of each: nothing could be proven of it",
+			Next:   "export it longer, or add a budget that fits to the policy's latency.budgets"}
+	}
+	files := []string{v.File, TokenizerName}
+	if pairs := plan.Pairs; pairs != nil {
+		other, ok := o.variant(pairs.Variant)
+		if !ok {
+			return &fault.Error{Kind: fault.Usage, Thing: "policy, worth_it.variant",
+				Got:    pairs.Variant + ", which the candidate has not",
+				Wanted: fmt.Sprintf("one of %q", names(o.Candidate.Manifest.Variants)),
+				Next:   "name a variant that is exported"}
+		}
+		files = append(files, other.File)
+	}
+	for _, f := range files {
 		if err := sameFile(o.Candidate, f); err != nil {
 			return err
 		}
@@ -74,13 +98,23 @@ func (o Options) check() error {
 	return replaceable(o.Out)
 }
 
-// file is the exported variant that is run.
-func (o Options) file() candidate.Variant {
-	return o.Candidate.Manifest.Variants[o.Policy.FileOf(o.Variant)]
+// variant is the exported file that a variant runs.
+func (o Options) variant(name string) (candidate.Variant, bool) {
+	v, ok := o.Candidate.Manifest.Variants[o.Policy.FileOf(name)]
+	return v, ok
 }
 
 func (o Options) plan() validate.Plan {
-	return validate.PlanFor(o.Policy, o.Golden, o.Provider, o.Variant, o.file())
+	v, _ := o.variant(o.Variant)
+	return validate.PlanFor(o.Policy, o.Golden, o.Provider, o.Variant, v)
+}
+
+// library finds a provider's runtime.
+func (o Options) library(ctx context.Context, provider string) (providers.Library, error) {
+	if o.Libraries == nil {
+		return providers.Library{}, nil
+	}
+	return o.Libraries(ctx, provider)
 }
 
 // sameFile checks one file against the manifest again: hours may lie between

@@ -17,14 +17,17 @@ func samplesOf(p validate.Plan, launch int) int {
 	return n
 }
 
-// orderOf is the order of the points in a launch: rotated by one each time, so
-// that no point is always measured on the coldest or the hottest machine.
-func orderOf(p validate.Plan, launch int) []validate.LatencyPoint {
-	if len(p.Points) == 0 {
+// orderOf is the order of the points in a launch.
+func orderOf(p validate.Plan, launch int) []validate.LatencyPoint { return rotated(p.Points, launch) }
+
+// rotated turns points by one for each launch or round after the first, so that
+// no point is always measured on the coldest or the hottest machine.
+func rotated(points []validate.LatencyPoint, launch int) []validate.LatencyPoint {
+	if len(points) == 0 {
 		return nil
 	}
-	k := (launch - 1) % len(p.Points)
-	return slices.Concat(p.Points[k:], p.Points[:k])
+	k := (launch - 1) % len(points)
+	return slices.Concat(points[k:], points[:k])
 }
 
 // names are a map's keys in order, for messages.

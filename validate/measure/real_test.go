@@ -1,8 +1,10 @@
 package measure
 
 import (
+	"context"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -13,6 +15,7 @@ import (
 	"github.com/embedgate/embedgate/golden"
 	"github.com/embedgate/embedgate/pipeline/fault"
 	"github.com/embedgate/embedgate/pipeline/policy"
+	"github.com/embedgate/embedgate/providers"
 	"github.com/embedgate/embedgate/validate"
 )
 
@@ -21,7 +24,7 @@ func realOptions(t *testing.T, c candidate.Candidate) Options {
 	t.Helper()
 	return Options{
 		Candidate: c, Policy: smallPolicy(), Golden: smallGolden(), Provider: "cpu", Variant: "fp32",
-		Library: exporttest.OrtLib(t), Executable: self(t), Out: filepath.Join(t.TempDir(), "evidence"),
+		Libraries: library(exporttest.OrtLib(t)), Executable: self(t), Out: filepath.Join(t.TempDir(), "evidence"),
 	}
 }
 
@@ -41,6 +44,18 @@ func TestATinyModelIsMeasuredOnTheRealRuntime(t *testing.T) {
 	for _, m := range ev.Memory {
 		assert.Greater(t, m.RSS, int64(8<<20))
 	}
+	require.Len(t, ev.Placement, 3, "one record a length")
+	for k, n := range []int64{6, 16, 24} {
+		p := ev.Placement[k]
+		assert.Equal(t, int(n), p.Tokens)
+		assert.NotEmpty(t, p.Assigned)
+		at := slices.IndexFunc(p.Events, func(e providers.NodeEvent) bool { return e.Op == "MatMul" || e.Op == "FusedMatMul" })
+		require.GreaterOrEqual(t, at, 0)
+		e := p.Events[at]
+		assert.Equal(t, "CPUExecutionProvider", e.EP)
+		assert.Contains(t, e.Inputs[0], n, "that many tokens")
+		assert.Equal(t, recordedRuns, e.Runs)
+	}
 }
 
 func TestTheRealModelsEvidencePassesTheGateInAllButLatency(t *testing.T) {
@@ -51,7 +66,11 @@ func TestTheRealModelsEvidencePassesTheGateInAllButLatency(t *testing.T) {
 	var err error
 	o.Policy, err = policy.Load(filepath.Join("..", "..", "policy.yaml"))
 	require.NoError(t, err)
-	// Few samples: how fast this machine is today is no matter for a test.
+	// Few samples and one thread, which does not spin beside other tests: how
+	// fast this machine is today is no matter for a test.
+	cpu := o.Policy.Providers["cpu"]
+	cpu.Threads, cpu.Variants = 1, []string{"fp32"}
+	o.Policy.Providers["cpu"] = cpu
 	o.Policy.Latency.Launches, o.Policy.Latency.Samples = 2, 16
 	for i := range o.Policy.Latency.Budgets {
 		o.Policy.Latency.Budgets[i].Percentile = 50 // which 16 samples can prove
@@ -69,7 +88,8 @@ func TestTheRealModelsEvidencePassesTheGateInAllButLatency(t *testing.T) {
 	assertInvariant(t, ev, 5e-6)
 	assert.GreaterOrEqual(t, float64(ev.Useful)/float64(ev.Computed), 0.97)
 
-	v, err := validate.Gate(validate.Input{Policy: o.Policy, Channel: "local", Golden: o.Golden, Candidate: o.Candidate, Evidence: []validate.Evidence{ev}})
+	v, err := validate.Gate(validate.Input{Policy: o.Policy, Channel: "local", Golden: o.Golden, Candidate: o.Candidate,
+		Graphs: validate.ReadGraphs(o.Candidate, o.Policy), Evidence: []validate.Evidence{ev}})
 	require.NoError(t, err)
 	judged := map[string]bool{}
 	for _, r := range v.Rows {
@@ -85,7 +105,7 @@ func TestTheRealModelsEvidencePassesTheGateInAllButLatency(t *testing.T) {
 			}
 		}
 	}
-	for _, check := range []string{"integrity", "tokens", "parity", "invariance", "latency", "cold-start", "memory"} {
+	for _, check := range []string{"integrity", "tokens", "parity", "precision", "placement", "invariance", "latency", "cold-start", "memory"} {
 		assert.True(t, judged[check], check)
 	}
 
@@ -93,7 +113,8 @@ func TestTheRealModelsEvidencePassesTheGateInAllButLatency(t *testing.T) {
 		for i := range ev.Raw.Primary {
 			ev.Raw.Primary[i] = -ev.Raw.Primary[i]
 		}
-		v, err := validate.Gate(validate.Input{Policy: o.Policy, Channel: "local", Golden: o.Golden, Candidate: o.Candidate, Evidence: []validate.Evidence{ev}})
+		v, err := validate.Gate(validate.Input{Policy: o.Policy, Channel: "local", Golden: o.Golden, Candidate: o.Candidate,
+			Graphs: validate.ReadGraphs(o.Candidate, o.Policy), Evidence: []validate.Evidence{ev}})
 		require.NoError(t, err)
 		assert.Equal(t, validate.Fail, v.Result)
 	})
@@ -134,7 +155,7 @@ func TestAModelThatIsNoModelIsTheUsersFault(t *testing.T) {
 
 func TestALibraryThatIsNotThereIsMissing(t *testing.T) {
 	o := fakeOptions(t)
-	o.Library = filepath.Join(t.TempDir(), "libonnxruntime.so")
+	o.Libraries = library(filepath.Join(t.TempDir(), "libonnxruntime.so"))
 	_, err := Run(t.Context(), o)
 	require.Error(t, err)
 	assert.Equal(t, fault.Missing, fault.KindOf(err), "%v", err)
@@ -152,4 +173,9 @@ func assertInvariant(t *testing.T, ev validate.Evidence, limit float64) {
 			}
 		}
 	}
+}
+
+// library is that one library, for any provider.
+func library(path string) func(context.Context, string) (providers.Library, error) {
+	return func(context.Context, string) (providers.Library, error) { return providers.Library{Path: path}, nil }
 }

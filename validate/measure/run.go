@@ -3,8 +3,10 @@ package measure
 import (
 	"cmp"
 	"context"
-	"path/filepath"
+	"errors"
+	"fmt"
 	"reflect"
+	"time"
 
 	"github.com/embedgate/embedgate/pipeline/fault"
 	"github.com/embedgate/embedgate/providers"
@@ -17,9 +19,9 @@ import (
 // A provider that this program or this machine has not is evidence too: it
 // says why, and what to do. So is a child that crashed: what was finished
 // before is kept. Errors are for what a person must act on before anything can
-// be said of the provider: a bad model, a policy that cannot be measured. When
-// ctx is cancelled, nothing of this measurement is left behind and what was in
-// Out stays.
+// be said of the provider: a bad model, a policy that cannot be measured, a
+// broken set-up of what every machine can have. When ctx is cancelled, nothing
+// of this measurement is left behind and what was in Out stays.
 func Run(ctx context.Context, o Options) (validate.Evidence, error) {
 	o.Stall = cmp.Or(o.Stall, DefaultStall)
 	if err := o.check(); err != nil {
@@ -29,10 +31,8 @@ func Run(ctx context.Context, o Options) (validate.Evidence, error) {
 		Schema: validate.EvidenceSchema, Provider: o.Provider, Variant: o.Variant, Nonce: o.Nonce,
 		Candidate: o.Candidate.Digest, Policy: o.Policy.Digest, Golden: o.Golden.Digest,
 	}
-	if ev.NotMeasured = notMeasured(o.Provider); ev.NotMeasured == nil {
-		if err := measure(ctx, o, &ev); err != nil {
-			return validate.Evidence{}, err
-		}
+	if err := fill(ctx, o, &ev); err != nil {
+		return validate.Evidence{}, err
 	}
 	if err := ctx.Err(); err != nil {
 		return validate.Evidence{}, err
@@ -40,19 +40,55 @@ func Run(ctx context.Context, o Options) (validate.Evidence, error) {
 	return leave(o.Out, ev)
 }
 
-// notMeasured is why a provider cannot be measured here; nil when it can.
-func notMeasured(provider string) *validate.NotMeasured {
+// fill measures into ev, which names what is measured, or says there why not.
+func fill(ctx context.Context, o Options, ev *validate.Evidence) error {
+	e, why := lookup(o.Provider)
+	if why == nil {
+		measured := *ev
+		if err := measure(ctx, o, &measured); err == nil {
+			*ev = measured
+			return nil
+		} else if why = absent(e, err); why == nil {
+			return err
+		}
+	}
+	o.Progress.Say("%s × %s: not measured: %s", o.Provider, o.Variant, why.Reason)
+	ev.NotMeasured = why
+	return nil
+}
+
+// lookup finds a provider, or why it cannot be measured here.
+func lookup(provider string) (providers.Entry, *validate.NotMeasured) {
 	e, ok := providers.Lookup(provider)
 	if !ok {
-		return &validate.NotMeasured{
+		return e, &validate.NotMeasured{
 			Reason: "embedgate knows no provider " + provider,
 			Remedy: "name " + providers.KnownNames(),
 		}
 	}
 	if reason, remedy, ok := e.Available(); !ok {
-		return &validate.NotMeasured{Reason: reason, Remedy: remedy}
+		return e, &validate.NotMeasured{Reason: reason, Remedy: remedy}
 	}
-	return nil
+	return e, nil
+}
+
+// errAbsent marks an error that says that this machine has not what a provider
+// needs: a library, a driver, a device.
+type errAbsent struct{ error }
+
+func (e errAbsent) Unwrap() error { return e.error }
+
+// absent is why this machine cannot measure a provider, if that is what err
+// says. A provider that every machine can have is never absent: what it lacks
+// is the user's to set up, and hiding that in evidence would help nobody.
+func absent(e providers.Entry, err error) *validate.NotMeasured {
+	var f *fault.Error
+	if _, ok := errors.AsType[errAbsent](err); !ok || len(e.Platforms) == 0 || !errors.As(err, &f) {
+		return nil
+	}
+	why := *f
+	why.Next = ""
+	return &validate.NotMeasured{Reason: why.Error(), Remedy: cmp.Or(f.Next, e.Remedy)}
 }
 
 // measure runs the children, one after another: two at once would measure each
@@ -60,68 +96,81 @@ func notMeasured(provider string) *validate.NotMeasured {
 func measure(ctx context.Context, o Options, ev *validate.Evidence) error {
 	ev.Plan = o.plan()
 	ev.Machine = machineFacts()
-	for n := range 1 + ev.Plan.Launches {
-		j := newJob(o, ev.Plan, n)
-		out, err := launch(ctx, o, j)
+	mine, err := o.library(ctx, o.Provider)
+	if fault.KindOf(err) == fault.Missing {
+		return errAbsent{err}
+	}
+	if err != nil {
+		return err
+	}
+	var others providers.Library
+	if p := ev.Plan.Pairs; p != nil {
+		if others, err = o.library(ctx, p.Provider); err != nil {
+			return fmt.Errorf("%s, which %s is compared with: %w", p.Provider, o.Provider, err)
+		}
+	}
+	announce(o, ev.Plan, mine.Device)
+	began := time.Now()
+	todo := steps(o, ev.Plan, mine, others)
+	for k, s := range todo {
+		s.tell(o.Progress)
+		out, err := launch(ctx, o, s)
+		if _, ok := errors.AsType[*sessionError](err); ok && fault.KindOf(err) == fault.Missing && !s.other {
+			if k == 0 {
+				return errAbsent{err}
+			}
+			// It was there before: this is the provider's failure.
+			out.crash, err = &validate.Crash{Stage: string(s.job.Kind), Exit: 1, Stderr: err.Error()}, nil
+		}
+		if err == nil && s.other && out.crash != nil {
+			err = otherDied(s, *out.crash)
+		}
 		if err != nil {
 			return err
 		}
-		if err := add(ev, n, out); err != nil {
-			return err
+		if !s.other {
+			if err := sameSession(ev, out.part.Session, s.job.Kind); err != nil {
+				return err
+			}
 		}
+		s.keep(ev, out)
 		if out.crash != nil {
 			ev.Crash = out.crash
 			return nil
+		}
+		if k == 0 {
+			warnOfTime(o, ev.Plan, time.Since(began), time.Duration(len(todo)-1)*out.first)
 		}
 	}
 	return nil
 }
 
-// newJob is the nth child's job: the vectors, then the latency launches.
-func newJob(o Options, p validate.Plan, n int) job {
-	wish := o.Policy.Providers[o.Provider]
-	j := job{
-		Kind: vectorsKind, Launch: n, Provider: o.Provider, Library: o.Library,
-		Model:     filepath.Join(o.Candidate.Dir, filepath.FromSlash(o.file().File)),
-		Tokenizer: filepath.Join(o.Candidate.Dir, TokenizerName),
-		Options:   providers.Options{Threads: wish.Threads, Provider: o.Policy.OptionsOf(o.Provider, o.Variant)},
-		Embedding: o.Candidate.Manifest.Embedding,
-	}
-	for _, t := range o.Golden.Texts {
-		j.Corpus = append(j.Corpus, t.Bytes)
-	}
-	for _, i := range p.Texts {
-		j.Texts = append(j.Texts, o.Golden.Texts[i].Bytes)
-	}
-	if n > 0 {
-		j.Kind, j.Points, j.Samples, j.Warmup = latencyKind, orderOf(p, n), samplesOf(p, n), warmup
-	}
-	return j
+// otherDied is an error and not evidence: what this provider is compared with
+// failed, which says nothing about this provider.
+func otherDied(s step, c validate.Crash) error {
+	return &fault.Error{Kind: fault.Internal, Thing: "comparison with " + s.job.Provider,
+		Got:    fmt.Sprintf("its process ended with %s during %s: %s", cmp.Or(c.Signal, fmt.Sprintf("exit status %d", c.Exit)), c.Stage, c.Stderr),
+		Wanted: "samples to compare with",
+		Next:   "measure " + s.job.Provider + " by itself first: embedgate measure --provider " + s.job.Provider}
 }
 
-// add puts what one child found into the evidence.
-func add(ev *validate.Evidence, n int, out outcome) error {
-	p := out.part
-	if p.Session.Runtime != "" {
-		if ev.Session.Runtime != "" && !reflect.DeepEqual(ev.Session, p.Session) {
-			return &fault.Error{Kind: fault.Internal, Thing: "measuring process",
-				Got: "another runtime or other session options than the processes before it", Wanted: "the same",
-				Next: "measure again while nothing is installed or changed"}
-		}
-		ev.Session = p.Session
+// sameSession holds every process of this provider to the first one's session.
+// One that records may have options of its own, which the evidence does not
+// tell, but never another runtime.
+func sameSession(ev *validate.Evidence, s providers.Info, k kind) error {
+	if s.Runtime == "" { // it ended before there was one
+		return nil
 	}
-	if n == 0 {
-		ev.Raw, ev.Useful, ev.Computed = out.raw, p.Useful, p.Computed
-	} else {
-		ev.Latency = append(ev.Latency, p.Latency...)
-		if out.first > 0 && p.FirstNS > 0 {
-			ev.Cold = append(ev.Cold, validate.ColdStart{
-				Launch: n, LoadNS: p.LoadNS, FirstNS: p.FirstNS, FromStartNS: out.first.Nanoseconds(),
-			})
-		}
+	if ev.Session.Runtime == "" {
+		ev.Session = s
 	}
-	if p.PeakRSS > 0 {
-		ev.Memory = append(ev.Memory, validate.MemoryPeak{Launch: n, RSS: p.PeakRSS})
+	if k == placementKind {
+		s.Options = ev.Session.Options
+	}
+	if !reflect.DeepEqual(ev.Session, s) {
+		return &fault.Error{Kind: fault.Internal, Thing: "measuring process",
+			Got: "another runtime or other session options than the processes before it", Wanted: "the same",
+			Next: "measure again while nothing is installed or changed"}
 	}
 	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -14,24 +15,30 @@ import (
 )
 
 const (
-	corpusBatch  = 32 // the batch size in which padding is counted
-	spreadTexts  = 32 // texts whose invariance is looked at
-	positionRows = 8  // rows of a batch in which a text changes its place
-	concurrency  = 4  // goroutines on one session
+	corpusBatch = 32 // the batch size in which padding is counted
+	concurrency = 4  // goroutines on one session
+	fullSpread  = 32 // texts of a spread where they are many
 )
 
+// spreadTexts is how many of n texts are run again padded, in other places and
+// concurrently: half of them, at least 8 and at most 32. The gate wants 16, or
+// half where there are fewer, so that a provider whose texts the policy keeps
+// few, because it is slow, ends in minutes.
+func spreadTexts(n int) int { return min(fullSpread, max(8, (n+1)/2)) }
+
 // vectors embeds every golden text alone, then again in other company.
-func (w *worker) vectors(ctx context.Context, l loaded) error {
+func (w *worker) vectors(ctx context.Context, l opened) error {
 	w.tell.tell(note{Stage: "vectors"})
 	v := &validate.Vectors{Dim: l.session.Dim()}
-	total := int64(len(w.job.Texts))
+	total, told := int64(len(w.job.Texts)), time.Now()
 	for i, text := range w.job.Texts {
 		v.IDs = append(v.IDs, l.tok.Append(nil, string(text), l.session.MaxTokens()))
 		var err error
 		if v.Primary, err = l.embed.EmbedOne(ctx, string(text), v.Primary); err != nil {
 			return fromSession(err)
 		}
-		if done := int64(i + 1); done%50 == 0 || done == total {
+		if done := int64(i + 1); done%50 == 0 || done == total || time.Since(told) > beat {
+			told = time.Now()
 			w.tell.tell(note{Message: "texts one by one", Done: done, Total: total, Unit: "texts"})
 		}
 	}
@@ -85,7 +92,7 @@ func (w *worker) saveVectors(v validate.Vectors) error {
 // rerun embeds texts again in other company, by their ids: what changes is the
 // batch, never the tokenizer.
 type rerun struct {
-	l   loaded
+	l   opened
 	ids [][]int64
 }
 
@@ -117,7 +124,7 @@ func (r rerun) batch(ctx context.Context, rows []int, out []float32) ([]float32,
 func (r rerun) padded(ctx context.Context, all []int) (rows []int, vecs []float32, err error) {
 	longest := slices.MaxFunc(all, func(a, b int) int { return cmp.Compare(len(r.ids[a]), len(r.ids[b])) })
 	shorter := slices.DeleteFunc(slices.Clone(all), func(i int) bool { return len(r.ids[i]) == len(r.ids[longest]) })
-	spread := append(spreadOf(r.ids, shorter, spreadTexts), longest)
+	spread := append(spreadOf(r.ids, shorter, spreadTexts(len(all))), longest)
 	var out []float32
 	for k, i := range spread[:len(spread)-1] {
 		beside := longest
@@ -133,14 +140,18 @@ func (r rerun) padded(ctx context.Context, all []int) (rows []int, vecs []float3
 	return rows, vecs, nil
 }
 
-// position runs each text in two places of a batch of its neighbours in length.
+// position runs each text in two places of a batch of its neighbours in length:
+// eight of them, or four where texts are few.
 func (r rerun) position(ctx context.Context, all []int) (rows []int, vecs []float32, err error) {
-	spread := spreadOf(r.ids, all, spreadTexts)
-	for k := 0; k < len(spread); k += positionRows {
-		group := spread[k:min(k+positionRows, len(spread))]
+	spread := spreadOf(r.ids, all, spreadTexts(len(all)))
+	size := max(4, len(spread)/4)
+	if len(spread)%size == 1 {
+		size++ // a text alone has no other place
+	}
+	for group := range slices.Chunk(spread, size) {
 		turned := make([]int, len(group))
 		for p, i := range group {
-			turned[(p+len(group)/2+1)%len(group)] = i
+			turned[(p+(len(group)+1)/2)%len(group)] = i
 		}
 		for _, order := range [][]int{group, turned} {
 			if vecs, err = r.batch(ctx, order, vecs); err != nil {
@@ -152,16 +163,21 @@ func (r rerun) position(ctx context.Context, all []int) (rows []int, vecs []floa
 	return rows, vecs, nil
 }
 
-// concurrent runs every text from several goroutines on the one session, each
-// in another order, so that long and short texts meet.
+// concurrent runs texts from several goroutines on the one session, each in
+// another order, so that long and short texts meet. Each goroutine runs every
+// text, or half of them where texts are few.
 func (r rerun) concurrent(ctx context.Context, all []int) ([]int, []float32, error) {
-	spread := spreadOf(r.ids, all, spreadTexts)
+	spread := spreadOf(r.ids, all, spreadTexts(len(all)))
+	share := spread
+	if len(spread) < fullSpread {
+		share = spread[:(len(spread)+1)/2]
+	}
 	rows := make([][]int, concurrency)
 	vecs := make([][]float32, concurrency)
 	g, ctx := errgroup.WithContext(ctx)
 	for c := range concurrency {
 		g.Go(func() (err error) {
-			for k := range spread {
+			for k := range share {
 				i := spread[(k+c*len(spread)/concurrency)%len(spread)]
 				if vecs[c], err = r.batch(ctx, []int{i}, vecs[c]); err != nil {
 					return err

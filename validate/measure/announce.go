@@ -1,0 +1,67 @@
+package measure
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/embedgate/embedgate/providers"
+	"github.com/embedgate/embedgate/validate"
+)
+
+// announce says what will be measured, and that it may take long where that is
+// known beforehand.
+func announce(o Options, p validate.Plan, d providers.Device) {
+	what := fmt.Sprintf("%d texts, latency in %s", len(p.Texts), counted(p.Launches, "process", "processes"))
+	if p.Pairs != nil {
+		what += fmt.Sprintf(", %s in turns with %s × %s", counted(p.Pairs.Rounds, "round", "rounds"), p.Pairs.Provider, p.Pairs.Variant)
+	}
+	o.Progress.Say("%s × %s: %s", o.Provider, o.Variant, what)
+	if d.Software {
+		o.Progress.Say("%s × %s: software rendering%s: the CPU plays the GPU, so this takes minutes",
+			o.Provider, o.Variant, named(d.Name))
+	}
+}
+
+func counted(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, many)
+}
+
+func named(device string) string {
+	if device == "" {
+		return ""
+	}
+	return " (" + device + ")"
+}
+
+// slow is how long vectors take where people begin to wonder.
+const slow = 20 * time.Second
+
+// warnOfTime says, once the vectors are there and took long, how long the rest
+// may take; starts is what its processes need until they work.
+func warnOfTime(o Options, p validate.Plan, vectors, starts time.Duration) {
+	if vectors < slow {
+		return
+	}
+	line := []string{fmt.Sprintf("%s × %s: slow: the vectors took %s", o.Provider, o.Variant, vectors.Round(time.Second))}
+	if most := longest(p); most > 0 {
+		line = append(line, fmt.Sprintf("what follows ends after about %s at the latest, since latency.limit ends what is far too slow", (most+starts).Truncate(time.Minute)+time.Minute))
+	} else {
+		line = append(line, "latency.limit in the policy would end what is far too slow")
+	}
+	o.Progress.Say("%s", strings.Join(line, "; "))
+}
+
+// longest is how long the latency launches and the comparison may take, their
+// processes' starts left out; 0: nobody knows.
+func longest(p validate.Plan) time.Duration {
+	// Warm-up has the same limit as the samples.
+	n := 2 * p.LimitNS * int64(p.Launches*len(p.Points))
+	if p.Pairs != nil {
+		n += 2 * p.LimitNS / 2 * 2 * int64(p.Pairs.Rounds*len(p.Pairs.Tokens))
+	}
+	return time.Duration(n)
+}

@@ -1,0 +1,150 @@
+package measure
+
+import (
+	"fmt"
+	"path/filepath"
+
+	"github.com/embedgate/embedgate/pipeline/progress"
+	"github.com/embedgate/embedgate/providers"
+	"github.com/embedgate/embedgate/validate"
+)
+
+// step is one process of a measurement.
+type step struct {
+	job   job
+	what  string // for messages
+	other bool   // it measures what this provider is compared with
+	// done of total steps of its kind come before it.
+	done, total int
+	// keep puts into the evidence what only this step finds.
+	keep func(ev *validate.Evidence, out outcome)
+}
+
+// tell says that a step begins.
+func (s step) tell(p progress.Sink) {
+	if s.total > 0 {
+		p.Step(int64(s.done), int64(s.total), "processes", "%s", s.what)
+		return
+	}
+	p.Say("%s: %s", s.what, s.job.Kind)
+}
+
+// steps are a plan's processes, in order: the vectors, the placement, the
+// latency launches, the comparison's rounds. What cannot be judged without the
+// vectors comes after them, so that a crash leaves as much as there is.
+func steps(o Options, p validate.Plan, mine, others providers.Library) []step {
+	what := o.Provider + " × " + o.Variant
+	base := o.job(o.Provider, o.Variant, mine)
+	for _, i := range p.Texts {
+		base.Texts = append(base.Texts, o.Golden.Texts[i].Bytes)
+	}
+
+	vectors := base
+	vectors.Kind = vectorsKind
+	all := []step{{job: vectors, what: what, keep: keepVectors}}
+
+	if len(p.Recorded) > 0 {
+		j := base
+		j.Kind, j.Points = placementKind, lengths(p.Recorded)
+		all = append(all, step{job: j, what: what, keep: func(ev *validate.Evidence, out outcome) {
+			ev.Placement = out.part.Placement
+		}})
+	}
+	for n := range p.Launches {
+		j := base
+		j.Kind, j.Launch, j.Warmup, j.LimitNS = latencyKind, n+1, warmup, p.LimitNS
+		j.Points, j.Samples = orderOf(p, j.Launch), samplesOf(p, j.Launch)
+		all = append(all, step{job: j, what: fmt.Sprintf("%s, launch %d of %d", what, n+1, p.Launches), keep: keepLatency(n + 1)})
+	}
+	if p.Pairs != nil {
+		all = append(all, pairs(o, p, base, others)...)
+	}
+	return all
+}
+
+// job is what every process of a provider × variant is told.
+func (o Options) job(provider, variant string, lib providers.Library) job {
+	file, _ := o.variant(variant)
+	wish := o.Policy.Providers[provider]
+	j := job{
+		Provider: provider, Library: lib,
+		Model:     filepath.Join(o.Candidate.Dir, filepath.FromSlash(file.File)),
+		Tokenizer: filepath.Join(o.Candidate.Dir, TokenizerName),
+		Options: providers.Options{
+			Threads: wish.Threads, Provider: o.Policy.OptionsOf(provider, variant),
+			Strict: wish.Placement != nil && wish.Placement.Strict,
+		},
+		Embedding: o.Candidate.Manifest.Embedding,
+	}
+	for _, t := range o.Golden.Texts {
+		j.Corpus = append(j.Corpus, t.Bytes)
+	}
+	return j
+}
+
+// pairs are the rounds of a comparison: two processes each, this provider's
+// first in the odd ones, the other's first in the even ones, so that neither
+// has the cooler machine or the emptier one.
+func pairs(o Options, p validate.Plan, mine job, lib providers.Library) (all []step) {
+	plan := *p.Pairs
+	other := o.job(plan.Provider, plan.Variant, lib)
+	other.Texts = mine.Texts
+	for round := 1; round <= plan.Rounds; round++ {
+		for order := range 2 {
+			j, provider, variant := mine, o.Provider, o.Variant
+			isOther := (round%2 == 1) == (order == 1)
+			if isOther {
+				j, provider, variant = other, plan.Provider, plan.Variant
+			}
+			j.Kind, j.Launch, j.Warmup, j.Samples = pairKind, round, warmup, plan.Samples
+			j.Points = rotated(lengths(plan.Tokens), round)
+			// Both sides of a round together take what one launch may.
+			j.LimitNS = p.LimitNS / 2
+			all = append(all, step{
+				job: j, other: isOther, done: len(all), total: 2 * plan.Rounds,
+				what: fmt.Sprintf("%s × %s, in turns with %s × %s", o.Provider, o.Variant, plan.Provider, plan.Variant),
+				keep: func(ev *validate.Evidence, out outcome) {
+					for _, r := range out.part.Latency {
+						ev.Pairs = append(ev.Pairs, validate.PairedRun{
+							Round: round, Order: order, Provider: provider, Variant: variant, Tokens: r.Tokens, SamplesNS: r.SamplesNS,
+						})
+					}
+				},
+			})
+		}
+	}
+	return all
+}
+
+// lengths are points of one text each.
+func lengths(tokens []int) (points []validate.LatencyPoint) {
+	for _, n := range tokens {
+		points = append(points, validate.LatencyPoint{Tokens: n, Batch: 1})
+	}
+	return points
+}
+
+func keepVectors(ev *validate.Evidence, out outcome) {
+	ev.Raw, ev.Useful, ev.Computed = out.raw, out.part.Useful, out.part.Computed
+	keepMemory(ev, 0, out)
+}
+
+func keepLatency(launch int) func(*validate.Evidence, outcome) {
+	return func(ev *validate.Evidence, out outcome) {
+		ev.Latency = append(ev.Latency, out.part.Latency...)
+		if out.first > 0 && out.part.FirstNS > 0 {
+			ev.Cold = append(ev.Cold, validate.ColdStart{
+				Launch: launch, LoadNS: out.part.LoadNS, FirstNS: out.part.FirstNS, FromStartNS: out.first.Nanoseconds(),
+			})
+		}
+		keepMemory(ev, launch, out)
+	}
+}
+
+// keepMemory leaves out the processes that record placement: the record needs
+// memory, too.
+func keepMemory(ev *validate.Evidence, launch int, out outcome) {
+	if out.part.PeakRSS > 0 {
+		ev.Memory = append(ev.Memory, validate.MemoryPeak{Launch: launch, RSS: out.part.PeakRSS})
+	}
+}
