@@ -37,8 +37,18 @@ func Check(ctx context.Context, file string, class candidate.Precision, provider
 	variant := string(class)
 	p.Variants = map[string]policy.Variant{variant: {Precision: class}}
 	one := p.Providers[provider]
-	one.Variants = []string{variant}
-	p.Providers = map[string]policy.Provider{provider: one}
+	one.Variants, one.Classes = []string{variant}, nil
+	all := map[string]policy.Provider{provider: one}
+	if w := p.WorthIt; w != nil && w.Provider != provider {
+		// The same file there is what it is compared with, and not judged.
+		other := p.Providers[w.Provider]
+		other.Variants = nil
+		all[w.Provider] = other
+		mine := *w
+		mine.Variant = variant
+		p.WorthIt = &mine
+	}
+	p.Providers = all
 	p.Channels = map[string]policy.Channel{o.Channel: {Require: []string{provider}}}
 
 	show.Stage("model")
@@ -52,25 +62,20 @@ func Check(ctx context.Context, file string, class candidate.Precision, provider
 		return v, err
 	}
 	show.Stage("measure")
-	lib, err := Library(ctx, provider, o, sink)
-	if err != nil {
-		return v, err
-	}
 	out := filepath.Join(o.WorkDir, "evidence", provider+"-"+variant)
 	if _, err := measure.Run(ctx, measure.Options{
 		Candidate: c, Policy: p, Golden: g, Provider: provider, Variant: variant,
-		Library: lib, Executable: o.Executable, Out: out, Progress: sink,
+		Libraries: Libraries(o, sink), Executable: o.Executable, Out: out, Progress: sink,
 	}); err != nil {
 		return v, err
 	}
-	e, err := validate.ReadEvidence(out)
+	show.Stage("gate")
+	in, err := Input(p, g, c, o.Channel, out)
 	if err != nil {
 		return v, err
 	}
-	show.Stage("gate")
-	return validate.Gate(validate.Input{
-		Policy: p, Golden: g, Candidate: c, Channel: o.Channel, Evidence: []validate.Evidence{e}, Foreign: true,
-	})
+	in.Foreign = true
+	return validate.Gate(in)
 }
 
 // foreign makes a candidate directory around a model file: the policy's

@@ -11,12 +11,10 @@ import (
 
 	"github.com/embedgate/embedgate/export"
 	"github.com/embedgate/embedgate/export/candidate"
-	"github.com/embedgate/embedgate/export/pyenv"
 	"github.com/embedgate/embedgate/golden"
 	"github.com/embedgate/embedgate/pipeline/fault"
 	"github.com/embedgate/embedgate/pipeline/policy"
 	"github.com/embedgate/embedgate/pipeline/progress"
-	"github.com/embedgate/embedgate/providers"
 	"github.com/embedgate/embedgate/publish"
 	"github.com/embedgate/embedgate/validate"
 	"github.com/embedgate/embedgate/validate/measure"
@@ -139,38 +137,19 @@ func (measureAll) Run(ctx context.Context, s *State) error {
 		names = slices.Sorted(maps.Keys(s.Policy.Providers))
 	}
 	for _, p := range names {
+		find := s.libraries(p)
 		for _, v := range s.Policy.Providers[p].Variants {
 			out := filepath.Join(s.Options.WorkDir, "evidence", p+"-"+v)
-			s.Sink.Say("%s × %s", p, v)
-			o := measure.Options{
+			if _, err := measure.Run(ctx, measure.Options{
 				Candidate: s.Candidate, Policy: s.Policy, Golden: s.Golden, Provider: p, Variant: v,
-				Nonce: s.Nonce, Executable: s.Options.Executable, Out: out, Progress: s.Sink,
-			}
-			lib, err := Library(ctx, p, s.Options, s.Sink)
-			if err != nil {
-				return err
-			}
-			o.Library = lib
-			if _, err := measure.Run(ctx, o); err != nil {
+				Nonce: s.Nonce, Libraries: find, Executable: s.Options.Executable, Out: out, Progress: s.Sink,
+			}); err != nil {
 				return err
 			}
 			s.Evidence = append(s.Evidence, out)
 		}
 	}
 	return nil
-}
-
-// Library finds the runtime library of a provider, and "" for one that cannot
-// be measured here: measuring then records why.
-func Library(ctx context.Context, provider string, o Options, sink progress.Sink) (string, error) {
-	e, ok := providers.Lookup(provider)
-	if !ok {
-		return "", nil
-	}
-	if _, _, ok := e.Available(); !ok {
-		return "", nil
-	}
-	return pyenv.OrtLib(ctx, o.OrtLib, o.CacheDir, sink)
 }
 
 type judge struct{}
@@ -193,15 +172,26 @@ func (judge) Run(_ context.Context, s *State) error {
 
 // Judge reads evidence directories and has the gate judge them.
 func Judge(p policy.Policy, g golden.Set, c candidate.Candidate, dirs []string, channel, nonce string) (validate.Verdict, error) {
-	in := validate.Input{Policy: p, Golden: g, Candidate: c, Channel: channel, Nonce: nonce}
+	in, err := Input(p, g, c, channel, dirs...)
+	if err != nil {
+		return validate.Verdict{}, err
+	}
+	in.Nonce = nonce
+	return validate.Gate(in)
+}
+
+// Input puts together what the gate judges: the one place where that is done,
+// whoever asks.
+func Input(p policy.Policy, g golden.Set, c candidate.Candidate, channel string, dirs ...string) (validate.Input, error) {
+	in := validate.Input{Policy: p, Golden: g, Candidate: c, Channel: channel, Graphs: validate.ReadGraphs(c, p)}
 	for _, d := range dirs {
 		e, err := validate.ReadEvidence(d)
 		if err != nil {
-			return validate.Verdict{}, err
+			return in, err
 		}
 		in.Evidence = append(in.Evidence, e)
 	}
-	return validate.Gate(in)
+	return in, nil
 }
 
 type publishRelease struct{}

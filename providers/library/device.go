@@ -157,13 +157,13 @@ func (r request) vulkan(ctx context.Context) (providers.Device, []string, error)
 	if !r.hasLoader() {
 		return providers.Device{}, nil, none("no Vulkan driver: libvulkan.so.1 is not installed")
 	}
-	for _, name := range []string{"VK_DRIVER_FILES", "VK_ICD_FILENAMES"} {
+	for _, name := range []string{"VK_DRIVER_FILES", icdVar} {
 		if v := r.getenv(name); v != "" {
 			first, _, _ := strings.Cut(v, string(os.PathListSeparator))
 			if _, err := os.Stat(first); err != nil {
 				return providers.Device{}, nil, none("no Vulkan driver: " + name + " names " + first + ", which is not there")
 			}
-			return r.driver(ctx, first), nil, nil
+			return r.driver(ctx, first), r.runtimeDir(), nil
 		}
 	}
 	for _, dir := range driverFolders {
@@ -176,13 +176,21 @@ func (r request) vulkan(ctx context.Context) (providers.Device, []string, error)
 		if _, err := os.Stat(icd); err != nil {
 			continue
 		}
-		env := []string{"VK_ICD_FILENAMES=" + icd}
-		if r.getenv("XDG_RUNTIME_DIR") == "" {
-			env = append(env, "XDG_RUNTIME_DIR="+os.TempDir()) // its absence is complained about on stderr
-		}
-		return r.driver(ctx, icd), env, nil
+		return r.driver(ctx, icd), append(r.runtimeDir(), icdVar+"="+icd), nil
 	}
 	return providers.Device{}, nil, none("no Vulkan driver: no description in " + strings.Join(driverFolders[:2], " or ") + ", and no SwiftShader")
+}
+
+// icdVar names the drivers that Vulkan's loader takes.
+const icdVar = "VK_ICD_FILENAMES"
+
+// runtimeDir is where SwiftShader may write; its absence is complained about on
+// stderr.
+func (r request) runtimeDir() []string {
+	if r.getenv("XDG_RUNTIME_DIR") != "" {
+		return nil
+	}
+	return []string{"XDG_RUNTIME_DIR=" + os.TempDir()}
 }
 
 func (r request) hasLoader() bool {

@@ -34,7 +34,16 @@ func Find(ctx context.Context, e providers.Entry, o Options) (providers.Library,
 	return thisMachine().find(ctx, e, o)
 }
 
-// State tells the same without fetching or making anything: what was found, or
+// Fetch is Find for another machine of this platform: no device is asked for.
+func Fetch(ctx context.Context, e providers.Entry, o Options) (providers.Library, error) {
+	r, err := thisMachine().request(e, o)
+	if err != nil {
+		return providers.Library{}, err
+	}
+	return r.library(ctx)
+}
+
+// State tells the same as Find without fetching or making anything: what was found, or
 // what is missing and the next step. A library that Find has only to fetch is
 // ok.
 func State(ctx context.Context, e providers.Entry, o Options) (found, next string, ok bool) {

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/embedgate/embedgate/export/pyenv"
@@ -52,6 +53,7 @@ func (m machine) find(ctx context.Context, e providers.Entry, o Options) (provid
 		return providers.Library{}, err
 	}
 	lib.Device, lib.Env = device, env
+	lib.Substitute = slices.ContainsFunc(env, func(s string) bool { return strings.HasPrefix(s, icdVar+"=") })
 	return lib, nil
 }
 

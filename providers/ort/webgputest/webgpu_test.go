@@ -1,0 +1,220 @@
+package webgputest
+
+import (
+	"context"
+	"encoding/json"
+	"math"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/embedgate/embedgate/export/candidate"
+	"github.com/embedgate/embedgate/export/exporttest"
+	"github.com/embedgate/embedgate/pipeline/fault"
+	"github.com/embedgate/embedgate/pipeline/progress"
+	"github.com/embedgate/embedgate/providers"
+	"github.com/embedgate/embedgate/providers/library"
+	"github.com/embedgate/embedgate/providers/ort"
+	"github.com/embedgate/embedgate/providers/providertest"
+)
+
+const (
+	webgpu = "WebGpuExecutionProvider"
+	cpu    = "CPUExecutionProvider"
+)
+
+var background = context.Background()
+
+var found struct {
+	sync.Once
+	lib providers.Library
+	err error
+}
+
+// lib is WebGPU's library. A machine without npm, libvulkan or a driver skips
+// and says what is missing; in CI that is a failure.
+func lib(t testing.TB) providers.Library {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("exports a model with torch and fetches a library of 114 MB")
+	}
+	e, ok := providers.Lookup("webgpu")
+	require.True(t, ok)
+	found.Do(func() {
+		found.lib, found.err = library.Find(background, e, library.Options{Progress: func(e progress.Event) { t.Log(e.Message) }})
+	})
+	if fault.KindOf(found.err) == fault.Missing && os.Getenv("CI") == "" {
+		t.Skip(found.err)
+	}
+	require.NoError(t, found.err)
+	return found.lib
+}
+
+// tiny is a session's configuration for a tiny random BERT.
+func tiny(t testing.TB) (ort.Config, int64) {
+	t.Helper()
+	l := lib(t)
+	c := exporttest.TinyCandidate(t)
+	raw, err := os.ReadFile(filepath.Join(c.Dir, "config.json"))
+	require.NoError(t, err)
+	var config struct {
+		VocabSize int64 `json:"vocab_size"`
+	}
+	require.NoError(t, json.Unmarshal(raw, &config))
+	return ort.Config{Library: l, Model: model(c), Provider: "webgpu", Embedding: c.Manifest.Embedding}, config.VocabSize
+}
+
+func model(c candidate.Candidate) string {
+	return filepath.Join(c.Dir, c.Manifest.Variants["fp32"].File)
+}
+
+func batch(rows, cols int) providers.Batch {
+	b := providers.Batch{Rows: rows, Cols: cols}
+	for i := range rows * cols {
+		b.IDs, b.Mask = append(b.IDs, int64(1000+37*i)), append(b.Mask, 1)
+	}
+	return b
+}
+
+// on counts the executed nodes of an operator by provider.
+func on(p providers.Placement, op string) map[string]int {
+	n := map[string]int{}
+	for _, e := range p.Events {
+		if e.Op == op || op == "" {
+			n[e.EP] += e.Runs
+		}
+	}
+	return n
+}
+
+// assigned lists the names of an operator's nodes by provider.
+func assigned(p providers.Placement, op string) map[string][]string {
+	n := map[string][]string{}
+	for _, s := range p.Assigned {
+		for _, x := range s.Nodes {
+			if x.Op == op || op == "" {
+				n[s.EP] = append(n[s.EP], x.Name)
+			}
+		}
+	}
+	return n
+}
+
+func TestWebGPUGivesTheCPUsVectors(t *testing.T) {
+	c, _ := tiny(t)
+	g, err := ort.Open(background, c)
+	require.NoError(t, err)
+	defer func() { assert.NoError(t, g.Close()) }()
+	c.Provider = "cpu" // the same library computes on the CPU too
+	p, err := ort.Open(background, c)
+	require.NoError(t, err)
+	defer func() { assert.NoError(t, p.Close()) }()
+	for _, b := range []providers.Batch{batch(1, 5), batch(3, 16)} {
+		want, err := p.Run(background, b, nil)
+		require.NoError(t, err)
+		got, err := g.Run(background, b, nil)
+		require.NoError(t, err)
+		worst := 0.0
+		for i := range want {
+			worst = max(worst, math.Abs(float64(want[i])-float64(got[i])))
+		}
+		t.Logf("%d × %d: at most %.3g from the CPU's", b.Rows, b.Cols, worst)
+		assert.Less(t, worst, 1e-5)
+	}
+	i := g.Info()
+	t.Logf("%+v", i)
+	assert.Equal(t, "webgpu", i.Provider)
+	assert.NotEmpty(t, i.Device.Name)
+}
+
+func TestTheRecordShowsWebGPUAtWork(t *testing.T) {
+	c, _ := tiny(t)
+	all, err := ort.Record(background, c, []providers.Batch{batch(1, 8), batch(2, 16)}, 2)
+	require.NoError(t, err)
+	for _, p := range all {
+		t.Logf("assigned: %d on WebGPU, %v on the CPU", len(assigned(p, "")[webgpu]), assigned(p, "")[cpu])
+		assert.NotEmpty(t, on(p, "MatMul")[webgpu])
+		assert.Empty(t, on(p, "MatMul")[cpu])
+		assert.NotEmpty(t, assigned(p, "MatMul")[webgpu])
+		assert.Empty(t, assigned(p, "MatMul")[cpu])
+		assert.Greater(t, on(p, "")[webgpu], 3*on(p, "")[cpu])
+	}
+	assert.Equal(t, all[0].Assigned, all[1].Assigned)
+}
+
+// The event that began this project: a provider that is there, and whose work
+// another does.
+func TestKeyOperatorsForcedToTheCPUShowInTheRecord(t *testing.T) {
+	c, _ := tiny(t)
+	all, err := ort.Record(background, c, []providers.Batch{batch(1, 8)}, 1)
+	require.NoError(t, err)
+	names := assigned(all[0], "MatMul")[webgpu]
+	require.NotEmpty(t, names)
+	c.Options.Provider = map[string]string{"forceCpuNodeNames": strings.Join(names, "\n")}
+	all, err = ort.Record(background, c, []providers.Batch{batch(1, 8)}, 1)
+	require.NoError(t, err)
+	p := all[0]
+	assert.ElementsMatch(t, names, assigned(p, "MatMul")[cpu])
+	assert.Empty(t, assigned(p, "MatMul")[webgpu])
+	matmul := map[string]int{}
+	for _, e := range p.Events {
+		if strings.Contains(e.Op, "MatMul") || e.Op == "Gemm" {
+			matmul[e.EP] += e.Runs
+		}
+	}
+	t.Logf("executed matrix products: %v", matmul)
+	assert.Equal(t, len(names), matmul[cpu], "and the profile says so too")
+	assert.Zero(t, matmul[webgpu])
+
+	c.Options.Strict = true
+	_, err = ort.Open(background, c)
+	require.Error(t, err, "strict: no session where a node falls back")
+	assert.Equal(t, fault.Refused, fault.KindOf(err), "%v", err)
+	assert.ErrorContains(t, err, "as strict asks")
+}
+
+func TestWebGPUConforms(t *testing.T) {
+	c, vocab := tiny(t)
+	providertest.Run(t, func(t providertest.T) providers.Session {
+		s, err := ort.Open(background, c)
+		require.NoError(t, err)
+		return s
+	}, providertest.Facts{
+		Provider: "webgpu", Dim: c.Embedding.Dimension, MaxTokens: c.Embedding.MaxTokens, Vocab: vocab,
+		Normalize: c.Embedding.Normalize, Tolerance: 1e-5, SlowRows: 2, Budget: 30 * time.Second,
+	})
+}
+
+// badDriver makes this test binary a process whose Vulkan has no device.
+const badDriver = "EMBEDGATE_TEST_BAD_DRIVER"
+
+func TestAWebGPUWithoutADeviceIsMissing(t *testing.T) {
+	c, _ := tiny(t)
+	if driver := os.Getenv(badDriver); driver != "" {
+		c.Library.Env = []string{"VK_ICD_FILENAMES=" + driver, "VK_DRIVER_FILES=" + driver}
+		_, err := ort.Open(background, c)
+		require.Error(t, err, "no session where there is no device")
+		t.Log(err)
+		assert.Equal(t, fault.Missing, fault.KindOf(err))
+		assert.ErrorContains(t, err, "provider webgpu")
+		return
+	}
+	text := filepath.Join(t.TempDir(), "icd.json")
+	require.NoError(t, os.WriteFile(text, []byte("{}"), 0o600))
+	for name, driver := range map[string]string{"none": filepath.Join(t.TempDir(), "none.json"), "one that is none": text} {
+		t.Run(name, func(t *testing.T) {
+			child := exec.Command(os.Args[0], "-test.run=^TestAWebGPUWithoutADeviceIsMissing$", "-test.v")
+			child.Env = append(os.Environ(), badDriver+"="+driver, "VK_ICD_FILENAMES="+driver, "EMBEDGATE_WEBGPU_LIB="+c.Library.Path)
+			out, err := child.CombinedOutput()
+			assert.NoError(t, err, "%s", out)
+			t.Logf("%s", out)
+		})
+	}
+}
