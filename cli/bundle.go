@@ -9,7 +9,6 @@ import (
 
 	"github.com/embedgate/embedgate/export/candidate"
 	"github.com/embedgate/embedgate/pipeline"
-	"github.com/embedgate/embedgate/pipeline/fault"
 	"github.com/embedgate/embedgate/pipeline/policy"
 	"github.com/embedgate/embedgate/providers"
 	"github.com/embedgate/embedgate/publish/bundle"
@@ -111,17 +110,11 @@ func (f *common) bundleLibraries(c *cobra.Command, s *streams, o *bundle.Options
 			o.Libraries[p] = providers.Library{Path: f.ortLib}
 			continue
 		}
-		lib, err := pipeline.Library(c.Context(), p, opt, s.show.Sink())
+		lib, err := pipeline.FetchLibrary(c.Context(), p, opt, s.show.Sink())
 		if err != nil {
 			return err
 		}
-		if lib == "" {
-			return &fault.Error{
-				Kind: fault.Missing, Thing: "the library of " + p, Got: "none for this machine", Wanted: "that of the machine which measures",
-				Next: "name it with --ort-lib FILE, and embedgate for that machine with --binary FILE (task cross builds it)",
-			}
-		}
-		o.Libraries[p] = providers.Library{Path: lib}
+		o.Libraries[p] = lib
 	}
 	return nil
 }

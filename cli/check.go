@@ -2,6 +2,8 @@ package cli
 
 import (
 	"fmt"
+	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -44,9 +46,18 @@ func newCheck(s *streams) *cobra.Command {
 	f.pythonFlag(c)
 	f.jsonFlag(c)
 	f.channel = "local"
-	c.Flags().StringVar(&class, "class", class, "precision class that the file claims: fp32, fp16 or int8")
+	c.Flags().StringVar(&class, "class", class, "precision class that the file claims: "+classes())
 	c.Flags().StringVar(&provider, "provider", provider, "provider to measure it on")
 	return c
+}
+
+// classes are the precision classes, for people.
+func classes() string {
+	var all []string
+	for _, p := range candidate.Precisions() {
+		all = append(all, string(p))
+	}
+	return strings.Join(all[:len(all)-1], ", ") + " or " + all[len(all)-1]
 }
 
 func newVerify(s *streams) *cobra.Command {
@@ -100,20 +111,20 @@ func (f *common) remeasure(c *cobra.Command, s *streams, r publish.Report, provi
 		return err
 	}
 	s.show.Stage("measure")
-	lib, err := pipeline.Library(c.Context(), provider, o, s.show.Sink())
-	if err != nil {
-		return err
-	}
-	in := validate.Input{Policy: p, Channel: r.Manifest.Channel, Golden: r.Golden, Candidate: r.Candidate}
+	var dirs []string
 	for _, variant := range p.Providers[provider].Variants {
-		e, err := measure.Run(c.Context(), measure.Options{
+		dir := filepath.Join(work, variant)
+		if _, err := measure.Run(c.Context(), measure.Options{
 			Candidate: r.Candidate, Policy: p, Golden: r.Golden, Provider: provider, Variant: variant,
-			Library: lib, Executable: o.Executable, Out: work + "/" + variant, Progress: s.show.Sink(),
-		})
-		if err != nil {
+			Libraries: pipeline.Libraries(o, s.show.Sink()), Executable: o.Executable, Out: dir, Progress: s.show.Sink(),
+		}); err != nil {
 			return err
 		}
-		in.Evidence = append(in.Evidence, e)
+		dirs = append(dirs, dir)
+	}
+	in, err := pipeline.Input(p, r.Golden, r.Candidate, r.Manifest.Channel, dirs...)
+	if err != nil {
+		return err
 	}
 	v, err := validate.Gate(in)
 	if err != nil {

@@ -9,8 +9,10 @@ import (
 
 	"github.com/embedgate/embedgate/export/cache"
 	"github.com/embedgate/embedgate/export/pyenv"
+	"github.com/embedgate/embedgate/pipeline"
 	"github.com/embedgate/embedgate/pipeline/fault"
 	"github.com/embedgate/embedgate/providers"
+	"github.com/embedgate/embedgate/providers/library"
 )
 
 // symptom is one thing that doctor looked at.
@@ -81,16 +83,22 @@ func examine(ctx context.Context, f *common) (list []symptom) {
 		err = &fault.Error{Thing: "cc", Got: "no C compiler on the PATH", Next: "Debian: apt-get install gcc; macOS: xcode-select --install (needed to build embedgate, not to run it)"}
 	}
 	list = append(list, found("C compiler", false, cc, err))
-	for _, name := range providers.Names() {
-		e, _ := providers.Lookup(name)
-		reason, remedy, ok := e.Available()
-		x := symptom{Name: "provider " + name, OK: ok, Needed: name == "cpu", Found: reason, Next: remedy}
-		if ok {
-			x.Found = "this machine can run it"
-		}
-		list = append(list, x)
+	o := pipeline.Options{OrtLib: f.ortLib}
+	for _, e := range providers.Catalogue {
+		list = append(list, examineProvider(ctx, e, pipeline.LibraryOptions(e, o, nil)))
 	}
 	return list
+}
+
+// examineProvider looks for what a provider needs and fetches nothing. Whether
+// its device answers is known only when a session opens.
+func examineProvider(ctx context.Context, e providers.Entry, o library.Options) symptom {
+	// What every machine can have, run cannot do without.
+	x := symptom{Name: "provider " + e.Name, Needed: len(e.Platforms) == 0}
+	if x.Found, x.Next, x.OK = e.Available(); x.OK {
+		x.Found, x.Next, x.OK = library.State(ctx, e, o)
+	}
+	return x
 }
 
 func found(name string, needed bool, what string, err error) symptom {

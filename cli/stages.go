@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"path/filepath"
@@ -91,10 +92,6 @@ func newMeasure(s *streams) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			lib, err := pipeline.Library(c.Context(), provider, o, s.show.Sink())
-			if err != nil {
-				return err
-			}
 			variants, outs := []string{variant}, []string{out}
 			if variant == "" {
 				if variants, outs, err = allVariants(p, provider, out); err != nil {
@@ -104,16 +101,12 @@ func newMeasure(s *streams) *cobra.Command {
 			for i, variant := range variants {
 				e, err := measure.Run(c.Context(), measure.Options{
 					Candidate: cand, Policy: p, Golden: g, Provider: provider, Variant: variant, Nonce: nonce,
-					Library: lib, Executable: o.Executable, Out: outs[i], Progress: s.show.Sink(),
+					Libraries: pipeline.Libraries(o, s.show.Sink()), Executable: o.Executable, Out: outs[i], Progress: s.show.Sink(),
 				})
 				if err != nil {
 					return err
 				}
-				state := "measured"
-				if n := e.NotMeasured; n != nil {
-					state = fmt.Sprintf("%s: %s; next: %s", validate.NotMeasuredR, n.Reason, n.Remedy)
-				}
-				if _, err = fmt.Fprintf(s.out, "%s: %s × %s %s\n", outs[i], provider, variant, state); err != nil {
+				if _, err = fmt.Fprintf(s.out, "%s: %s × %s %s\n", outs[i], provider, variant, stateOf(e)); err != nil {
 					return err
 				}
 			}
@@ -144,6 +137,17 @@ func allVariants(p policy.Policy, provider, out string) (variants, outs []string
 		outs = append(outs, filepath.Join(out, provider+"-"+v))
 	}
 	return variants, outs, nil
+}
+
+// stateOf says in a line how far a measurement came.
+func stateOf(e validate.Evidence) string {
+	switch n, c := e.NotMeasured, e.Crash; {
+	case n != nil:
+		return fmt.Sprintf("%s: %s; next: %s", validate.NotMeasuredR, n.Reason, n.Remedy)
+	case c != nil:
+		return fmt.Sprintf("measured until its process ended during %s (%s); the gate tells more", c.Stage, cmp.Or(c.Signal, fmt.Sprintf("exit status %d", c.Exit)))
+	}
+	return "measured"
 }
 
 func newMeasureChild() *cobra.Command {

@@ -63,11 +63,11 @@ func newEmbed(s *streams) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			lib, err := pipeline.Library(ctx, "cpu", o, s.show.Sink())
+			lib, err := pipeline.Libraries(o, s.show.Sink())(ctx, "cpu")
 			if err != nil {
 				return err
 			}
-			session, err := ort.Open(ctx, ort.Config{Library: providers.Library{Path: lib}, Model: filepath.Join(dir, v.File), Provider: "cpu", Embedding: man.Embedding})
+			session, err := ort.Open(ctx, ort.Config{Library: lib, Model: filepath.Join(dir, v.File), Provider: "cpu", Embedding: man.Embedding})
 			if err != nil {
 				return err
 			}

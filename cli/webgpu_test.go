@@ -1,0 +1,167 @@
+package cli_test
+
+import (
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+	"github.com/stretchr/testify/require"
+
+	"github.com/embedgate/embedgate/export/exporttest"
+	"github.com/embedgate/embedgate/export/onnxfile"
+	"github.com/embedgate/embedgate/providers"
+	"github.com/embedgate/embedgate/providers/library"
+	"github.com/embedgate/embedgate/validate"
+)
+
+// acceleratedPolicy is of a model that runs on the CPU and on WebGPU, where it
+// is right, in its place, and far too slow: the GPU is software. Limits keep
+// that short. Verbs: name, source, pins.
+const acceleratedPolicy = `schema: 1
+release: {version: 1.0.0}
+model:
+  name: %s
+  source: %s
+  golden: golden
+  files:
+%svariants:
+  fp32: {precision: fp32}
+parity:
+  fp32: {min_cosine: 0.999999, max_abs: 5e-6, norm: 5e-6, rank: {top_k: 2, agreement: 0.99, spearman: 0.999}}
+  fp32-gpu: {min_cosine: 0.9999, max_abs: 1e-4, norm: 1e-4}
+invariance:
+  fp32: {max_abs: 5e-6}
+  fp32-gpu: {max_abs: 1e-4}
+latency:
+  launches: 1
+  samples: 90
+  limit: 4s
+  budgets:
+    - {tokens: 16, batch: 1, percentile: 95, budget: 60s, confidence: 0.99, classes: [fp32]}
+    - {tokens: 16, batch: 1, percentile: 95, budget: 1ms, confidence: 0.99, classes: [fp32-gpu]}
+cold_start: {budget: 300s}
+memory: {budget: 4GiB}
+providers:
+  cpu: {variants: [fp32], placement: {min_flops: 1, elsewhere: []}}
+  webgpu:
+    variants: [fp32]
+    classes: {fp32: fp32-gpu}
+    placement: {min_flops: 0.99, elsewhere: [Cast, Shape]}
+worth_it: {provider: cpu, variant: fp32, tokens: [16], rounds: 6, samples: 5, speedup: 1.2, confidence: 0.95}
+channels:
+  local: {require: [cpu]}
+  fast: {require: [cpu, webgpu]}
+`
+
+func TestCommandsOnWebGPU(t *testing.T) {
+	if testing.Short() {
+		t.Skip("runs models on a software GPU: run without -short")
+	}
+	webgpu := needWebGPU(t)
+	src, files := exporttest.TinyModel(t, exporttest.TinyOptions{})
+	user, err := os.UserCacheDir()
+	require.NoError(t, err)
+	python, lib := exporttest.Python(t), exporttest.OrtLib(t)
+	testscript.Run(t, testscript.Params{
+		Dir: "testdata/webgpu", RequireExplicitExec: true, RequireUniqueNames: true,
+		Setup: func(e *testscript.Env) error {
+			e.Setenv("XDG_CACHE_HOME", user)
+			e.Setenv("HOME", os.Getenv("HOME"))
+			e.Setenv("EMBEDGATE_PYTHON", python)
+			e.Setenv("CPU_LIB", lib)
+			for _, v := range webgpu.Env { // named, a software GPU is measured without asking twice
+				name, value, _ := strings.Cut(v, "=")
+				e.Setenv(name, value)
+			}
+			for name, text := range map[string]string{
+				"policy.yaml": accelerated("tiny-bert", "dir:"+src, files),
+				"real.yaml":   accelerated(exporttest.Model, exporttest.Spec, exporttest.Files()),
+				"texts.jsonl": tinyTexts,
+			} {
+				if err := os.WriteFile(filepath.Join(e.WorkDir, name), []byte(text), 0o666); err != nil {
+					return err
+				}
+			}
+			return nil
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"exits": exits, "subst": subst, "judged": judged, "force": forceToCPU,
+		},
+	})
+}
+
+func accelerated(name, source string, files map[string]string) string {
+	pins := ""
+	for _, f := range slices.Sorted(maps.Keys(files)) {
+		pins += fmt.Sprintf("    %s: %s\n", f, files[f])
+	}
+	return fmt.Sprintf(acceleratedPolicy, name, source, pins)
+}
+
+// needWebGPU skips where this machine has no WebGPU, and says what is missing.
+// In CI nothing may be missing.
+func needWebGPU(t *testing.T) providers.Library {
+	t.Helper()
+	e, ok := providers.Lookup("webgpu")
+	require.True(t, ok)
+	lib, err := library.Find(t.Context(), e, library.Options{})
+	if err != nil && os.Getenv("CI") == "" {
+		t.Skipf("no WebGPU here: %v", err)
+	}
+	require.NoError(t, err)
+	return lib
+}
+
+// judged DIR PROVIDER CHECK RESULT [TEXT]: what the verdict of a report says of
+// a provider's check; the finding, or its next step, holds TEXT.
+func judged(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 4 {
+		ts.Fatalf("usage: judged DIR PROVIDER CHECK RESULT [TEXT]")
+	}
+	v, err := validate.ReadVerdict(filepath.Join(ts.MkAbs(args[0]), "verdict.json"))
+	ts.Check(err)
+	said, there := "", false
+	for _, r := range v.Rows {
+		for _, f := range r.Findings {
+			if r.Provider != args[1] || f.Check != args[2] {
+				continue
+			}
+			there = true
+			line := fmt.Sprintf("%s %s: %s (wanted %s); %s", f.Result, f.Item, f.Measured, f.Threshold, f.Next)
+			said += line + "\n"
+			if string(f.Result) == args[3] && (len(args) < 5 || strings.Contains(line, args[4])) {
+				return
+			}
+		}
+	}
+	if !there {
+		ts.Fatalf("no finding of %s for %s", args[2], args[1])
+	}
+	ts.Fatalf("%s of %s is not %q:\n%s", args[2], args[1], args[3:], said)
+}
+
+// force POLICY MODEL OP: the policy's webgpu runs every OP of the model on the
+// CPU, by the provider's own option.
+func forceToCPU(ts *testscript.TestScript, neg bool, args []string) {
+	m, err := onnxfile.Read(ts.MkAbs(args[1]))
+	ts.Check(err)
+	var nodes []string
+	for _, n := range m.Nodes {
+		if n.Op == args[2] {
+			nodes = append(nodes, n.Name)
+		}
+	}
+	if neg || len(nodes) == 0 {
+		ts.Fatalf("%s has no %s", args[1], args[2])
+	}
+	path := ts.MkAbs(args[0])
+	b, err := os.ReadFile(path)
+	ts.Check(err)
+	s := strings.Replace(string(b), "  webgpu:\n", fmt.Sprintf("  webgpu:\n    options: {forceCpuNodeNames: %q}\n", strings.Join(nodes, "\n")), 1)
+	ts.Check(os.WriteFile(path, []byte(s), 0o666))
+}
