@@ -44,6 +44,11 @@ var bars = []bar{
 	{"ReleaseOverPlain/all-cores", "ratio-128", "release ÷ plain export, 128 tokens, all cores", "×", 0, false, 0.94},
 	{"ReleaseOverPlain/one-thread", "ratio-16", "release ÷ plain export, 16 tokens, one thread", "×", 0, false, 0.94},
 	{"ReleaseOverPlain/one-thread", "ratio-128", "release ÷ plain export, 128 tokens, one thread", "×", 0, false, 0.94},
+	{"Int8OverFP32", "ratio-16", "int8 ÷ fp32, 16 tokens, one thread", "×", 0, false, 0.52},
+	{"Int8OverFP32", "ratio-128", "int8 ÷ fp32, 128 tokens, one thread", "×", 0, false, 0.65},
+	{"Int8OverFP32", "min-cosine", "int8: smallest cosine of a golden text", "", 0, true, 0.99},
+	{"Int8OverFP32", "mean-cosine", "int8: mean cosine of the golden texts", "", 0, true, 0.997},
+	{"Int8OverFP32", "top10", "int8: shared top-10 neighbours, golden texts", "", 0, true, 0.95},
 	{"GoldenCorpus", "useful/computed", "useful ÷ computed tokens, golden in batches of 32", "", 0, true, 0.97},
 }
 
