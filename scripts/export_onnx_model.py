@@ -21,13 +21,13 @@ before all are made.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import signal
 import sys
 import tempfile
 
 import variants
+from outputs import SIGNALS, Pending, Protocol
 from st_config import WEIGHTS, Config, Failed, Refused, hf_config, positions_of, read, weights_file
 
 # Part of the bytes: raise it whenever the graph changes.
@@ -43,80 +43,6 @@ AGREEMENT = 2e-6
 _TYPES = {1: "float32", 7: "int64"}
 
 
-class Protocol:
-    """The program's own standard output, kept apart from what libraries print."""
-
-    def __init__(self) -> None:
-        self._out = os.fdopen(os.dup(1), "w", encoding="utf-8", newline="\n")
-        os.dup2(2, 1)
-        sys.stdout = sys.stderr
-        self.total, self._done = 0, 0
-
-    def step(self, message: str) -> None:
-        """Says what begins now."""
-        self._send({"event": "progress", "message": message, "done": self._done, "total": self.total})
-        self._done += 1
-
-    def manifest(self, variants: dict, embedding: dict, versions: dict) -> None:
-        self._send({"event": "manifest", "variants": variants, "embedding": embedding, "versions": versions})
-
-    def _send(self, event: dict) -> None:
-        self._out.write(json.dumps(event, sort_keys=True) + "\n")
-        self._out.flush()
-
-
-class Pending:
-    """The outputs under temporary names in their folders, until all are whole."""
-
-    def __init__(self) -> None:
-        self._made: list[tuple[str, str]] = []  # temporary name, name
-
-    def write(self, out: str, data: bytes) -> None:
-        """Writes the file under a temporary name."""
-        folder, name = os.path.split(os.path.abspath(out))
-        # Signals wait while the name is not yet noted, so that none can leave the file behind.
-        mask = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS) if hasattr(signal, "pthread_sigmask") else None
-        try:
-            fd, temp = tempfile.mkstemp(prefix=f".{name}.", suffix=".partial", dir=folder)
-            self._made.append((temp, os.path.join(folder, name)))
-        finally:
-            if mask is not None:
-                signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-        with os.fdopen(fd, "wb") as f:
-            f.write(data)
-            f.flush()
-            os.fsync(f.fileno())
-        umask = os.umask(0)
-        os.umask(umask)
-        os.chmod(temp, 0o666 & ~umask)  # mkstemp's 0600 is for secrets
-
-    def place(self) -> None:
-        """Gives every file its name."""
-        folders = {os.path.dirname(out) for _, out in self._made}
-        while self._made:
-            os.replace(*self._made[0])
-            del self._made[0]
-        for folder in folders:
-            try:
-                fd = os.open(folder, os.O_RDONLY)
-            except OSError:  # Windows has no folders to flush
-                return
-            try:
-                os.fsync(fd)
-            finally:
-                os.close(fd)
-
-    def drop(self) -> None:
-        for temp, _ in self._made:
-            try:
-                os.unlink(temp)
-            except OSError:
-                pass
-
-
-_SIGNALS = [s for s in (getattr(signal, n, None) for n in ("SIGINT", "SIGTERM", "SIGHUP")) if s is not None]
-
-
 def _say(line: str) -> None:
     sys.stderr.flush()
     os.write(2, (line + "\n").encode("utf-8", "replace"))
@@ -130,7 +56,7 @@ def _end_on_signals(pending: Pending) -> None:
         _say(f"error: export: got {signal.Signals(number).name}, wanted to finish; next: start it again, nothing was left behind")
         os._exit(128 + number)
 
-    for s in _SIGNALS:
+    for s in SIGNALS:
         signal.signal(s, end)
 
 
