@@ -42,6 +42,7 @@ func judgeLatency(c gateCase) opinion {
 			}
 			if s.ended() {
 				l.Planned = s.planned
+				l.EffectiveN = settled(d.Effective * float64(d.N) / float64(s.planned)) // of those that are there
 			}
 			o.latency = append(o.latency, l)
 		}

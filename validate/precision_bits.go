@@ -51,7 +51,8 @@ type band struct {
 // between. all-MiniLM-L6-v2 has 20.8 bits in float32, 15.5 with 15-bit
 // products, 13.0 with one of its 36 matrices in fp16, 10.0 to 10.5 with
 // products or weights in TF32 or fp16, 9.6 in fp16 throughout, 7.1 to 7.6 with
-// products or weights in bfloat16, 6.6 throughout, and 3.0 in plain int8.
+// products or weights in bfloat16, 6.6 throughout, 4.5 in the exported int8 and
+// 3.0 in plain int8.
 var bands = []band{
 	{17, "float32"},
 	{11.75, "float32 in part and TF32, fp16 or split bfloat16 in the rest"},
