@@ -82,6 +82,7 @@ var laxSections = map[string]string{
 	"providers": `  cpu: {variants: [fp32], placement: {min_flops: 1, elsewhere: []}}
   coreml: {variants: [fp32], placement: {min_flops: 0.99, elsewhere: []}}
   cuda: {variants: [fp32], placement: {min_flops: 0.99, elsewhere: []}}
+  directml: {variants: [fp32], placement: {min_flops: 0.99, elsewhere: []}}
 `,
 }
 

@@ -38,7 +38,7 @@ func named(device string) string {
 }
 
 // slow is how long vectors take where people begin to wonder.
-const slow = 20 * time.Second
+const slow = 45 * time.Second
 
 // warnOfTime says, once the vectors are there and took long, how long the rest
 // may take; starts is what its processes need until they work.
