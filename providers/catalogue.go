@@ -145,7 +145,7 @@ var Catalogue = []Entry{
 		Platforms: []Platform{linuxAMD64, windowsAMD64},
 		Needs:     "an Intel CPU, GPU or NPU on Linux or Windows, amd64",
 		Remedy:    "measure openvino on an Intel machine and gate its evidence here",
-		Precision: candidate.FP32GPU, Proof: ProofEP,
+		Precision: candidate.FP32GPU, Proof: ProofIntel,
 	},
 	{
 		Name: "webgpu", Title: "WebGPU", Runtime: ONNXRuntime, EP: "WebGpuExecutionProvider",

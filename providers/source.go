@@ -55,6 +55,7 @@ const (
 	ProofApple  Proof = "apple"      // the chip's name; which part computed what is in CoreML's compute plan
 	ProofNVIDIA Proof = "nvidia-smi" // the driver's own tool
 	ProofVulkan Proof = "vulkan"     // which Vulkan driver answers
+	ProofIntel  Proof = "intel"      // an Intel processor or GPU, then the devices that the runtime lists
 	ProofEP     Proof = "ep-device"  // the devices that the runtime lists, when a session opens
 )
 

@@ -28,6 +28,8 @@ func (r request) device(ctx context.Context) (providers.Device, []string, error)
 		return r.apple(ctx), nil, nil // Metal; elsewhere it stays empty
 	case providers.ProofApple:
 		return r.apple(ctx), nil, nil
+	case providers.ProofIntel:
+		return providers.Device{}, nil, r.intel()
 	case providers.ProofCPU:
 		return r.cpu(ctx), nil, nil
 	default:

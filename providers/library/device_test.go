@@ -96,11 +96,11 @@ func TestVulkanIsTheDriverThatItsLoaderWouldTake(t *testing.T) {
 		"nothing":                       {nil, nil, providers.Device{}, nil, "libvulkan.so.1 is not installed"},
 		"a driver without the loader":   {[]string{chromium}, nil, providers.Device{}, nil, "libvulkan.so.1 is not installed"},
 		"the loader without a driver":   {[]string{loader}, nil, providers.Device{}, nil, "no Vulkan driver"},
-		"SwiftShader":                   {[]string{loader, chromium}, nil, swift, []string{"VK_ICD_FILENAMES=ROOT/" + chromium, "XDG_RUNTIME_DIR=" + os.TempDir()}, ""},
+		"SwiftShader":                   {[]string{loader, chromium}, nil, swift, []string{"XDG_RUNTIME_DIR=" + os.TempDir(), "VK_ICD_FILENAMES=ROOT/" + chromium}, ""},
 		"SwiftShader, in a session":     {[]string{loader, chromium}, map[string]string{"XDG_RUNTIME_DIR": "/run"}, swift, []string{"VK_ICD_FILENAMES=ROOT/" + chromium}, ""},
 		"a GPU's driver comes first":    {[]string{loader, chromium, "usr/share/vulkan/icd.d/radeon_icd.x86_64.json"}, nil, providers.Device{Name: "Vulkan driver radeon"}, nil, ""},
 		"Mesa's driver on the CPU":      {[]string{loader, "etc/vulkan/icd.d/lvp_icd.json"}, nil, providers.Device{Name: "llvmpipe", Software: true}, nil, ""},
-		"one that the user names":       {[]string{loader, chromium}, map[string]string{"VK_DRIVER_FILES": "/dev/null"}, providers.Device{Name: "Vulkan driver null"}, nil, ""},
+		"one that the user names":       {[]string{loader, chromium}, map[string]string{"VK_DRIVER_FILES": "/dev/null"}, providers.Device{Name: "Vulkan driver null"}, []string{"XDG_RUNTIME_DIR=" + os.TempDir()}, ""},
 		"one that is not where it says": {[]string{loader, chromium}, map[string]string{"VK_ICD_FILENAMES": "/nowhere.json"}, providers.Device{}, nil, "VK_ICD_FILENAMES names /nowhere.json"},
 	} {
 		t.Run(name, func(t *testing.T) {
