@@ -45,7 +45,7 @@ func TestAMachinesProviderIsMeasuredJudgedAndRecorded(t *testing.T) {
 	require.NotContains(t, md+summary, w.dir, "no path of this machine")
 
 	// What is not here is not measured, and that is no record.
-	missing := map[bool]string{true: "cuda", false: "coreml"}[runtime.GOOS == "darwin"]
+	missing := map[bool]string{true: "cuda", false: "directml"}[runtime.GOOS == "windows"]
 	code, out = run(append([]string{missing, "--out", "work-missing", "--candidate", "work/candidate"}, here...)...)
 	require.Equal(t, 4, code, "%s", out)
 	require.Contains(t, out, "NOT MEASURED")

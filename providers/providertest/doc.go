@@ -37,6 +37,9 @@ type Facts struct {
 	// Budget is how long the rounds may take: where one costs much, fewer are
 	// run, and the log says how many. 0: a minute.
 	Budget time.Duration
+	// Settle is how many rounds go before the first count: a driver may fill
+	// caches of its own at first.
+	Settle int
 	// HungryRows is rows of MaxTokens that need over a gigabyte to run, while
 	// their ids and vectors need little. 0: the rule about memory is left out.
 	HungryRows int

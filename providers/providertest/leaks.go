@@ -4,6 +4,7 @@ import (
 	"os"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -43,6 +44,32 @@ const (
 	slackCount = 8       // files, threads, goroutines
 )
 
+// readings are taken at the end of each half, and their medians compared: a
+// driver that frees late holds more or less from round to round.
+const readings = 5
+
+// lastOf adds a reading and keeps the last few.
+func lastOf(all []usage) []usage {
+	all = append(all, held())
+	return all[max(0, len(all)-readings):]
+}
+
+// middle is the median of each field.
+func middle(all []usage) usage {
+	of := func(field func(usage) int) int {
+		v := make([]int, len(all))
+		for i, u := range all {
+			v[i] = field(u)
+		}
+		slices.Sort(v)
+		return v[len(v)/2]
+	}
+	return usage{
+		files: of(func(u usage) int { return u.files }), threads: of(func(u usage) int { return u.threads }),
+		rss: of(func(u usage) int { return u.rss }), goroutines: of(func(u usage) int { return u.goroutines }),
+	}
+}
+
 func leaks(t T, open Open, f Facts) {
 	round := func() {
 		s := open(t)
@@ -54,20 +81,32 @@ func leaks(t T, open Open, f Facts) {
 	if budget == 0 {
 		budget = time.Minute
 	}
+	for range f.Settle {
+		round()
+	}
 	began := time.Now()
 	half := 0
-	for half < max(f.Rounds/2, 3) && (half < 3 || time.Since(began) < budget/2) {
+	var before []usage
+	for half < max(f.Rounds/2, readings) && (half < readings || time.Since(began) < budget/2) {
 		round()
 		half++
+		before = lastOf(before)
 	}
 	if 2*half < f.Rounds {
 		t.Logf("%d rounds and not %d, because a round takes %v", 2*half, f.Rounds, (time.Since(began) / time.Duration(half)).Round(time.Millisecond))
 	}
-	before := held()
-	for range half {
+	var after []usage
+	for left := half; left > 0; left-- {
 		round()
+		if left <= readings {
+			after = lastOf(after)
+		}
 	}
-	after := held()
+	compare(t, half, middle(before), middle(after))
+}
+
+// compare holds the second half of the rounds against the first.
+func compare(t T, half int, before, after usage) {
 	t.Logf("after %d rounds: %+v; after %d: %+v", half, before, 2*half, after)
 	assert.LessOrEqual(t, after.files, before.files+slackCount, "open files")
 	assert.LessOrEqual(t, after.threads, before.threads+slackCount, "threads")
