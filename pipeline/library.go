@@ -14,12 +14,18 @@ import (
 // Libraries finds the runtime of any provider, and downloads it where it must.
 // Its fault.Missing says what a machine lacks, and the remedy.
 func Libraries(o Options, sink progress.Sink) func(ctx context.Context, provider string) (providers.Library, error) {
+	return finder(o, sink, false)
+}
+
+func finder(o Options, sink progress.Sink, named bool) func(ctx context.Context, provider string) (providers.Library, error) {
 	return func(ctx context.Context, provider string) (providers.Library, error) {
 		e, ok := providers.Lookup(provider)
 		if !ok {
 			return providers.Library{}, &fault.Error{Kind: fault.Usage, Thing: "provider", Got: provider, Wanted: providers.KnownNames()}
 		}
-		return library.Find(ctx, e, LibraryOptions(e, o, sink))
+		x := LibraryOptions(e, o, sink)
+		x.Named = named
+		return library.Find(ctx, e, x)
 	}
 }
 
@@ -27,21 +33,9 @@ func Libraries(o Options, sink progress.Sink) func(ctx context.Context, provider
 // nobody asked for is none: it takes minutes, and says nothing of the speed
 // that a release promises.
 func (s *State) libraries(measured string) func(context.Context, string) (providers.Library, error) {
-	find := Libraries(s.Options, s.Sink)
 	asked := slices.Contains(s.Options.Providers, measured) ||
 		slices.Contains(s.Policy.Channels[s.Options.Channel].Require, measured)
-	return func(ctx context.Context, provider string) (providers.Library, error) {
-		lib, err := find(ctx, provider)
-		if err == nil && lib.Substitute && !asked {
-			return lib, &fault.Error{
-				Kind: fault.Missing, Thing: "provider " + provider,
-				Got:    "no GPU, only a software one (" + lib.Device.Name + "), which nobody asked for",
-				Wanted: "a GPU and its driver",
-				Next:   "measure it all the same with --providers cpu," + provider + "; it takes minutes",
-			}
-		}
-		return lib, err
-	}
+	return finder(s.Options, s.Sink, !asked)
 }
 
 // LibraryOptions is how the library of a provider is looked for. Options.OrtLib

@@ -53,8 +53,5 @@ type Library struct {
 	Plugin  string   `json:"plugin,omitempty"`  // a provider library to register with the runtime; "": none
 	Preload []string `json:"preload,omitempty"` // libraries to load first, in this order
 	Env     []string `json:"env,omitempty"`     // "NAME=value", set for the process that loads it
-	// Substitute says that nobody named the device: it is software, taken
-	// because the machine has no other.
-	Substitute bool   `json:"substitute,omitempty"`
-	Device     Device `json:"device"` // what is known of the device before a session opens
+	Device  Device   `json:"device"`            // what is known of the device before a session opens
 }

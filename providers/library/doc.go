@@ -25,6 +25,9 @@ type Options struct {
 	// an environment of embedgate's own.
 	Python   string
 	Progress progress.Sink
+	// Named refuses a software device that nobody named, before anything is
+	// fetched for it.
+	Named bool
 }
 
 // Find returns the library of a provider, fetching or making what is not there

@@ -48,13 +48,24 @@ func (m machine) find(ctx context.Context, e providers.Entry, o Options) (provid
 	if err != nil {
 		return providers.Library{}, err
 	}
+	if o.Named && device.Software && substituted(env) {
+		return providers.Library{}, &fault.Error{
+			Kind: fault.Missing, Thing: "provider " + e.Name,
+			Got: "no GPU, only a software one (" + device.Name + "), which nobody asked for", Wanted: "a GPU and its driver",
+			Next: "measure it all the same with --providers cpu," + e.Name + "; it takes minutes",
+		}
+	}
 	lib, err := r.library(ctx)
 	if err != nil {
 		return providers.Library{}, err
 	}
 	lib.Device, lib.Env = device, env
-	lib.Substitute = slices.ContainsFunc(env, func(s string) bool { return strings.HasPrefix(s, icdVar+"=") })
 	return lib, nil
+}
+
+// substituted tells whether the driver is one that nobody named.
+func substituted(env []string) bool {
+	return slices.ContainsFunc(env, func(s string) bool { return strings.HasPrefix(s, icdVar+"=") })
 }
 
 // library finds the files.
