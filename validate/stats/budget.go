@@ -1,10 +1,6 @@
 package stats
 
-import (
-	"math"
-
-	"gonum.org/v1/gonum/stat"
-)
+import "math"
 
 // Answer is what statistics say of a budget.
 type Answer uint8
@@ -40,16 +36,6 @@ type Decision struct {
 	OutOfReach bool
 }
 
-// reach is how many times farther than measured a slow movement is taken to
-// go: the spread of samples that depend on each other is itself too small, and
-// so is what is known of their dependence. Simulated with AR(1) samples, three
-// launches of 100, the limit exactly at the percentile: at 1.5 a false Within
-// comes in under 0.4 % of the repeats up to a correlation of 0.98 and in 1.1 %
-// at 0.99; at 1 in 5 % and 7 %. At 2 a model at half its budget whose launches
-// differ by 3 % could not be decided in one run of thirty, at 1.5 in one of a
-// hundred.
-const reach = 1.5
-
 // Decide tests a percentile budget exactly: with n samples of which k are at or
 // over the limit, the budget is met when P(Bin(n, 1−p) ≤ k) ≤ 1−confidence, and
 // broken when P(Bin(n, 1−p) ≥ k) ≤ 1−confidence.
@@ -63,25 +49,15 @@ const reach = 1.5
 // only a few times. Whether that matters hangs on how far the movement reaches:
 // a model ten times too fast that drifts by a percent is within its budget. So
 // n need not shrink with the samples' effective size when the limit also lies
-// beyond the tolerance bound of their logarithms at that small effective size,
-// farther out than for independent samples (see reach).
+// out of reach of a launch as slow as launches may be (see outOfReach).
 //
 // What no rule can know is a slow state that did not occur while measuring, and
-// three launches say little about how launches differ; more launches are the
+// few launches say little about how launches differ; more launches are the
 // remedy.
 func Decide(launches [][]float64, b Budget) Decision {
 	d := Decision{P: 1}
-	over := make([][]float64, len(launches))
-	for i, l := range launches {
-		over[i] = make([]float64, len(l))
-		for j, v := range l {
-			if !(v < b.Limit) { // NaN is over every limit
-				over[i][j] = 1
-				d.Count++
-			}
-		}
-		d.N += len(l)
-	}
+	var over [][]float64
+	over, d.Count, d.N = overs(launches, b.Limit)
 	if d.N == 0 {
 		return d
 	}
@@ -101,13 +77,29 @@ func Decide(launches [][]float64, b Budget) Decision {
 		d.Answer = Within
 	case atMost(broken, alpha):
 		d.Answer = Over
-	case moves < clusters && outOfReach(launches, moves, b):
+	case moves < clusters && outOfReach(launches, b):
 		if p, k := pass(d.Count, d.N, clusters, share); atMost(p, alpha) {
 			d.Answer, d.OutOfReach = Within, true
 			d.P, d.EffectiveCount, d.Effective = p, k, clusters
 		}
 	}
 	return d
+}
+
+// overs marks the samples at or over a limit with 1, and counts them and all.
+func overs(launches [][]float64, limit float64) (over [][]float64, count, all int) {
+	over = make([][]float64, len(launches))
+	for i, l := range launches {
+		over[i] = make([]float64, len(l))
+		for j, v := range l {
+			if !(v < limit) { // NaN is over every limit
+				over[i][j] = 1
+				count++
+			}
+		}
+		all += len(l)
+	}
+	return over, count, all
 }
 
 // pass returns P(Bin ≤ k) after n and k shrink together: n down, k up.
@@ -122,23 +114,6 @@ func fail(k, n int, effective, share float64) (p float64, scaled int) {
 	m := int(math.Ceil(effective - 1e-9))
 	scaled = int(math.Floor(float64(k)*effective/float64(n) + 1e-9))
 	return BinomialGE(scaled, m, share), scaled
-}
-
-// outOfReach works on logarithms: latencies are positive, skewed and differ by
-// factors.
-func outOfReach(launches [][]float64, effective float64, b Budget) bool {
-	var logs []float64
-	for _, l := range launches {
-		for _, v := range l {
-			if !(v > 0) {
-				return false
-			}
-			logs = append(logs, math.Log(v))
-		}
-	}
-	mean, sd := stat.MeanStdDev(logs, nil)
-	k := (math.Log(b.Limit) - mean) / sd / reach
-	return ToleranceConfidence(k, effective, b.Percentile) >= b.Confidence
 }
 
 // atMost forgives the rounding of 1 − 0.99, not more.

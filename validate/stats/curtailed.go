@@ -33,7 +33,7 @@ func DecideCurtailed(launches [][]float64, planned int, b Budget) Decision {
 	}
 	clusters, moves := EffectiveSize(over), EffectiveSize(launches)
 	worth := min(clusters, moves)
-	if moves < clusters && staysAbove(launches, moves, b) {
+	if moves < clusters && staysAbove(launches, b) {
 		worth, d.OutOfReach = clusters, true
 	}
 	d.Effective = float64(n) * worth / observed
@@ -44,9 +44,9 @@ func DecideCurtailed(launches [][]float64, planned int, b Budget) Decision {
 	return d
 }
 
-// staysAbove is outOfReach from the other side: the limit lies below the lower
-// tolerance bound of the samples' logarithms.
-func staysAbove(launches [][]float64, effective float64, b Budget) bool {
+// staysAbove is outOfReach from the other side: the limit lies below what the
+// fastest launch may be.
+func staysAbove(launches [][]float64, b Budget) bool {
 	mirrored := make([][]float64, len(launches))
 	for i, l := range launches {
 		mirrored[i] = make([]float64, len(l))
@@ -55,7 +55,7 @@ func staysAbove(launches [][]float64, effective float64, b Budget) bool {
 		}
 	}
 	b.Limit = 1 / b.Limit
-	return !math.IsInf(b.Limit, 0) && outOfReach(mirrored, effective, b)
+	return !math.IsInf(b.Limit, 0) && outOfReach(mirrored, b)
 }
 
 // CountFor is the smallest count over the limit among n samples that rules

@@ -58,14 +58,16 @@ func (n Noise) Factor() float64 {
 }
 
 // Under returns the decision on a machine so noisy: a Within stands only when
-// it also holds against a limit that is smaller by the noise's factor, else it
-// becomes Unsure. Noise changes no other answer: it never excuses an Over.
+// the samples would also be few enough over a limit that is smaller by the
+// noise's factor, else it becomes Unsure. How slowly the samples move was
+// judged before; the noise that made them move is not counted twice. Noise
+// changes no other answer: it never excuses an Over.
 func (n Noise) Under(d Decision, launches [][]float64, b Budget) Decision {
 	if d.Answer != Within || !n.Unstable() {
 		return d
 	}
-	b.Limit /= n.Factor()
-	if Decide(launches, b).Answer != Within {
+	over, count, all := overs(launches, b.Limit/n.Factor())
+	if p, _ := pass(count, all, EffectiveSize(over), 1-b.Percentile); !atMost(p, 1-b.Confidence) {
 		d.Answer = Unsure
 	}
 	return d

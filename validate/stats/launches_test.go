@@ -1,0 +1,74 @@
+package stats
+
+import (
+	"math"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+)
+
+// shifted are launches whose levels differ by sd, in units of the samples' own
+// spread.
+func shifted(r *rand.Rand, launches, n int, rho, sd float64) [][]float64 {
+	l := ar(r, launches, n, rho)
+	for _, x := range l {
+		level := sd * r.NormFloat64()
+		for i := range x {
+			x[i] += level
+		}
+	}
+	return l
+}
+
+// The percentile over all launches that could be lies exactly at the limit, so
+// that Within is false; at most 1 % may be.
+func TestLaunchesThatDifferGiveAtMostOnePercentFalsePasses(t *testing.T) {
+	for _, sd := range []float64{0, 0.3, 1, 3, 10} {
+		r := rand.New(rand.NewPCG(11, uint64(10*sd)))
+		quantile := 1.6448536269514722 * math.Sqrt(1+sd*sd)
+		within, repeats := 0, 1000
+		for range repeats {
+			l := shifted(r, 10, 30, 0.3, sd)
+			for _, x := range l {
+				for i := range x {
+					x[i] = 20 * math.Exp(0.05*(x[i]-quantile))
+				}
+			}
+			if Decide(l, p95).Answer == Within {
+				within++
+			}
+		}
+		assert.LessOrEqual(t, within, repeats/100, "launches that differ by %g times the samples' spread", sd)
+	}
+}
+
+func TestMoreLaunchesDecideWhatFewCannot(t *testing.T) {
+	power := func(launches int) (within int) {
+		r := rand.New(rand.NewPCG(12, 12))
+		for range 100 {
+			// At half the budget; launches and samples differ by 10 %.
+			if Decide(latencies(shifted(r, launches, 300/launches, 0.7, 1), 2, 0.1), p95).Answer == Within {
+				within++
+			}
+		}
+		return within
+	}
+	three, ten := power(3), power(10)
+	assert.Greater(t, ten, 75)
+	assert.Less(t, three, 50)
+}
+
+func TestALimitIsInReachWhereNothingSaysOtherwise(t *testing.T) {
+	for name, l := range map[string][][]float64{
+		"no launch":            nil,
+		"one launch":           {{1, 1.1, 1}},
+		"an empty launch":      {{1, 1.1}, {}},
+		"a sample each":        {{1}, {1.1}, {1}},
+		"a duration of nought": {{1, 0}, {1, 1.1}},
+		"slower than it":       {{30, 31}, {30, 32}},
+	} {
+		assert.False(t, outOfReach(l, p95), name)
+	}
+	assert.True(t, outOfReach([][]float64{{1, 1.1, 1, 1.05}, {1.1, 1, 1.05, 1}, {1, 1.1, 1.05, 1.1}}, p95), "ten times faster, and steady")
+}
