@@ -18,17 +18,18 @@ import (
 // in one of five.
 const reach = 1.2
 
+// reachAlone is reach where there is one launch: nothing is known of others,
+// and its slow movement stands for theirs. With 3 launches of 100 judged so as
+// one, a false Within came in under 0.4 % up to a correlation of 0.98.
+const reachAlone = 1.5
+
 // outOfReach tells whether the limit lies beyond the percentile of one more
 // launch, as slow as launches may be: the mean of the launches' means, and from
 // there the prediction bound of a further mean (Student's t), then the
 // tolerance bound of samples within a launch at their effective size. It works
-// on logarithms: latencies are positive, skewed and differ by factors. One
-// launch says nothing of others.
+// on logarithms: latencies are positive, skewed and differ by factors.
 func outOfReach(launches [][]float64, b Budget) bool {
 	n := float64(len(launches))
-	if n < 2 {
-		return false
-	}
 	var means []float64
 	squares, degrees, effective := 0.0, 0.0, 0.0
 	for _, l := range launches {
@@ -53,9 +54,13 @@ func outOfReach(launches [][]float64, b Budget) bool {
 	if degrees == 0 { // a sample each: launches and samples cannot be told apart
 		return false
 	}
-	centre, between := stat.MeanStdDev(means, nil)
-	slowest := centre + reach*between*math.Sqrt(1+1/n)*distuv.StudentsT{Sigma: 1, Nu: n - 1}.Quantile(b.Confidence)
-	within := reach * math.Sqrt(squares/degrees)
+	slowest, within := stat.Mean(means, nil), math.Sqrt(squares/degrees)
+	if n == 1 {
+		within *= reachAlone
+	} else {
+		within *= reach
+		slowest += reach * stat.StdDev(means, nil) * math.Sqrt(1+1/n) * distuv.StudentsT{Sigma: 1, Nu: n - 1}.Quantile(b.Confidence)
+	}
 	k := (math.Log(b.Limit) - slowest) / within
 	return k > 0 && ToleranceConfidence(k, effective, b.Percentile) >= b.Confidence
 }

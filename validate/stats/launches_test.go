@@ -62,7 +62,7 @@ func TestMoreLaunchesDecideWhatFewCannot(t *testing.T) {
 func TestALimitIsInReachWhereNothingSaysOtherwise(t *testing.T) {
 	for name, l := range map[string][][]float64{
 		"no launch":            nil,
-		"one launch":           {{1, 1.1, 1}},
+		"one short launch":     {{1, 1.1}},
 		"an empty launch":      {{1, 1.1}, {}},
 		"a sample each":        {{1}, {1.1}, {1}},
 		"a duration of nought": {{1, 0}, {1, 1.1}},
@@ -70,5 +70,6 @@ func TestALimitIsInReachWhereNothingSaysOtherwise(t *testing.T) {
 	} {
 		assert.False(t, outOfReach(l, p95), name)
 	}
+	assert.True(t, outOfReach([][]float64{{1, 1.1, 1, 1.05, 1.1, 1, 1.05, 1}}, p95), "one launch, ten times faster, and steady")
 	assert.True(t, outOfReach([][]float64{{1, 1.1, 1, 1.05}, {1.1, 1, 1.05, 1}, {1, 1.1, 1.05, 1.1}}, p95), "ten times faster, and steady")
 }
