@@ -1,7 +1,6 @@
 package export
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -16,6 +15,7 @@ import (
 	"github.com/embedgate/embedgate/export/pyscript"
 	"github.com/embedgate/embedgate/export/stmodel"
 	"github.com/embedgate/embedgate/pipeline/fault"
+	"github.com/embedgate/embedgate/pipeline/strictjson"
 )
 
 // said is the export script's manifest line.
@@ -98,9 +98,7 @@ func (o Options) names() []string {
 // were asked for and no others, each in the file that it was given.
 func parseSaid(raw json.RawMessage, names []string) (said, error) {
 	var s said
-	d := json.NewDecoder(bytes.NewReader(raw))
-	d.DisallowUnknownFields()
-	if err := d.Decode(&s); err != nil {
+	if err := strictjson.Decode(raw, &s); err != nil {
 		return s, fmt.Errorf("%s: its manifest: %w", script, err)
 	}
 	if got := slices.Sorted(maps.Keys(s.Variants)); !slices.Equal(got, names) {

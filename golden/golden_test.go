@@ -131,7 +131,7 @@ func TestThereIsNoGoldenForAnUnknownModel(t *testing.T) {
 func TestBadTextsAreRefused(t *testing.T) {
 	for name, c := range map[string]struct{ text, want string }{
 		"an id twice":            {`{"id":"a","group":"g","text":""}` + "\n" + `{"id":"a","group":"g","text":""}`, "an id of its own"},
-		"two texts on a line":    {`{"id":"a","group":"g","text":""}{"id":"b","group":"g","text":""}`, "one object a line"},
+		"two texts on a line":    {`{"id":"a","group":"g","text":""}{"id":"b","group":"g","text":""}`, "got more after"},
 		"an empty line":          {"\n" + `{"id":"a","group":"g","text":""}`, "line 1: got an empty line"},
 		"bytes that are no text": {"{\"id\":\"a\",\"group\":\"g\",\"text\":\"\xff\"}", "base64"},
 		"half a surrogate pair":  {`{"id":"a","group":"g","text":"x\ud83d"}`, "half a surrogate pair"},

@@ -1,14 +1,11 @@
 package golden
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"embed"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"math"
 	"os"
@@ -16,6 +13,7 @@ import (
 	"slices"
 
 	"github.com/embedgate/embedgate/pipeline/fault"
+	"github.com/embedgate/embedgate/pipeline/strictjson"
 )
 
 // Schema is the version of golden.json.
@@ -129,13 +127,8 @@ func readFile(d fs.FS, name string) ([]byte, error) {
 }
 
 func parseManifest(b []byte) (m Manifest, err error) {
-	dec := json.NewDecoder(bytes.NewReader(b))
-	dec.DisallowUnknownFields()
-	if err := dec.Decode(&m); err != nil {
+	if err := strictjson.Decode(b, &m); err != nil {
 		return m, err
-	}
-	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
-		return m, errors.New("got more after the JSON object, wanted nothing")
 	}
 	switch {
 	case m.Schema != Schema:

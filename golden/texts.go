@@ -3,12 +3,12 @@ package golden
 import (
 	"bytes"
 	"encoding/base64"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"slices"
 	"unicode/utf8"
+
+	"github.com/embedgate/embedgate/pipeline/strictjson"
 )
 
 // line is a line of texts.jsonl.
@@ -55,15 +55,11 @@ func parseText(raw []byte) (Text, error) {
 		return Text{}, errors.New(`got half a surrogate pair, wanted the bytes in base64`)
 	}
 	var l line
-	d := json.NewDecoder(bytes.NewReader(raw))
-	d.DisallowUnknownFields()
-	if err := d.Decode(&l); errors.Is(err, io.EOF) {
+	if len(bytes.TrimSpace(raw)) == 0 {
 		return Text{}, errors.New("got an empty line, wanted a JSON object")
-	} else if err != nil {
-		return Text{}, err
 	}
-	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return Text{}, errors.New("got more after the JSON object, wanted one object a line")
+	if err := strictjson.Decode(raw, &l); err != nil {
+		return Text{}, err
 	}
 	t := Text{ID: l.ID, Group: l.Group, Pair: l.Pair, Role: l.Role}
 	switch {

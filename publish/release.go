@@ -14,7 +14,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"path"
 	"path/filepath"
@@ -25,6 +24,7 @@ import (
 
 	"github.com/embedgate/embedgate/export/candidate"
 	"github.com/embedgate/embedgate/golden"
+	"github.com/embedgate/embedgate/pipeline/strictjson"
 	"github.com/embedgate/embedgate/validate"
 )
 
@@ -109,13 +109,8 @@ func (m Manifest) encode() ([]byte, error) {
 // parseManifest reads release.json; bytes that differ from its one form are
 // refused, so that no byte can be changed unseen.
 func parseManifest(b []byte) (m Manifest, err error) {
-	d := json.NewDecoder(bytes.NewReader(b))
-	d.DisallowUnknownFields()
-	if err := d.Decode(&m); err != nil {
+	if err := strictjson.Decode(b, &m); err != nil {
 		return m, err
-	}
-	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return m, errors.New("got more after the JSON object, wanted nothing")
 	}
 	if m.Schema != Schema {
 		return m, fmt.Errorf("schema: got %d, wanted %d", m.Schema, Schema)

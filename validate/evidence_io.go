@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 
 	"github.com/embedgate/embedgate/pipeline/fault"
+	"github.com/embedgate/embedgate/pipeline/strictjson"
 )
 
 // The largest evidence files that are read, in bytes. Real ones are some
@@ -54,7 +55,7 @@ func ReadEvidence(dir string) (Evidence, error) {
 // parseEvidence reads evidence.json's bytes.
 func parseEvidence(data []byte) (Evidence, error) {
 	var e Evidence
-	if err := decodeStrict(data, &e); err != nil {
+	if err := strictjson.Decode(data, &e); err != nil {
 		return Evidence{}, err
 	}
 	if e.Schema != EvidenceSchema {

@@ -105,7 +105,7 @@ func TestHostileEvidenceJSONIsRefused(t *testing.T) {
 		"a key twice in two cases": {swap(`"nonce"`, `"Policy": "x", "nonce"`), `key "policy" appears twice`},
 		"a number too large":       {swap(`"useful_tokens": 224`, `"useful_tokens": 9223372036854775808`), "cannot unmarshal"},
 		"a fraction of a sample":   {swap(`"samples": 300`, `"samples": 300.5`), "cannot unmarshal"},
-		"a second value":           {string(good) + "{}", "something follows"},
+		"a second value":           {string(good) + "{}", "got more after"},
 		"another schema":           {swap(`"schema": 1`, `"schema": 2`), "got schema 2, wanted schema 1"},
 		"too deep":                 {strings.Repeat("[", 1000), "nested more than 64 deep"},
 		"an array":                 {"[]", "cannot unmarshal"},

@@ -9,6 +9,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 
+	"github.com/embedgate/embedgate/pipeline/strictjson"
 	"github.com/embedgate/embedgate/providers"
 )
 
@@ -275,7 +276,7 @@ func FuzzPlacementRecord(f *testing.F) {
 	f.Add([]byte(`{"tokens":1,"assigned":[{"ep":"x","nodes":[{"name":"n","op":"A"}]}],"events":[{"name":"n","op":"Attention","ep":"x","inputs":[[1,2,3],[4]],"outputs":[[1,2,3]],"runs":9223372036854775807,"ns":1}]}`))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		var r PlacementRun
-		if decodeStrict(data, &r) != nil || len(possible(r)) > 0 {
+		if strictjson.Decode(data, &r) != nil || len(possible(r)) > 0 {
 			return
 		}
 		s, _ := sharesOf(r, cudaEP, goodGraph([]int{16}).Costs[16])

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 
 	"github.com/embedgate/embedgate/pipeline/fault"
+	"github.com/embedgate/embedgate/pipeline/strictjson"
 )
 
 const maxVerdict = 16 << 20
@@ -46,7 +47,7 @@ func badVerdict(path string, err error) error {
 
 func parseVerdict(data []byte) (Verdict, error) {
 	var v Verdict
-	if err := decodeStrict(data, &v); err != nil {
+	if err := strictjson.Decode(data, &v); err != nil {
 		return Verdict{}, err
 	}
 	if v.Schema != VerdictSchema {

@@ -1,7 +1,6 @@
 package candidate
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -17,6 +16,7 @@ import (
 
 	"github.com/embedgate/embedgate/export/onnxfile"
 	"github.com/embedgate/embedgate/pipeline/fault"
+	"github.com/embedgate/embedgate/pipeline/strictjson"
 )
 
 // maxManifest bounds candidate.json.
@@ -108,13 +108,8 @@ func readSmall(path string) ([]byte, error) {
 // ParseManifest reads candidate.json strictly.
 func ParseManifest(b []byte) (Manifest, error) {
 	var m Manifest
-	d := json.NewDecoder(bytes.NewReader(b))
-	d.DisallowUnknownFields()
-	if err := d.Decode(&m); err != nil {
+	if err := strictjson.Decode(b, &m); err != nil {
 		return m, err
-	}
-	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return m, errors.New("got more after the JSON object, wanted nothing")
 	}
 	return m, m.check()
 }

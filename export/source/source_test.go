@@ -122,7 +122,7 @@ func TestFetchRefuses(t *testing.T) {
 		"no scheme":                        {func(o *Options) { o.Spec = "m" }, "pypi:NAME==VERSION"},
 		"a package without a version":      {func(o *Options) { o.Spec = "pypi:name" }, "exact version"},
 		"a package with a range":           {func(o *Options) { o.Spec = "pypi:name>=1" }, "exact version"},
-		"a package that is a pip option":   {func(o *Options) { o.Spec = "pypi:--index-url==1" }, "exact version"},
+		"a package that is a pip option":   {func(o *Options) { o.Spec = "pypi:--no-deps==1" }, "exact version"},
 		"a hub model without a revision":   {func(o *Options) { o.Spec = "hf:a/b" }, "REVISION"},
 		"a hub model that is a path":       {func(o *Options) { o.Spec = "hf:../b@main" }, "REVISION"},
 		"a hub revision that is an option": {func(o *Options) { o.Spec = "hf:a/b@--x" }, "REVISION"},

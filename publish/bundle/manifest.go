@@ -1,16 +1,14 @@
 package bundle
 
 import (
-	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"path"
 	"strings"
 
 	"github.com/embedgate/embedgate/export/candidate"
+	"github.com/embedgate/embedgate/pipeline/strictjson"
 )
 
 // Names inside a bundle.
@@ -51,13 +49,8 @@ func (m Manifest) encode() ([]byte, error) {
 // parseManifest reads bundle.json, which may be anybody's, strictly.
 func parseManifest(b []byte) (Manifest, error) {
 	var m Manifest
-	d := json.NewDecoder(bytes.NewReader(b))
-	d.DisallowUnknownFields()
-	if err := d.Decode(&m); err != nil {
+	if err := strictjson.Decode(b, &m); err != nil {
 		return m, err
-	}
-	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return m, errors.New("got more after the JSON object, wanted nothing")
 	}
 	if m.Schema != schema {
 		return m, fmt.Errorf("schema: got %d, wanted %d", m.Schema, schema)
