@@ -38,7 +38,7 @@ func newTiny(t *testing.T) tiny {
 	t.Helper()
 	src, files := exporttest.TinyModel(t, exporttest.TinyOptions{})
 	w := tiny{dir: t.TempDir(), env: append(os.Environ(),
-		"XDG_CACHE_HOME="+t.TempDir(), "EMBEDGATE_PYTHON="+exporttest.Python(t), "EMBEDGATE_ORT_LIB="+exporttest.OrtLib(t))}
+		"TMPDIR="+t.TempDir(), "XDG_CACHE_HOME="+t.TempDir(), "EMBEDGATE_PYTHON="+exporttest.Python(t), "EMBEDGATE_ORT_LIB="+exporttest.OrtLib(t))}
 	b, err := os.ReadFile("../policy.yaml")
 	require.NoError(t, err)
 	s := lax(string(b))

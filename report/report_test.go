@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -92,7 +93,7 @@ func coreml() validate.Row {
 			{Check: "integrity", Item: "binding", Result: validate.Pass, Measured: "bound to candidate 8b1f00c2d4e6", Threshold: "this candidate, policy, golden and plan", Next: "Never told."},
 			{
 				Check: "integrity", Item: "evidence", Result: validate.NotMeasuredR, Measured: "CoreML is on macOS only; this is linux/amd64", Threshold: "one measurement",
-				Next: "Run `embedgate measure --provider coreml --variant fp32` on a machine that has it, and give its evidence to the gate.",
+				Next: "Run `embedgate measure --provider coreml` on a machine that has it, and give its evidence to the gate.",
 			},
 		},
 	}
@@ -120,7 +121,7 @@ func failing() validate.Verdict {
 	cpu.Findings[6].Warnings = []string{"the machine swapped while this was measured"}
 	dml.Provider, dml.Required = "directml", true
 	dml.Findings = dml.Findings[1:]
-	dml.Findings[0].Measured, dml.Findings[0].Next = "no evidence", "Run `embedgate measure --provider directml --variant fp32` on a machine that has it, and give its evidence to the gate."
+	dml.Findings[0].Measured, dml.Findings[0].Next = "no evidence of it was given", "Run `embedgate measure --provider directml` on a machine that has it, and give its evidence to the gate."
 	v.Rows = append(v.Rows, dml)
 	return v
 }
@@ -205,6 +206,25 @@ func TestWhatDidNotPassSaysWhyAndWhatThatMeans(t *testing.T) {
 		require.Contains(t, b.String(), "    and 2 more, in its table above\n")
 		require.NotContains(t, b.String(), "cpu × fp32: PASS, ")
 	}
+}
+
+func TestVariantsThatLackForOneReasonShareIt(t *testing.T) {
+	v := passing()
+	i := slices.IndexFunc(v.Rows, func(r validate.Row) bool { return r.Provider == "coreml" })
+	require.Equal(t, validate.NotMeasuredR, v.Rows[i].Result)
+	second, third := v.Rows[i], v.Rows[i]
+	second.Variant, third.Variant = "fp16-static128", "int8"
+	third.Findings = slices.Clone(third.Findings)
+	for i := range third.Findings {
+		third.Findings[i].Next = "Use another Mac."
+	}
+	v.Rows = slices.Insert(v.Rows, i+1, second, third)
+	var b bytes.Buffer
+	require.NoError(t, report.Tables(&b, v, nil, report.Options{}))
+	require.Contains(t, b.String(), "\ncoreml × fp32, fp16-static128: NOT MEASURED, not required")
+	require.Contains(t, b.String(), "\ncoreml × int8: NOT MEASURED, not required")
+	require.Equal(t, 2, strings.Count(b.String(), "    why:  CoreML"))
+	narrow(t, b.String())
 }
 
 const mostShown = 4

@@ -2,6 +2,7 @@ package report
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/embedgate/embedgate/validate"
@@ -73,12 +74,19 @@ const mostReasons = 4
 
 // notPassed says of each provider × variant that did not pass what that means
 // for the release, and why.
+// Variants of which the same is to be said share it.
 func (p *page) notPassed(v validate.Verdict) {
-	for _, r := range v.Rows {
+	for i := 0; i < len(v.Rows); i++ {
+		r := v.Rows[i]
 		if r.Result == validate.Pass {
 			continue
 		}
-		p.say("%s × %s: %s, %s\n", plain(r.Provider), plain(r.Variant), p.paint(r.Result), means(r))
+		variants := r.Variant
+		for ; i+1 < len(v.Rows) && sameAbsence(r, v.Rows[i+1]); i++ {
+			variants += ", " + v.Rows[i+1].Variant
+		}
+		line := wrap(fmt.Sprintf("%s × %s: %s, %s", r.Provider, variants, r.Result, means(r)), columns-4)
+		p.say("%s\n", strings.Replace(strings.Join(line, "\n    "), string(r.Result), p.paint(r.Result), 1))
 		why := r.Why()
 		for _, w := range why[:min(len(why), mostReasons)] {
 			p.text("    why:  ", breakable(w))
@@ -86,12 +94,26 @@ func (p *page) notPassed(v validate.Verdict) {
 		if n := len(why) - mostReasons; n > 0 {
 			p.say("    and %d more, in its table above\n", n)
 		}
-		for _, f := range r.Findings {
-			if f.Result == validate.NotMeasuredR {
-				p.text("    next: ", f.Next)
-			}
+		for _, next := range remedies(r) {
+			p.text("    next: ", next)
 		}
 	}
+}
+
+// sameAbsence tells whether two rows are of one provider that was not measured,
+// for the same reasons and with the same remedy.
+func sameAbsence(a, b validate.Row) bool {
+	return a.Result == validate.NotMeasuredR && b.Result == a.Result && a.Provider == b.Provider && a.Required == b.Required &&
+		slices.Equal(a.Why(), b.Why()) && slices.Equal(remedies(a), remedies(b))
+}
+
+func remedies(r validate.Row) (next []string) {
+	for _, f := range r.Findings {
+		if f.Result == validate.NotMeasuredR {
+			next = append(next, f.Next)
+		}
+	}
+	return next
 }
 
 // breakable puts spaces into words that no line could hold: why something did

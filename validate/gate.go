@@ -159,8 +159,8 @@ func (in Input) judge(checks []check, r *references, k rowKey) (Row, *gateCase) 
 	one := Finding{Check: "integrity", Item: "evidence", Threshold: "one measurement"}
 	switch {
 	case len(mine) == 0:
-		one.Result, one.Measured = NotMeasuredR, "no evidence"
-		one.Next = fmt.Sprintf("Run `embedgate measure --provider %s --variant %s` on a machine that has it, and give its evidence to the gate.", k.provider, k.variant)
+		one.Result, one.Measured = NotMeasuredR, "no evidence of it was given"
+		one.Next = fmt.Sprintf("Run `embedgate measure --provider %s` on a machine that has it, and give its evidence to the gate.", k.provider)
 		row.Findings = append([]Finding{one}, in.readiness(checks, k)...)
 	case len(mine) > 1:
 		row.Evidence = mine[0].Digest

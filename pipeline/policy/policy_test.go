@@ -63,7 +63,7 @@ func TestABadPolicyIsRefusedByName(t *testing.T) {
 		"a share of nodes of zero":           {"{min_flops: 1, ", "{min_flops: 1, min_nodes: 0, ", "providers.cpu.placement.min_nodes"},
 		"an operator that is none":           {"{min_flops: 1, elsewhere: []}", `{min_flops: 1, elsewhere: ["Shape, Cast"]}`, `providers.cpu.placement.elsewhere: got "Shape, Cast"`},
 		"an operator twice":                  {"{min_flops: 1, elsewhere: []}", "{min_flops: 1, elsewhere: [Cast, Cast]}", `"Cast" is there twice`},
-		"too few texts":                      {"texts: 48", "texts: 2", "providers.webgpu.texts: got 2, wanted 3 or more, or 0 for all"},
+		"too few texts":                      {"texts: 24", "texts: 2", "providers.webgpu.texts: got 2, wanted 3 or more, or 0 for all"},
 		"a negative limit":                   {"limit: 4s", "limit: -1s", "latency.limit"},
 		"a start that may take no time":      {"cold_start: {budget: 30s} # compiles its", "cold_start: {budget: 0s} # compiles its", "providers.webgpu.cold_start.budget"},
 		"a process that may take no room":    {"memory: {budget: 6GiB}", "memory: {budget: 0}", "providers.cuda.memory.budget"},

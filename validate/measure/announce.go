@@ -18,7 +18,7 @@ func announce(o Options, p validate.Plan, d providers.Device) {
 	}
 	o.Progress.Say("%s × %s: %s", o.Provider, o.Variant, what)
 	if d.Software {
-		o.Progress.Say("%s × %s: software rendering%s: the CPU plays the GPU, so this takes minutes",
+		o.Progress.Say("%s × %s: software rendering%s: the CPU plays the GPU, so this takes many minutes",
 			o.Provider, o.Variant, named(d.Name))
 	}
 }
@@ -47,21 +47,29 @@ func warnOfTime(o Options, p validate.Plan, vectors, starts time.Duration) {
 		return
 	}
 	line := []string{fmt.Sprintf("%s × %s: slow: the vectors took %s", o.Provider, o.Variant, vectors.Round(time.Second))}
-	if most := longest(p); most > 0 {
-		line = append(line, fmt.Sprintf("what follows ends after about %s at the latest, since latency.limit ends what is far too slow", (most+starts).Truncate(time.Minute)+time.Minute))
+	if most := longest(p, vectors/time.Duration(passes*max(len(p.Texts), 1))); most > 0 {
+		line = append(line, fmt.Sprintf("what follows takes about %s or less, since latency.limit ends what is far too slow", (most+starts).Truncate(time.Minute)+time.Minute))
 	} else {
 		line = append(line, "latency.limit in the policy would end what is far too slow")
 	}
 	o.Progress.Say("%s", strings.Join(line, "; "))
 }
 
+// passes is how often each text is embedded for the vectors: once alone, and
+// once for each run in company.
+var passes = 1 + len(validate.Company())
+
 // longest is how long the latency launches and the comparison may take, their
-// processes' starts left out; 0: nobody knows.
-func longest(p validate.Plan) time.Duration {
-	// Warm-up has the same limit as the samples.
-	n := 2 * p.LimitNS * int64(p.Launches*len(p.Points))
-	if p.Pairs != nil {
-		n += 2 * p.LimitNS / 2 * 2 * int64(p.Pairs.Rounds*len(p.Pairs.Tokens))
+// processes' starts left out, where a text takes one; 0: nobody knows.
+func longest(p validate.Plan, one time.Duration) time.Duration {
+	if p.LimitNS == 0 {
+		return 0
 	}
-	return time.Duration(n)
+	limit := time.Duration(p.LimitNS)
+	// Warm-up has the same limit as the samples; the last of both passes it.
+	n := 2 * (limit + one) * time.Duration(p.Launches*len(p.Points))
+	if p.Pairs != nil {
+		n += 2 * (limit/2 + one) * time.Duration(2*p.Pairs.Rounds*len(p.Pairs.Tokens))
+	}
+	return n
 }
