@@ -54,7 +54,7 @@ func long() graph {
 
 func TestTheCPUConformsOnAHandWrittenModel(t *testing.T) {
 	conforms(t, config(t, long().write(t), handEmbedding(candidate.PoolMean, true)),
-		providertest.Facts{Vocab: handVocab, Tolerance: 1e-6, SlowRows: 1024, Rounds: rounds()})
+		providertest.Facts{Vocab: handVocab, Tolerance: 1e-6, SlowRows: 4096, Rounds: rounds()})
 }
 
 func TestTheCPUConformsOnATinyBERT(t *testing.T) {

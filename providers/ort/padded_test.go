@@ -108,7 +108,7 @@ func TestAFixedShapeConforms(t *testing.T) {
 	for _, shape := range [][2]int{{1, 16}, {8, 32}} {
 		t.Run(fmt.Sprint(shape), func(t *testing.T) {
 			c := config(t, fixed(long(), shape[0], shape[1]).write(t), handEmbedding(candidate.PoolMean, true))
-			conformsTo(t, c, providertest.Facts{MaxTokens: shape[1], Vocab: handVocab, Tolerance: 1e-6, SlowRows: 1024, Rounds: rounds()})
+			conformsTo(t, c, providertest.Facts{MaxTokens: shape[1], Vocab: handVocab, Tolerance: 1e-6, SlowRows: 4096, Rounds: rounds()})
 		})
 	}
 }
