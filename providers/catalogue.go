@@ -29,6 +29,15 @@ const (
 	AttachPlugin   Attach = "plugin"   // a plugin library, then its devices
 )
 
+// Copy is a way of copying tensors to a device's memory and back.
+type Copy string
+
+// The ways of copying to a device. To the host's memory no provider needs one.
+const (
+	CopyRuntime Copy = "runtime" // ONNX Runtime's own CopyTensors, where it knows the device without a plugin
+	CopyCUDA    Copy = "cuda"    // cudaMemcpy of the CUDA runtime that is loaded for the provider
+)
+
 // Platform is one operating system and architecture, in Go's names. An empty
 // Arch means every architecture of that system.
 type Platform struct{ OS, Arch string }
@@ -63,6 +72,12 @@ type Entry struct {
 	Disabled  []string            // graph optimizers that measurement says to leave out
 	Options   map[string]string   // the provider's own options, before the policy's
 	Recorded  map[string]string   // options that a recorded session has besides
+	// Copy is the way to the provider's own memory, which Options.IOBinding
+	// needs; empty: none is known.
+	Copy Copy
+	// Captures are options that make the device capture its work and repeat it,
+	// which Options.IOBinding must go with.
+	Captures []string
 	// NoMemoryPattern is for a provider that refuses sessions with the runtime's
 	// memory pattern planning.
 	NoMemoryPattern bool
@@ -103,6 +118,7 @@ var Catalogue = []Entry{
 		Precision: candidate.FP32GPU, Proof: ProofNVIDIA,
 		// TF32 is on by default in ONNX Runtime and is a class of its own here.
 		Options: map[string]string{"use_tf32": "0"},
+		Copy:    CopyCUDA, Captures: []string{"enable_cuda_graph"},
 	},
 	{
 		Name: "tensorrt", Title: "TensorRT", Runtime: ONNXRuntime, EP: "TensorrtExecutionProvider",
@@ -114,6 +130,7 @@ var Catalogue = []Entry{
 		Needs:     "an NVIDIA GPU with a driver for CUDA 13 (580 or later) and TensorRT 10 on Linux or Windows, amd64",
 		Remedy:    "measure tensorrt on a machine with an NVIDIA GPU and gate its evidence here",
 		Precision: candidate.TF32, Proof: ProofNVIDIA,
+		Copy: CopyCUDA, Captures: []string{"trt_cuda_graph_enable"},
 	},
 	{
 		Name: "directml", Title: "DirectML", Runtime: ONNXRuntime, EP: "DmlExecutionProvider",
@@ -128,7 +145,8 @@ var Catalogue = []Entry{
 		Needs:     "Windows 10 or later with a DirectX 12 GPU",
 		Remedy:    "measure directml on a Windows machine and gate its evidence here",
 		Precision: candidate.FP32GPU, Proof: ProofEP, NoMemoryPattern: true,
-		Options: map[string]string{"device_id": "0"},
+		Options:  map[string]string{"device_id": "0"},
+		Captures: []string{"enable_graph_capture", "ep.dml.enable_graph_capture"},
 	},
 	{
 		Name: "openvino", Title: "OpenVINO", Runtime: ONNXRuntime, EP: "OpenVINOExecutionProvider",
@@ -163,6 +181,7 @@ var Catalogue = []Entry{
 		// An encoder has nothing that a layout could speed up, and with the other
 		// one ONNX Runtime 1.30's record of assigned nodes leaves WebGPU's out.
 		Options: map[string]string{"preferredLayout": "NCHW"},
+		Copy:    CopyRuntime, Captures: []string{"enableGraphCapture"},
 	},
 }
 
@@ -185,8 +204,9 @@ func Names() []string {
 	return names
 }
 
-// Available says whether the provider can run on this kind of machine at all and, where it cannot, why and what to do. It looks at
-// the platform only: whether a device answers is known when a session opens.
+// Available says whether the provider can run on this kind of machine at all
+// and, where it cannot, why and what to do. It looks at the platform only:
+// whether a device answers is known when a session opens.
 func (e Entry) Available() (reason, remedy string, ok bool) {
 	return e.AvailableOn(Platform{runtime.GOOS, runtime.GOARCH})
 }

@@ -43,6 +43,10 @@ type Options struct {
 	DisabledOptimizers []string          `json:"disabled_optimizers"` // nil: the catalogue's; empty, non-nil: none
 	Provider           map[string]string `json:"provider,omitempty"`  // the provider's own options, passed through
 	Strict             bool              `json:"strict,omitempty"`    // opening fails where a node would fall back to the CPU
+	// IOBinding keeps inputs and outputs in the device's memory, one set of
+	// tensors for each shape, so that their addresses stay. What a device
+	// captures to repeat it (CUDA graphs) needs that.
+	IOBinding bool `json:"io_binding,omitempty"`
 }
 
 // Info is what was opened: recorded, never judged by the one who opened it.

@@ -186,11 +186,15 @@ func TinyCandidate(t testing.TB) candidate.Candidate {
 	return TinyCandidateOf(t, TinyOptions{})
 }
 
-// TinyCandidateOf returns the candidate of the tiny random BERT that o sizes.
-func TinyCandidateOf(t testing.TB, o TinyOptions) candidate.Candidate {
+// TinyCandidateOf returns the candidate of the tiny random BERT that o sizes,
+// with fp32 where no variants are named.
+func TinyCandidateOf(t testing.TB, o TinyOptions, variants ...string) candidate.Candidate {
 	t.Helper()
 	dir, files := TinyModel(t, o)
-	return exported(t, export.Options{Model: "tiny-bert", Spec: "dir:" + dir, Files: files, Variants: []string{"fp32"}})
+	if len(variants) == 0 {
+		variants = []string{"fp32"}
+	}
+	return exported(t, export.Options{Model: "tiny-bert", Spec: "dir:" + dir, Files: files, Variants: variants})
 }
 
 // Copy copies a candidate, or any directory, to a folder of the test's own, to

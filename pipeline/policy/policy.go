@@ -127,9 +127,10 @@ type Provider struct {
 	// Classes says by variant to which class a provider's results are held,
 	// where its own arithmetic is not the CPU's; else the variant's precision.
 	Classes   map[string]candidate.Precision `yaml:"classes"`
-	Options   map[string]string              `yaml:"options"` // the provider's own, passed through
-	Threads   int                            `yaml:"threads"` // 0: every core
-	Texts     int                            `yaml:"texts"`   // golden texts that are measured, evenly spread; 0: all
+	Options   map[string]string              `yaml:"options"`    // the provider's own, passed through
+	IOBinding bool                           `yaml:"io_binding"` // inputs and outputs stay in the device's memory
+	Threads   int                            `yaml:"threads"`    // 0: every core
+	Texts     int                            `yaml:"texts"`      // golden texts that are measured, evenly spread; 0: all
 	Placement *Placement                     `yaml:"placement"`
 	// A GPU's libraries and compilers take their time and room: a provider may
 	// have budgets of its own. Nil: the policy's.

@@ -45,6 +45,12 @@ func fill(o providers.Options, e providers.Entry) (providers.Options, error) {
 	if len(merged) > 0 {
 		o.Provider = merged
 	}
+	if captures(e, merged) && !o.IOBinding {
+		return o, &fault.Error{Kind: fault.Usage, Thing: "options of provider " + e.Name,
+			Got:    "one of " + strings.Join(e.Captures, ", ") + ", and no io_binding",
+			Wanted: "io_binding: true beside it: captured work reads and writes where it once did",
+			Next:   "set io_binding for " + e.Name + " in the policy, or leave the option out"}
+	}
 	return o, nil
 }
 
@@ -53,6 +59,8 @@ type wish struct {
 	entry   providers.Entry
 	devices []ort.EpDevice // of a plugin
 	profile string         // path prefix of the profile; "": nothing is recorded
+	library providers.Library
+	api     capi
 }
 
 // sessionOptions makes ONNX Runtime's options. The caller destroys them.

@@ -49,6 +49,9 @@ func (s *Session) execute(ctx context.Context, b providers.Batch, real int, out 
 	}
 	s.executed++
 	run := func() error { return s.model.RunWithOptions(t.inputs, t.outputs, s.stopper.options) }
+	if s.bound != nil {
+		run = func() error { return s.bound.run(at, t) }
+	}
 	var stopped bool
 	if s.remote {
 		stopped, s.rest, err = s.stopper.leave(ctx, run)

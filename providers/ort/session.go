@@ -37,6 +37,7 @@ type Session struct {
 	model   *ort.DynamicAdvancedSession
 	stopper *stopper
 	bufs    *buffers
+	bound   *binding // nil: the runtime copies what it needs where it needs it
 	pool    pooler
 	spun    bool
 
@@ -134,7 +135,7 @@ func open(ctx context.Context, c Config, profile string) (*Session, error) {
 	if s.cols > 0 {
 		s.maxTokens = min(s.maxTokens, s.cols)
 	}
-	if err := s.start(ctx, c.Model, thing, wish{entry: entry, devices: devices, profile: profile}, sig); err != nil {
+	if err := s.start(ctx, c.Model, thing, wish{entry: entry, devices: devices, profile: profile, library: c.Library, api: lib.api}, sig); err != nil {
 		_ = s.Close() // the error that matters is err
 		return nil, err
 	}
@@ -160,6 +161,12 @@ func (s *Session) start(ctx context.Context, path, thing string, w wish, sig sig
 	s.stopper, err = newStopper()
 	if err != nil {
 		return err
+	}
+	if s.info.Options.IOBinding {
+		s.bound, err = newBinding(w.api, s.model, s.stopper.options, sig, s.dim, w.entry, s.info.Options.Provider, w.library)
+		if err != nil {
+			return err
+		}
 	}
 	if sig.known {
 		return nil
@@ -243,6 +250,10 @@ func badSession(thing string, e providers.Entry, strict bool, err error) error {
 		return &fault.Error{Kind: fault.Refused, Thing: "provider " + e.Name + " on " + thing,
 			Got: "nodes that it leaves to the CPU", Wanted: "every node on " + e.EP + ", as strict asks",
 			Next: "leave strict out to record which nodes they are", Err: err}
+	case strings.Contains(err.Error(), "graph capture feature"):
+		return &fault.Error{Kind: fault.Usage, Thing: "provider " + e.Name + " on " + thing,
+			Got: "nodes that it leaves to another provider", Wanted: "every node on " + e.EP + ", so that its work can be captured",
+			Next: "use a variant with fixed shapes, or leave out " + strings.Join(e.Captures, ", "), Err: err}
 	case e.Attach != providers.AttachNone:
 		return &fault.Error{Kind: fault.Missing, Thing: "provider " + e.Name,
 			Got: "no session for " + thing + ", which the CPU reads", Wanted: e.Needs, Next: e.Remedy, Err: err}
@@ -298,6 +309,8 @@ func (s *Session) Close() error {
 		return nil
 	}
 	s.closed = true
+	s.bound.free()
+	s.bound = nil
 	s.bufs.forget()
 	s.bufs = nil
 	var err error

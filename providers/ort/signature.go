@@ -48,6 +48,8 @@ type input struct {
 type signature struct {
 	inputs []input
 	output string
+	place  int  // of output among the model's outputs
+	of     int  // how many those are
 	pooled bool // output is [B, D]; otherwise [B, S, D]
 	rows   int  // the batch size that the graph is fixed to; 0: any
 	cols   int  // likewise the sequence length
@@ -111,6 +113,7 @@ func signatureOf(thing string, ins, outs []ort.InputOutputInfo, e candidate.Embe
 					fmt.Sprintf("%d, as the model's configuration says", e.Dimension))
 			}
 			s.output, s.pooled, s.known = out.Name, want.pooled, d > 0
+			s.place, s.of = i, len(outs)
 			return s, nil
 		}
 	}

@@ -72,7 +72,7 @@ func (o Options) job(provider, variant string, lib providers.Library) job {
 		Tokenizer: filepath.Join(o.Candidate.Dir, TokenizerName),
 		Options: providers.Options{
 			Threads: wish.Threads, Provider: o.Policy.OptionsOf(provider, variant),
-			Strict: wish.Placement != nil && wish.Placement.Strict,
+			Strict: wish.Placement != nil && wish.Placement.Strict, IOBinding: wish.IOBinding,
 		},
 		Embedding: o.Candidate.Manifest.Embedding,
 	}

@@ -232,7 +232,7 @@ func TestADeviceThatIsLostOnTheWayIsTheProvidersFailure(t *testing.T) {
 func TestThePolicysWishesReachTheSession(t *testing.T) {
 	o := pairOptions(t)
 	q := o.Policy.Providers[o.Provider]
-	q.Threads, q.Placement = 3, &policy.Placement{Strict: true}
+	q.Threads, q.IOBinding, q.Placement = 3, true, &policy.Placement{Strict: true}
 	o.Policy.Providers[o.Provider] = q
 	o.Policy.Variants["fp32"] = policy.Variant{Options: map[string]string{"use_tf32": "1"}}
 	for _, s := range steps(o, o.plan(), providers.Library{}, providers.Library{}) {
@@ -241,7 +241,7 @@ func TestThePolicysWishesReachTheSession(t *testing.T) {
 			continue
 		}
 		assert.Equal(t, providers.Options{
-			Threads: 3, Strict: true, Provider: map[string]string{"power": "low", "use_tf32": "1"},
+			Threads: 3, Strict: true, IOBinding: true, Provider: map[string]string{"power": "low", "use_tf32": "1"},
 		}, s.job.Options)
 	}
 }
