@@ -33,6 +33,7 @@ var Stages = []Stage{
 	readGolden{},
 	measureAll{},
 	judge{},
+	measureAgain{},
 	publishRelease{},
 }
 
@@ -50,7 +51,8 @@ type Options struct {
 	Executable []string // the command line that starts a measuring child
 }
 
-// State is what the stages hand on. Each field is written by one stage.
+// State is what the stages hand on. Each field is written by one stage, and
+// the verdict by measureAgain too.
 type State struct {
 	Options Options
 	Sink    progress.Sink

@@ -137,19 +137,29 @@ func (measureAll) Run(ctx context.Context, s *State) error {
 		names = slices.Sorted(maps.Keys(s.Policy.Providers))
 	}
 	for _, p := range names {
-		find := s.libraries(p)
 		for _, v := range s.Policy.Providers[p].Variants {
-			out := filepath.Join(s.Options.WorkDir, "evidence", p+"-"+v)
-			if _, err := measure.Run(ctx, measure.Options{
-				Candidate: s.Candidate, Policy: s.Policy, Golden: s.Golden, Provider: p, Variant: v,
-				Nonce: s.Nonce, Libraries: find, Executable: s.Options.Executable, Out: out, Progress: s.Sink,
-			}); err != nil {
+			if err := s.measure(ctx, p, v); err != nil {
 				return err
 			}
-			s.Evidence = append(s.Evidence, out)
+			s.Evidence = append(s.Evidence, s.evidenceDir(p, v))
 		}
 	}
 	return nil
+}
+
+func (s *State) evidenceDir(provider, variant string) string {
+	return filepath.Join(s.Options.WorkDir, "evidence", provider+"-"+variant)
+}
+
+// measure leaves the evidence of one variant on one provider in its directory,
+// in the place of what is there.
+func (s *State) measure(ctx context.Context, provider, variant string) error {
+	_, err := measure.Run(ctx, measure.Options{
+		Candidate: s.Candidate, Policy: s.Policy, Golden: s.Golden, Provider: provider, Variant: variant,
+		Nonce: s.Nonce, Libraries: s.libraries(provider), Executable: s.Options.Executable,
+		Out: s.evidenceDir(provider, variant), Progress: s.Sink,
+	})
+	return err
 }
 
 type judge struct{}

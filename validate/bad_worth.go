@@ -82,7 +82,11 @@ func goodPairs(c gateCase) (all []PairedRun) {
 	if plan == nil {
 		return nil
 	}
-	const mine = int64(1e6)
+	mine := int64(1e6)
+	if limit := c.plan.pairLimit(); limit > 0 {
+		// Four times as slow, as slowTo makes it, it still is within the limit.
+		mine = max(min(mine, int64(float64(limit)/(8*float64(plan.Samples)*max(*c.policy.WorthIt.Speedup, 1)))), 1)
+	}
 	other := int64(2*float64(mine)**c.policy.WorthIt.Speedup) + 1
 	for round := 1; round <= plan.Rounds; round++ {
 		for _, tokens := range plan.Tokens {

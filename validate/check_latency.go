@@ -32,8 +32,9 @@ func judgeLatency(c gateCase) opinion {
 		}
 		s := samplesAt(c.evidence, p)
 		s.planned, s.limit = c.plan.Samples, c.plan.LimitNS
-		before := s.decide(b)
-		d := s.noise.Under(before, s.launches, statsBudget(b))
+		s.budget = statsBudget(c.policy.Latency, b)
+		before := s.decide()
+		d := s.noise.Under(before, s.launches, s.budget)
 		o.findings = append(o.findings, s.finding(b, before, d, b.Gates(c.class)))
 		if !slices.ContainsFunc(o.latency, func(l LatencySummary) bool { return l.LatencyPoint == p }) && len(s.all) > 0 {
 			l := LatencySummary{
@@ -58,6 +59,7 @@ type pointSamples struct {
 	noise    stats.Noise
 	planned  int   // samples
 	limit    int64 // ns for the samples of one launch; 0: none
+	budget   stats.Budget
 }
 
 // ended tells whether the limit ended the samples before all were there.
@@ -92,15 +94,15 @@ func samplesAt(e Evidence, p LatencyPoint) pointSamples {
 	return s
 }
 
-func statsBudget(b policy.Budget) stats.Budget {
-	return stats.Budget{Percentile: b.Percentile / 100, Confidence: b.Confidence, Limit: float64(b.Budget)}
+func statsBudget(l policy.Latency, b policy.Budget) stats.Budget {
+	return stats.Budget{Percentile: b.Percentile / 100, Confidence: l.Confidence(b.Confidence), Limit: float64(b.Budget)}
 }
 
-func (s pointSamples) decide(b policy.Budget) stats.Decision {
+func (s pointSamples) decide() stats.Decision {
 	if s.ended() {
-		return stats.DecideCurtailed(s.launches, s.planned, statsBudget(b))
+		return stats.DecideCurtailed(s.launches, s.planned, s.budget)
 	}
-	return stats.Decide(s.launches, statsBudget(b))
+	return stats.Decide(s.launches, s.budget)
 }
 
 // finding words a decision; before is what it was on a quiet machine.
@@ -110,11 +112,11 @@ func (s pointSamples) finding(b policy.Budget, before, d stats.Decision, gates b
 	f := Finding{
 		Check: "latency", Item: s.point.Label() + " " + pct,
 		Measured: milliseconds(measured), Threshold: "< " + milliseconds(int64(b.Budget)), Value: float64(measured),
-		Sure:     sure(d, b.Confidence),
+		Sure:     sure(d, s.budget.Confidence),
 		Warnings: s.warnings(d),
 	}
 	if s.ended() {
-		f.Measured += s.endedEarly(b, d)
+		f.Measured += s.endedEarly(d)
 	}
 	if d.N == 0 {
 		f.Measured, f.Sure = "no samples", ""
@@ -141,9 +143,9 @@ func (s pointSamples) finding(b policy.Budget, before, d stats.Decision, gates b
 
 // endedEarly tells a newcomer why there are fewer samples than planned, and
 // what those that are there are enough for.
-func (s pointSamples) endedEarly(b policy.Budget, d stats.Decision) string {
+func (s pointSamples) endedEarly(d stats.Decision) string {
 	text := fmt.Sprintf(" (ended after %s: %d of %d samples", seconds(s.limit), d.N, s.planned)
-	switch need := stats.CountFor(s.planned, statsBudget(b)); {
+	switch need := stats.CountFor(s.planned, s.budget); {
 	case d.Answer == stats.Over:
 		text += fmt.Sprintf("; %d over the budget are enough to fail", d.Count)
 	case d.Count < need:

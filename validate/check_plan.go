@@ -72,8 +72,8 @@ func samplesPlanned(e Evidence, want Plan) (p problems) {
 				n := len(r.SamplesNS)
 				total += n
 				switch {
-				case n > least+1 || n < least && !complete(r.SamplesNS, least, want.LimitNS):
-					p.add("%s: %d samples in launch %d, an equal share is %d", pt.Label(), n, r.Launch, least)
+				case !complete(r.SamplesNS, least, want.LimitNS):
+					p.add("%s: %d samples in launch %d, an equal share is %d, or what the limit leaves time for", pt.Label(), n, r.Launch, least)
 				case n < least:
 					ended = true
 				}

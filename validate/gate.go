@@ -275,9 +275,9 @@ func (in Input) check() error {
 			return bad("policy, latency.budgets", fmt.Sprintf("%s of %s at %v %%", LatencyPoint{b.Tokens, b.Batch}.Label(), b.Budget, b.Percentile), "a budget with percentile and confidence", "")
 		}
 		// Without a single sample over it, the budget must be provable.
-		if d := stats.Decide([][]float64{make([]float64, l.Samples)}, statsBudget(b)); d.Answer != stats.Within {
+		if d := stats.Decide([][]float64{make([]float64, l.Samples)}, statsBudget(l, b)); d.Answer != stats.Within {
 			return bad("policy, latency.samples", fmt.Sprint(l.Samples),
-				fmt.Sprintf("enough to prove p%v at confidence %v: with no sample over the budget P is still %.2g", b.Percentile, b.Confidence, d.P),
+				fmt.Sprintf("enough to prove p%v at confidence %.4g: with no sample over the budget P is still %.2g", b.Percentile, l.Confidence(b.Confidence), d.P),
 				"raise latency.samples, or lower the budget's percentile or confidence")
 		}
 	}

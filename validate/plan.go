@@ -44,20 +44,23 @@ func (p Plan) pairLimit() int64 { return p.LimitNS / 2 }
 
 // complete tells whether a process took the samples that it was to take: all of
 // them, or as many as the limit (0: none) left time for. The sample that
-// reaches the limit is the last, so that those before it lie below; a slack of
-// one sample is left to whoever counts the warm-up too.
+// reaches the limit is the last: those before it lie below.
 func complete(samples []int64, want int, limit int64) bool {
-	if len(samples) == want {
-		return true
-	}
-	if limit <= 0 || len(samples) == 0 || len(samples) > want {
+	if len(samples) == 0 || len(samples) > want {
 		return false
 	}
-	sum := float64(slices.Max(samples))
-	for _, n := range samples {
-		sum += float64(n)
+	last := len(samples) - 1
+	before := 0.0
+	for _, n := range samples[:last] {
+		before += float64(n)
 	}
-	return sum >= float64(limit)
+	switch {
+	case limit <= 0:
+		return len(samples) == want
+	case before >= float64(limit):
+		return false
+	}
+	return len(samples) == want || before+float64(samples[last]) >= float64(limit)
 }
 
 // PlanFor fixes what is measured of a provider × variant, from the policy, the

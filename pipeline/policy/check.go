@@ -160,8 +160,11 @@ func (p Policy) checkLatency(bad report) {
 	if l.Samples < 1 || l.Samples > 1_000_000 || (l.Launches > 0 && l.Samples%l.Launches != 0) {
 		bad("latency.samples: got %d, wanted a multiple of latency.launches (%d)", l.Samples, l.Launches)
 	}
-	if l.Limit < 0 || l.Limit > time.Hour {
-		bad("latency.limit: got %v, wanted a time such as 10s, or 0 for none", l.Limit)
+	if l.Limit != 0 && l.Limit < time.Millisecond || l.Limit > time.Hour {
+		bad("latency.limit: got %v, wanted a time of 1ms to 1h such as 10s, or 0 for none", l.Limit)
+	}
+	if l.Attempts < 0 || l.Attempts > 10 {
+		bad("latency.attempts: got %d, wanted 1 to 10", l.Attempts)
 	}
 	if len(l.Budgets) == 0 {
 		bad("latency.budgets: got none, wanted at least one; a gate needs its threshold")
@@ -183,10 +186,31 @@ func (p Policy) checkLatency(bad report) {
 		if !(b.Confidence >= 0.5 && b.Confidence < 1) {
 			bad("%s.confidence: got %v, wanted 0.5 or more, below 1", at, b.Confidence)
 		}
+		if need := SamplesFor(b.Percentile/100, l.Confidence(b.Confidence)); l.Samples < need {
+			bad("latency.samples: got %d, wanted %d or more: with fewer, none over the budget is still too likely by chance to prove p%v at confidence %v in %s",
+				l.Samples, need, b.Percentile, b.Confidence, attempts(l.Attempts))
+		}
 		for _, c := range b.Classes {
 			if !slices.Contains(classes, c) {
 				bad("%s.classes: got %q, wanted some of %q", at, c, classes)
 			}
 		}
 	}
+}
+
+// SamplesFor is how many samples can prove that a share of them lies below a
+// limit: with fewer, none above it happens by chance more often than the
+// confidence allows. It is 0 for what is no percentile or confidence.
+func SamplesFor(share, confidence float64) int {
+	if !(share > 0 && share < 1 && confidence > 0 && confidence < 1) {
+		return 0
+	}
+	return int(math.Ceil(math.Log(1-confidence)/math.Log(share) - 1e-9))
+}
+
+func attempts(n int) string {
+	if n <= 1 {
+		return "one attempt"
+	}
+	return fmt.Sprintf("one of %d attempts", n)
 }

@@ -84,7 +84,14 @@ type Latency struct {
 	// then counts as not known. 0: no limit.
 	Limit   time.Duration `yaml:"limit"`
 	Budgets []Budget      `yaml:"budgets"`
+	// Attempts is how often a run measures what stays undecided, at most; 0: 1.
+	Attempts int `yaml:"attempts"`
 }
+
+// Confidence is how sure a decision of one attempt must be, so that all of them
+// together are as sure as a budget's confidence c says: each has an equal share
+// of the error (Bonferroni's inequality).
+func (l Latency) Confidence(c float64) float64 { return 1 - (1-c)/float64(max(l.Attempts, 1)) }
 
 // Budget is one latency promise: text to vector, batch × tokens, at a
 // percentile, with a confidence. A budget applies to the precision classes in

@@ -64,6 +64,8 @@ func TestABadPolicyIsRefusedByName(t *testing.T) {
 		"an operator that is none":           {"{min_flops: 1, elsewhere: []}", `{min_flops: 1, elsewhere: ["Shape, Cast"]}`, `providers.cpu.placement.elsewhere: got "Shape, Cast"`},
 		"an operator twice":                  {"{min_flops: 1, elsewhere: []}", "{min_flops: 1, elsewhere: [Cast, Cast]}", `"Cast" is there twice`},
 		"too few texts":                      {"texts: 24", "texts: 2", "providers.webgpu.texts: got 2, wanted 3 or more, or 0 for all"},
+		"too few samples":                    {"samples: 300", "samples: 100", "latency.samples: got 100, wanted 104 or more: with fewer, none over the budget is still too likely by chance to prove p95 at confidence 0.99 in one of 2 attempts"},
+		"attempts without end":               {"attempts: 2", "attempts: 11", "latency.attempts: got 11, wanted 1 to 10"},
 		"a negative limit":                   {"limit: 4s", "limit: -1s", "latency.limit"},
 		"a start that may take no time":      {"cold_start: {budget: 30s} # compiles its", "cold_start: {budget: 0s} # compiles its", "providers.webgpu.cold_start.budget"},
 		"a process that may take no room":    {"memory: {budget: 6GiB}", "memory: {budget: 0}", "providers.cuda.memory.budget"},

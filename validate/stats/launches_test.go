@@ -43,6 +43,38 @@ func TestLaunchesThatDifferGiveAtMostOnePercentFalsePasses(t *testing.T) {
 	}
 }
 
+// Whoever measures again what stays undecided, at half the error each time, is
+// wrong no oftener than who measures once.
+func TestTwoAttemptsAtHalfTheErrorGiveAtMostOnePercentFalseAnswers(t *testing.T) {
+	half := p95
+	half.Confidence = 1 - (1-p95.Confidence)/2
+	r := rand.New(rand.NewPCG(13, 13))
+	within, over, repeats := 0, 0, 2000
+	for range repeats {
+		for range 2 {
+			l := shifted(r, 10, 30, 0, 0)
+			for _, x := range l {
+				for i := range x {
+					x[i] = 20 * math.Exp(0.05*(x[i]-1.6448536269514722))
+				}
+			}
+			a := Decide(l, half).Answer
+			if a == Within {
+				within++
+			}
+			if a == Over {
+				over++
+			}
+			if a != Unsure {
+				break
+			}
+		}
+	}
+	assert.LessOrEqual(t, within, repeats/100)
+	assert.LessOrEqual(t, over, repeats/100)
+	assert.Positive(t, within+over, "the limit is where answers are possible at all")
+}
+
 func TestMoreLaunchesDecideWhatFewCannot(t *testing.T) {
 	power := func(launches int) (within int) {
 		r := rand.New(rand.NewPCG(12, 12))

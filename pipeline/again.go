@@ -1,0 +1,51 @@
+package pipeline
+
+import (
+	"context"
+	"strings"
+
+	"github.com/embedgate/embedgate/validate"
+)
+
+// measureAgain measures once more what the channel requires and the gate could
+// not decide, as often as the policy's latency.attempts lets. New evidence
+// takes the old one's place whole, and is judged as the old one was: attempts
+// share the error that the policy allows, so that trying again buys time on a
+// noisy machine and no luck. A FAIL is never tried again.
+type measureAgain struct{}
+
+func (measureAgain) String() string { return "again" }
+
+func (measureAgain) Run(ctx context.Context, s *State) error {
+	for n := 2; n <= s.Policy.Latency.Attempts && s.Verdict.Result == validate.Inconclusive; n++ {
+		rows := undecided(s.Verdict)
+		s.Sink.Say("%s: inconclusive, so measured again: attempt %d of the %d that latency.attempts allows",
+			strings.Join(names(rows), ", "), n, s.Policy.Latency.Attempts)
+		for _, r := range rows {
+			if err := s.measure(ctx, r.Provider, r.Variant); err != nil {
+				return err
+			}
+		}
+		if err := (judge{}).Run(ctx, s); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// undecided are the required rows without an answer.
+func undecided(v validate.Verdict) (rows []validate.Row) {
+	for _, r := range v.Rows {
+		if r.Required && r.Result == validate.Inconclusive {
+			rows = append(rows, r)
+		}
+	}
+	return rows
+}
+
+func names(rows []validate.Row) (all []string) {
+	for _, r := range rows {
+		all = append(all, r.Provider+" × "+r.Variant)
+	}
+	return all
+}
