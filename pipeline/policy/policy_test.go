@@ -37,7 +37,7 @@ func TestTheShippedPolicyIsGood(t *testing.T) {
 func TestABadPolicyIsRefusedByName(t *testing.T) {
 	for name, c := range map[string]struct{ old, new, want string }{
 		"an unknown key":                     {"schema: 1", "schema: 1\nlatencies: 3", "latencies"},
-		"an unknown key deep inside":         {"launches: 10", "launches: 10\n  lunches: 3", "lunches"},
+		"an unknown key deep inside":         {"launches: 20", "launches: 20\n  lunches: 3", "lunches"},
 		"a key that is there twice":          {"schema: 1", "schema: 1\nschema: 1", "schema"},
 		"another schema":                     {"schema: 1", "schema: 2", "schema: got 2, wanted 1"},
 		"a gate without its threshold":       {"min_cosine: 0.999999, ", "", "parity.fp32.min_cosine: a gate needs its threshold"},

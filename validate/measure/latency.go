@@ -10,7 +10,7 @@ import (
 const (
 	// warmup samples of each point are thrown away: the first run at a new
 	// length makes the runtime's buffers.
-	warmup = 10
+	warmup = 5
 	// distinct is how many different texts share a point's samples.
 	distinct = 8
 )
@@ -71,16 +71,26 @@ func (w *worker) block(ctx context.Context, l opened, pt validate.LatencyPoint) 
 		CalibrationNS: make([]int64, 0, w.job.Samples),
 	}
 	var clock calibration
+	calibrate := func() {
+		time.Sleep(rest)
+		clock.turn() // wakes the core up
+		for len(run.CalibrationNS) < len(run.SamplesNS) {
+			run.CalibrationNS = append(run.CalibrationNS, clock.turn())
+		}
+	}
 	before := readTicks()
 	spent = spending{limit: w.job.LimitNS}
 	for i := 0; i < w.job.Samples && !spent.over(); i++ {
-		run.CalibrationNS = append(run.CalibrationNS, clock.turn())
 		t := time.Now()
 		if err := sample(i); err != nil {
 			return validate.LatencyRun{}, err
 		}
 		run.SamplesNS = append(run.SamplesNS, spent.add(time.Since(t).Nanoseconds()))
+		if len(run.SamplesNS)%between == 0 {
+			calibrate()
+		}
 	}
+	calibrate()
 	run.StealTicks, run.TotalTicks = readTicks().since(before)
 	return run, nil
 }
@@ -103,6 +113,16 @@ func (s *spending) over() bool { return s.limit > 0 && s.sum >= s.limit }
 // allocation. On a quiet machine each turn takes the same time, whatever model
 // is measured.
 type calibration struct{ state uint64 }
+
+// between is how many samples there are from one calibration to the next, which
+// then has as many turns.
+const between = 15
+
+// rest is how long a calibration waits before it begins: a runtime's workers
+// spin for up to 16 ms after their last work, and slow the other threads of
+// their core by half. That is no noise of the machine's. The sample that follows
+// is one after a pause, as most of a product's are.
+const rest = 25 * time.Millisecond
 
 // calibrationSteps takes about a quarter of a millisecond.
 const calibrationSteps = 200_000

@@ -43,6 +43,51 @@ func TestLaunchesThatDifferGiveAtMostOnePercentFalsePasses(t *testing.T) {
 	}
 }
 
+// As the shipped policy measures, and each of its two attempts must be right.
+func TestTwentyLaunchesThatDifferGiveAtMostHalfAPercentFalsePasses(t *testing.T) {
+	half := p95
+	half.Confidence = 0.995
+	for _, rho := range []float64{0, 0.9} {
+		for _, sd := range []float64{0.3, 3, 10} {
+			r := rand.New(rand.NewPCG(14, uint64(100*rho+sd)))
+			quantile := 1.6448536269514722 * math.Sqrt(1+sd*sd)
+			within, repeats := 0, 1000
+			for range repeats {
+				l := shifted(r, 20, 15, rho, sd)
+				for _, x := range l {
+					for i := range x {
+						x[i] = 20 * math.Exp(0.05*(x[i]-quantile))
+					}
+				}
+				if Decide(l, half).Answer == Within {
+					within++
+				}
+			}
+			assert.LessOrEqual(t, within, repeats/200, "correlation %g, launches that differ by %g times the samples' spread", rho, sd)
+		}
+	}
+}
+
+func TestTwentyLaunchesDecideOnAMachineOfTwoSpeeds(t *testing.T) {
+	r := rand.New(rand.NewPCG(15, 15))
+	half := p95
+	half.Confidence = 0.995
+	within := 0
+	for range 200 {
+		l := shifted(r, 20, 15, 0.3, 0)
+		for _, x := range l {
+			speed := []float64{8.8, 12.1}[r.IntN(2)]
+			for i := range x {
+				x[i] = speed * math.Exp(0.05*x[i])
+			}
+		}
+		if Decide(l, half).Answer == Within {
+			within++
+		}
+	}
+	assert.Greater(t, within, 190)
+}
+
 // Whoever measures again what stays undecided, at half the error each time, is
 // wrong no oftener than who measures once.
 func TestTwoAttemptsAtHalfTheErrorGiveAtMostOnePercentFalseAnswers(t *testing.T) {
