@@ -126,11 +126,11 @@ func knownGood(in Input, r *reference, provider, variant string) gateCase {
 		e.Placement = append(e.Placement, goodRecord(tokens, executionProvider(provider)))
 	}
 	cold, memory := int64(p.ColdStartOf(provider)), int64(p.MemoryOf(provider))
-	share, room := p.Latency.Samples/p.Latency.Launches, int64(1<<62)
+	share, room := c.plan.Samples/c.plan.Launches, int64(1<<62)
 	if c.plan.LimitNS > 0 {
 		room = c.plan.LimitNS / int64(2*share)
 	}
-	for launch := 1; launch <= p.Latency.Launches; launch++ {
+	for launch := 1; launch <= c.plan.Launches; launch++ {
 		for _, pt := range e.Plan.Points {
 			e.Latency = append(e.Latency, LatencyRun{
 				Launch: launch, LatencyPoint: pt, StealTicks: 0, TotalTicks: 1000,

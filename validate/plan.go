@@ -73,7 +73,7 @@ func PlanFor(p policy.Policy, g golden.Set, provider, variant string, file candi
 	}
 	l := p.Latency
 	plan := Plan{
-		Launches: l.Launches, Samples: l.Samples, LimitNS: l.Limit.Nanoseconds(),
+		Launches: p.LaunchesOf(provider), Samples: l.Samples, LimitNS: l.Limit.Nanoseconds(),
 		Points: []LatencyPoint{}, Texts: textsOf(g, p.Providers[provider].Texts, longest), Recorded: []int{},
 	}
 	for _, b := range l.Budgets {

@@ -71,3 +71,12 @@ func TestEvidenceOfOtherTextsThanPlannedIsRefused(t *testing.T) {
 	require.Equal(t, Fail, v.Result)
 	assert.Contains(t, failures(rowOf(t, v, "cpu", "fp32")), "FAIL integrity/plan")
 }
+
+func TestAProviderMayHaveLaunchesOfItsOwn(t *testing.T) {
+	p := smallPolicy(laddered(5))
+	own := p.Providers["cuda"]
+	own.Launches = 5
+	p.Providers["cuda"] = own
+	assert.Equal(t, 5, PlanFor(p, laddered(5), "cuda", "fp32", candidate.Variant{}).Launches)
+	assert.Equal(t, p.Latency.Launches, PlanFor(p, laddered(5), "cpu", "fp32", candidate.Variant{}).Launches)
+}

@@ -43,6 +43,9 @@ func (p Policy) checkProvider(bad report, at string, q Provider) {
 	if q.Threads < 0 || q.Threads > 1024 {
 		bad("%s.threads: got %d, wanted 0 (every core) to 1024", at, q.Threads)
 	}
+	if n := q.Launches; n < 0 || n > 100 || n > 0 && p.Latency.Samples%n != 0 {
+		bad("%s.launches: got %d, wanted a part of latency.samples (%d) up to 100, or 0 for latency.launches", at, n, p.Latency.Samples)
+	}
 	// Ranking wants three texts, and fewer stand for nothing.
 	if q.Texts != 0 && (q.Texts < 3 || q.Texts > 1<<20) {
 		bad("%s.texts: got %d, wanted 3 or more, or 0 for all", at, q.Texts)
@@ -123,6 +126,14 @@ func (p Policy) checkWorthIt(bad report) {
 // 2^rounds.
 func RoundsFor(confidence float64) int {
 	return max(1, int(math.Ceil(-math.Log2(1-confidence)-1e-9)))
+}
+
+// LaunchesOf is how many processes take a provider's samples.
+func (p Policy) LaunchesOf(provider string) int {
+	if own := p.Providers[provider].Launches; own > 0 {
+		return own
+	}
+	return p.Latency.Launches
 }
 
 // ColdStartOf is the longest cold start that a provider may take.

@@ -137,6 +137,7 @@ type Provider struct {
 	Options   map[string]string              `yaml:"options"`    // the provider's own, passed through
 	IOBinding bool                           `yaml:"io_binding"` // inputs and outputs stay in the device's memory
 	Threads   int                            `yaml:"threads"`    // 0: every core
+	Launches  int                            `yaml:"launches"`   // processes that take the samples; 0: the policy's
 	Texts     int                            `yaml:"texts"`      // golden texts that are measured, evenly spread; 0: all
 	Placement *Placement                     `yaml:"placement"`
 	// A GPU's libraries and compilers take their time and room: a provider may

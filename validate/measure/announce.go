@@ -66,10 +66,10 @@ func longest(p validate.Plan, one time.Duration) time.Duration {
 		return 0
 	}
 	limit := time.Duration(p.LimitNS)
-	// Warm-up has the same limit as the samples; the last of both passes it.
-	n := 2 * (limit + one) * time.Duration(p.Launches*len(p.Points))
+	// Warm-up has a quarter of the samples' limit; the last of both passes it.
+	n := (limit + limit/4 + 2*one) * time.Duration(p.Launches*len(p.Points))
 	if p.Pairs != nil {
-		n += 2 * (limit/2 + one) * time.Duration(2*p.Pairs.Rounds*len(p.Pairs.Tokens))
+		n += (limit/2 + limit/8 + 2*one) * time.Duration(2*p.Pairs.Rounds*len(p.Pairs.Tokens))
 	}
 	return n
 }
