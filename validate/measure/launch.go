@@ -121,7 +121,7 @@ func (w *watch) hear(n note) {
 	if n.Stage != "" {
 		w.stage = n.Stage
 	}
-	if n.Message != "" && w.step.job.Kind != pairKind { // dozens of processes, told as one row
+	if n.Message != "" && w.step.total == 0 { // dozens of processes are told as one row
 		w.progress.Step(n.Done, n.Total, n.Unit, "%s: %s", w.step.what, n.Message)
 	}
 }

@@ -54,7 +54,7 @@ func steps(o Options, p validate.Plan, mine, others providers.Library) []step {
 		j := base
 		j.Kind, j.Launch, j.Warmup, j.LimitNS = latencyKind, n+1, warmup, p.LimitNS
 		j.Points, j.Samples = orderOf(p, j.Launch), samplesOf(p, j.Launch)
-		all = append(all, step{job: j, what: fmt.Sprintf("%s, launch %d of %d", what, n+1, p.Launches), keep: keepLatency(n + 1)})
+		all = append(all, step{job: j, what: what + ": latency", done: n, total: p.Launches, keep: keepLatency(n + 1)})
 	}
 	if p.Pairs != nil {
 		all = append(all, pairs(o, p, base, others)...)
