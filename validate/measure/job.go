@@ -45,8 +45,8 @@ type job struct {
 	Points    []validate.LatencyPoint `json:"points"`  // in the order to measure
 	Samples   int                     `json:"samples"` // of each point
 	Warmup    int                     `json:"warmup"`  // of each point, not written down
-	// LimitNS ends the samples of a point, and a quarter of it its warm-up, once their sum
-	// reaches it; at least one is taken. 0: no limit.
+	// LimitNS ends the samples of a point, and a quarter of it its warm-up,
+	// once their sum reaches it; at least one is taken. 0: no limit.
 	LimitNS int64 `json:"limit_ns"`
 }
 

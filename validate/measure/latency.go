@@ -16,7 +16,7 @@ const (
 )
 
 // latency times text to vector at each point: a block of samples a point, with
-// a turn of the calibration loop before each sample.
+// as many turns of the calibration loop between them.
 func (w *worker) latency(ctx context.Context, l opened) error {
 	w.tell.tell(note{Stage: string(w.job.Kind)})
 	for k, pt := range w.job.Points {
@@ -72,6 +72,9 @@ func (w *worker) block(ctx context.Context, l opened, pt validate.LatencyPoint) 
 	}
 	var clock calibration
 	calibrate := func() {
+		if len(run.CalibrationNS) == len(run.SamplesNS) {
+			return // the last samples were a whole block
+		}
 		time.Sleep(rest)
 		clock.turn() // wakes the core up
 		for len(run.CalibrationNS) < len(run.SamplesNS) {
