@@ -36,7 +36,8 @@ type binding struct {
 	shapes     map[shape]*bound
 }
 
-// courier copies n bytes from one of ONNX Runtime's tensors to another.
+// courier copies n bytes from one of ONNX Runtime's tensors to another, or from
+// one address to another.
 type courier func(to, from unsafe.Pointer, n int) error
 
 // bound is what runs of one shape use. Tensors are of each input, then of the
@@ -51,10 +52,10 @@ type bound struct {
 
 // newBinding is for a session that is made; the caller frees what it returns,
 // also beside an error.
-func newBinding(api capi, model *ort.DynamicAdvancedSession, config *ort.RunOptions, sig signature, dim int, e providers.Entry, o map[string]string, lib providers.Library) (*binding, error) {
+func newBinding(w wish, o map[string]string, model *ort.DynamicAdvancedSession, config *ort.RunOptions, sig signature, dim int) (*binding, error) {
 	b := &binding{
-		api: api, config: config, sig: sig, dim: dim,
-		allocators: map[unsafe.Pointer]unsafe.Pointer{}, captures: captures(e, o), shapes: map[shape]*bound{},
+		api: w.api, config: config, sig: sig, dim: dim,
+		allocators: map[unsafe.Pointer]unsafe.Pointer{}, captures: captures(w.entry, o), shapes: map[shape]*bound{},
 	}
 	var err1, err2 error
 	b.session, err1 = hidden(model, "s", "ortSession")
@@ -62,19 +63,19 @@ func newBinding(api capi, model *ort.DynamicAdvancedSession, config *ort.RunOpti
 	if err := errors.Join(err1, err2); err != nil {
 		return b, err
 	}
-	in, out, err := api.memories(b.session, len(sig.inputs), sig.of)
+	in, out, err := b.api.memories(b.session, len(sig.inputs), sig.of)
 	if err != nil {
 		return b, fmt.Errorf("ask where the session's inputs and outputs are: %w", err)
 	}
 	b.memory = append(in, out[sig.place])
 	var device courier
 	for _, m := range b.memory {
-		if api.onHost(m) {
-			b.carry = append(b.carry, b.byHost)
+		if b.api.onHost(m) {
+			b.carry = append(b.carry, b.byAddress(copyHost))
 			continue
 		}
 		if device == nil {
-			if device, err = b.courier(e, o, lib); err != nil {
+			if device, err = b.courier(w.entry, o, w.library); err != nil {
 				return b, err
 			}
 		}
@@ -107,14 +108,16 @@ func (b *binding) courier(e providers.Entry, o map[string]string, lib providers.
 		Wanted: "a provider for which the catalogue names one", Next: "leave io_binding out of the policy's providers." + e.Name}
 }
 
-func (b *binding) byHost(to, from unsafe.Pointer, n int) error {
-	t, err1 := b.api.data(to)
-	f, err2 := b.api.data(from)
-	if err := errors.Join(err1, err2); err != nil {
-		return err
+// byAddress carries by a function that wants to know where the bytes are.
+func (b *binding) byAddress(move courier) courier {
+	return func(to, from unsafe.Pointer, n int) error {
+		t, err1 := b.api.data(to)
+		f, err2 := b.api.data(from)
+		if err := errors.Join(err1, err2); err != nil {
+			return err
+		}
+		return move(t, f, n)
 	}
-	copyHost(t, f, n)
-	return nil
 }
 
 func (b *binding) byCUDA(e providers.Entry, id string, lib providers.Library) (courier, error) {
@@ -137,14 +140,7 @@ func (b *binding) byCUDA(e providers.Entry, id string, lib providers.Library) (c
 	if err != nil {
 		return nil, &fault.Error{Kind: fault.Missing, Thing: filepath.Base(lib.Preload[i]), Got: "a library without what copies to a device", Wanted: "NVIDIA's CUDA runtime", Err: err}
 	}
-	return func(to, from unsafe.Pointer, n int) error {
-		t, err1 := b.api.data(to)
-		f, err2 := b.api.data(from)
-		if err := errors.Join(err1, err2); err != nil {
-			return err
-		}
-		return rt.copy(device, t, f, n)
-	}, nil
+	return b.byAddress(func(to, from unsafe.Pointer, n int) error { return rt.copy(device, to, from, n) }), nil
 }
 
 // run copies what t's inputs hold to where the session wants it, runs, and
@@ -220,11 +216,7 @@ func (b *binding) make(at shape) (*bound, error) {
 			return x, err
 		}
 	}
-	out := ort.NewShape(int64(at.rows), int64(b.dim))
-	if !b.sig.pooled {
-		out = ort.NewShape(int64(at.rows), int64(at.cols), int64(b.dim))
-	}
-	return x, b.add(x, len(b.sig.inputs), true, b.sig.output, out, typeFloat32, 4)
+	return x, b.add(x, len(b.sig.inputs), true, b.sig.output, b.sig.outputShape(at, b.dim), typeFloat32, 4)
 }
 
 // add makes a tensor in the i-th memory and binds it.

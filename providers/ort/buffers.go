@@ -133,10 +133,7 @@ func (b *buffers) tensors(s shape) (tensors, error) {
 		}
 		t.inputs = append(t.inputs, v)
 	}
-	out := ort.NewShape(int64(s.rows), int64(b.dim))
-	if !b.sig.pooled {
-		out = ort.NewShape(int64(s.rows), int64(s.cols), int64(b.dim))
-	}
+	out := b.sig.outputShape(s, b.dim)
 	v, err := ort.NewTensor(out, b.out)
 	if err != nil {
 		t.destroy()

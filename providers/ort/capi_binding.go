@@ -208,4 +208,7 @@ func (c cudart) copy(device int, to, from unsafe.Pointer, n int) error {
 }
 
 // copyHost copies n bytes within the host's memory.
-func copyHost(to, from unsafe.Pointer, n int) { C.memcpy(to, from, C.size_t(n)) }
+func copyHost(to, from unsafe.Pointer, n int) error {
+	C.memcpy(to, from, C.size_t(n))
+	return nil
+}

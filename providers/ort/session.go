@@ -163,7 +163,7 @@ func (s *Session) start(ctx context.Context, path, thing string, w wish, sig sig
 		return err
 	}
 	if s.info.Options.IOBinding {
-		s.bound, err = newBinding(w.api, s.model, s.stopper.options, sig, s.dim, w.entry, s.info.Options.Provider, w.library)
+		s.bound, err = newBinding(w, s.info.Options.Provider, s.model, s.stopper.options, sig, s.dim)
 		if err != nil {
 			return err
 		}

@@ -56,6 +56,14 @@ type signature struct {
 	known  bool // the file itself says that D is the configured dimension
 }
 
+// outputShape is what a batch of that shape is answered with.
+func (s signature) outputShape(at shape, dim int) ort.Shape {
+	if s.pooled {
+		return ort.NewShape(int64(at.rows), int64(dim))
+	}
+	return ort.NewShape(int64(at.rows), int64(at.cols), int64(dim))
+}
+
 // signatureOf decides how to run a model with these inputs and outputs as the
 // embedding e. thing names the model in errors.
 func signatureOf(thing string, ins, outs []ort.InputOutputInfo, e candidate.Embedding) (signature, error) {
