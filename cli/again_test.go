@@ -16,16 +16,16 @@ import (
 	"github.com/embedgate/embedgate/validate"
 )
 
-// undecidable changes w's policy so that no run of it is ever decided: samples
-// are ended before they are enough for a PASS, and none is over the budget.
-func (w tiny) undecidable(t *testing.T, attempts string) {
+// sampled changes what w's policy says of its samples, and returns its path.
+func (w tiny) sampled(t *testing.T, lines string) string {
 	t.Helper()
 	path := filepath.Join(w.dir, "policy.yaml")
 	b, err := os.ReadFile(path)
 	require.NoError(t, err)
-	s := strings.Replace(string(b), "  samples: 90\n", "  samples: 120\n  limit: 1ms\n"+attempts, 1)
+	s := strings.Replace(string(b), "  samples: 90\n", lines, 1)
 	require.NotEqual(t, string(b), s)
 	require.NoError(t, os.WriteFile(path, []byte(s), 0o666))
+	return path
 }
 
 func TestWhatStaysUndecidedIsMeasuredAgainAndNotForEver(t *testing.T) {
@@ -34,7 +34,9 @@ func TestWhatStaysUndecidedIsMeasuredAgainAndNotForEver(t *testing.T) {
 	}
 	for attempts, again := range map[string]int{"": 0, "  attempts: 3\n": 2} {
 		w := newTiny(t)
-		w.undecidable(t, attempts)
+		// Samples are ended before they are enough for a PASS, and none is over
+		// the budget: no run is ever decided.
+		w.sampled(t, "  samples: 120\n  limit: 1ms\n"+attempts)
 		c := w.command("run", "--providers", "cpu")
 		out, err := c.CombinedOutput()
 		var exit *exec.ExitError
@@ -57,10 +59,7 @@ func TestASecondAttemptThatPassesIsPublished(t *testing.T) {
 			t.Setenv(name, value)
 		}
 	}
-	path := filepath.Join(w.dir, "policy.yaml")
-	b, err := os.ReadFile(path)
-	require.NoError(t, err)
-	require.NoError(t, os.WriteFile(path, []byte(strings.Replace(string(b), "  samples: 90\n", "  samples: 110\n  attempts: 2\n", 1)), 0o666))
+	path := w.sampled(t, "  samples: 110\n  attempts: 2\n")
 	program := filepath.Join(t.TempDir(), "embedgate") // testscript's Main goes by the name
 	self, err := os.Executable()
 	require.NoError(t, err)

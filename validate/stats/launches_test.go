@@ -26,16 +26,9 @@ func shifted(r *rand.Rand, launches, n int, rho, sd float64) [][]float64 {
 func TestLaunchesThatDifferGiveAtMostOnePercentFalsePasses(t *testing.T) {
 	for _, sd := range []float64{0, 0.3, 1, 3, 10} {
 		r := rand.New(rand.NewPCG(11, uint64(10*sd)))
-		quantile := 1.6448536269514722 * math.Sqrt(1+sd*sd)
 		within, repeats := 0, 1000
 		for range repeats {
-			l := shifted(r, 10, 30, 0.3, sd)
-			for _, x := range l {
-				for i := range x {
-					x[i] = 20 * math.Exp(0.05*(x[i]-quantile))
-				}
-			}
-			if Decide(l, p95).Answer == Within {
+			if Decide(atTheLimit(shifted(r, 10, 30, 0.3, sd), 0.05, sd), p95).Answer == Within {
 				within++
 			}
 		}
@@ -50,16 +43,9 @@ func TestTwentyLaunchesThatDifferGiveAtMostHalfAPercentFalsePasses(t *testing.T)
 	for _, rho := range []float64{0, 0.9} {
 		for _, sd := range []float64{0.3, 3, 10} {
 			r := rand.New(rand.NewPCG(14, uint64(100*rho+sd)))
-			quantile := 1.6448536269514722 * math.Sqrt(1+sd*sd)
 			within, repeats := 0, 1000
 			for range repeats {
-				l := shifted(r, 20, 15, rho, sd)
-				for _, x := range l {
-					for i := range x {
-						x[i] = 20 * math.Exp(0.05*(x[i]-quantile))
-					}
-				}
-				if Decide(l, half).Answer == Within {
+				if Decide(atTheLimit(shifted(r, 20, 15, rho, sd), 0.05, sd), half).Answer == Within {
 					within++
 				}
 			}
@@ -97,13 +83,7 @@ func TestTwoAttemptsAtHalfTheErrorGiveAtMostOnePercentFalseAnswers(t *testing.T)
 	within, over, repeats := 0, 0, 2000
 	for range repeats {
 		for range 2 {
-			l := shifted(r, 10, 30, 0, 0)
-			for _, x := range l {
-				for i := range x {
-					x[i] = 20 * math.Exp(0.05*(x[i]-1.6448536269514722))
-				}
-			}
-			a := Decide(l, half).Answer
+			a := Decide(atTheLimit(shifted(r, 10, 30, 0, 0), 0.05, 0), half).Answer
 			if a == Within {
 				within++
 			}

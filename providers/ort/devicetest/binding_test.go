@@ -2,7 +2,6 @@ package devicetest
 
 import (
 	"os"
-	"os/exec"
 	"path/filepath"
 	"testing"
 
@@ -29,11 +28,7 @@ func alone(t *testing.T) bool {
 	if os.Getenv(inProcess) == t.Name() {
 		return true
 	}
-	c := exec.Command(os.Args[0], "-test.run=^"+t.Name()+"$", "-test.v")
-	c.Env = append(os.Environ(), inProcess+"="+t.Name())
-	out, err := c.CombinedOutput()
-	require.NoError(t, err, "%s", out)
-	require.Contains(t, string(out), "--- PASS: "+t.Name())
+	require.Contains(t, child(t, t.Name(), inProcess+"="+t.Name()), "--- PASS: "+t.Name())
 	return false
 }
 
@@ -87,9 +82,6 @@ func TestCapturedWorkOfWebGPUFollowsItsInput(t *testing.T) {
 }
 
 func TestWorkThatCannotBeCapturedIsRefused(t *testing.T) {
-	if !alone(t) {
-		return
-	}
 	c, _ := tiny(t)
 	c.Options.IOBinding = true
 	c.Options.Provider = map[string]string{"enableGraphCapture": "1"}

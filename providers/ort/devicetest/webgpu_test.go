@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"math"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -222,11 +221,8 @@ func TestAWebGPUWithoutADeviceIsMissing(t *testing.T) {
 	require.NoError(t, os.WriteFile(text, []byte("{}"), 0o600))
 	for name, driver := range map[string]string{"none": filepath.Join(t.TempDir(), "none.json"), "one that is none": text} {
 		t.Run(name, func(t *testing.T) {
-			child := exec.Command(os.Args[0], "-test.run=^TestAWebGPUWithoutADeviceIsMissing$", "-test.v")
-			child.Env = append(os.Environ(), badDriver+"="+driver, "VK_ICD_FILENAMES="+driver, "EMBEDGATE_WEBGPU_LIB="+c.Library.Path)
-			out, err := child.CombinedOutput()
-			assert.NoError(t, err, "%s", out)
-			assert.Contains(t, string(out), "--- PASS", "%s", out)
+			out := child(t, "TestAWebGPUWithoutADeviceIsMissing", badDriver+"="+driver, "VK_ICD_FILENAMES="+driver, "EMBEDGATE_WEBGPU_LIB="+c.Library.Path)
+			assert.Contains(t, out, "--- PASS")
 			t.Logf("%s", out)
 		})
 	}
