@@ -22,8 +22,9 @@ func badParity() []badCase {
 				return false
 			}
 			v := c.evidence.Raw.Primary
-			x := &v[len(v)/2]
-			*x += float32(math.Copysign(3**limit, float64(*x)))
+			at := len(v) / 2
+			x := &v[at]
+			*x += float32(math.Copysign(3**limit*c.golden.sizes[at/c.golden.Dim], float64(*x)))
 			return true
 		}},
 		{name: "normalisation left out", item: "norm error", spoil: func(c *gateCase) bool {
@@ -31,14 +32,14 @@ func badParity() []badCase {
 			if limit == nil {
 				return false
 			}
-			length := 0.0
-			for i := range c.golden.Texts {
-				length = max(length, norm(c.golden.vecs[i*c.golden.Dim:(i+1)*c.golden.Dim]))
+			longest := 0.0 // over its size
+			for i, size := range c.golden.sizes {
+				longest = max(longest, norm(c.golden.vecs[i*c.golden.Dim:(i+1)*c.golden.Dim])/size)
 			}
-			if length == 0 {
+			if longest == 0 {
 				return false
 			}
-			by := float32(1 + max(1, 3**limit/length))
+			by := float32(1 + max(1, 3**limit/longest))
 			for i := range c.evidence.Raw.Primary {
 				c.evidence.Raw.Primary[i] *= by
 			}
@@ -158,8 +159,9 @@ func badInvariance() []badCase {
 				if limit == nil || !ok {
 					return false
 				}
-				x := &run.Vecs[len(run.Vecs)/2]
-				*x += float32(math.Copysign(3**limit, float64(*x)))
+				at := len(run.Vecs) / 2
+				x := &run.Vecs[at]
+				*x += float32(math.Copysign(3**limit*c.golden.sizes[run.Rows[at/c.golden.Dim]], float64(*x)))
 				return true
 			}},
 			badCase{name: "a way left out: " + name, item: name, spoil: func(c *gateCase) bool {

@@ -56,7 +56,7 @@ func contains(all []string, s string) bool {
 }
 
 func judgeCompany(c gateCase, name string, runs []InvarianceRun, limit float64) Finding {
-	f := Finding{Check: "invariance", Item: clip(name), Result: Fail, Threshold: "≤ " + number(limit)}
+	f := Finding{Check: "invariance", Item: clip(name), Result: Fail, Threshold: "≤ " + c.golden.relative(limit)}
 	f.Next = "Measure again, whole: without this run nobody knows whether a vector changes with its company."
 	primary, dim, n := c.evidence.Raw.Primary, c.golden.Dim, len(c.golden.Texts)
 	if len(runs) != 1 {
@@ -91,7 +91,7 @@ func judgeCompany(c gateCase, name string, runs []InvarianceRun, limit float64) 
 	largest, worst := 0.0, run.Rows[0]
 	for k, row := range run.Rows {
 		for j := range dim {
-			d := math.Abs(float64(run.Vecs[k*dim+j]) - float64(primary[row*dim+j]))
+			d := math.Abs(float64(run.Vecs[k*dim+j])-float64(primary[row*dim+j])) / c.golden.sizes[row]
 			if !(d <= largest) { // NaN is the largest
 				largest, worst = d, row
 			}
@@ -103,7 +103,7 @@ func judgeCompany(c gateCase, name string, runs []InvarianceRun, limit float64) 
 			break
 		}
 	}
-	f.Measured, f.Value = number(largest), settled(largest)
+	f.Measured, f.Value = c.golden.relative(largest), settled(largest)
 	if largest <= limit {
 		f.Result, f.Next = Pass, ""
 		return f

@@ -92,13 +92,13 @@ func (p parityJudge) findings() []Finding {
 		}))
 	}
 	if l.MaxAbs != nil {
-		all = append(all, atMost("max abs error", f.maxAbs, *l.MaxAbs, func() string {
-			return p.about(f.worstAbs, "error "+number(f.maxAbs), func(i int) bool { return f.abs[i] > *l.MaxAbs }) + " " + p.cause()
+		all = append(all, atMost("max abs error", f.maxAbs, *l.MaxAbs, p.golden.relative, func() string {
+			return p.about(f.worstAbs, "error "+p.golden.relative(f.maxAbs), func(i int) bool { return f.abs[i] > *l.MaxAbs }) + " " + p.cause()
 		}))
 	}
 	if l.Norm != nil {
-		all = append(all, atMost("norm error", f.maxNorm, *l.Norm, func() string {
-			return p.about(f.worstNorm, "length off by "+number(f.maxNorm), func(i int) bool { return f.norms[i] > *l.Norm }) + " " + p.cause()
+		all = append(all, atMost("norm error", f.maxNorm, *l.Norm, p.golden.relative, func() string {
+			return p.about(f.worstNorm, "length off by "+p.golden.relative(f.maxNorm), func(i int) bool { return f.norms[i] > *l.Norm }) + " " + p.cause()
 		}))
 	}
 	if l.Rank != nil {
@@ -175,8 +175,8 @@ func atLeast(item string, v, limit float64, show func(float64) string, next func
 	return f
 }
 
-func atMost(item string, v, limit float64, next func() string) Finding {
-	f := Finding{Check: "parity", Item: item, Result: Pass, Measured: number(v), Threshold: "≤ " + number(limit), Value: settled(v)}
+func atMost(item string, v, limit float64, show func(float64) string, next func() string) Finding {
+	f := Finding{Check: "parity", Item: item, Result: Pass, Measured: show(v), Threshold: "≤ " + show(limit), Value: settled(v)}
 	if !(v <= limit) {
 		f.Result, f.Next = Fail, next()
 	}

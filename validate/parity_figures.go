@@ -12,7 +12,7 @@ import (
 // parityFigures is how far vectors lie from the float64 golden.
 type parityFigures struct {
 	cosines                    []float64 // by text
-	abs, norms                 []float64 // by text: largest component error, |‖v‖ − ‖golden v‖|
+	abs, norms                 []float64 // by text, over its size: largest component error, |‖v‖ − ‖golden v‖|
 	minCosine, meanCosine      float64
 	maxAbs, maxNorm            float64
 	worstCosine, worstAbs      int // text indices
@@ -49,7 +49,8 @@ func parityOf(r *reference, vecs []float32, topK int) parityFigures {
 		for j := range a {
 			f.abs[i] = max(f.abs[i], math.Abs(a[j]-b[j]))
 		}
-		f.norms[i] = math.Abs(norm(a) - norm(b))
+		f.abs[i] /= r.sizes[i]
+		f.norms[i] = math.Abs(norm(a)-norm(b)) / r.sizes[i]
 		f.meanCosine += f.cosines[i]
 		if f.cosines[i] < f.minCosine {
 			f.minCosine, f.worstCosine = f.cosines[i], i

@@ -15,6 +15,7 @@ import (
 type reference struct {
 	golden.Set
 	vecs  []float64 // texts × Dim: what the model should give
+	sizes []float64 // by text: what limits on errors are relative to
 	sims  []float64 // texts × texts cosines
 	ranks []float64 // of the similarities of all pairs
 	pairs []pairOrder
@@ -50,6 +51,7 @@ func newReference(g golden.Set) (*reference, error) {
 		}
 	}
 	r := &reference{Set: g, vecs: expected(g)}
+	r.sizes = sizes(g, r.vecs)
 	r.sims = similarities(r.vecs, g.Dim)
 	r.ranks = stats.Ranks(upper(r.sims, n))
 	r.pairs = pairOrders(r)
@@ -93,6 +95,32 @@ func expected(g golden.Set) []float64 {
 		v = append(v, g.Embedding(i)...)
 	}
 	return v
+}
+
+// sizes are the lengths of the golden's vectors, by text: 1 where the model
+// normalises. A model that does not may give vectors of length 5 or 500, and
+// float arithmetic errs in proportion. A vector without length has none to be
+// relative to: its errors are held to the limits as they are.
+func sizes(g golden.Set, vecs []float64) []float64 {
+	all := make([]float64, len(g.Texts))
+	for i := range all {
+		all[i] = 1
+		if g.Normalize {
+			continue
+		}
+		if l := norm(vecs[i*g.Dim : (i+1)*g.Dim]); l > 0 {
+			all[i] = l
+		}
+	}
+	return all
+}
+
+// relative shows an error that was divided by the golden's lengths.
+func (r *reference) relative(v float64) string {
+	if r.Normalize {
+		return number(v)
+	}
+	return number(v) + " of the length"
 }
 
 // norm is the Euclidean length. The conversion around each product, here and
