@@ -91,7 +91,7 @@ func knownGood(in Input, r *reference, provider, variant string) gateCase {
 	p.Model.Files = maps.Clone(r.Source)
 	class := p.Class(provider, variant)
 	c := gateCase{
-		policy: p, golden: r, nonce: nonce, class: class,
+		policy: p, golden: r, nonce: nonce, channel: in.Channel, class: class,
 		candidate: candidate.Candidate{
 			Digest: "self-test",
 			Manifest: candidate.Manifest{

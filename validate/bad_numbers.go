@@ -227,7 +227,7 @@ func badLatency() []badCase {
 func slowed(name, item string, want Result, spoil func(c *gateCase, r *LatencyRun, budget int64, over float64)) badCase {
 	return badCase{name: name, item: item, want: want, spoil: func(c *gateCase) bool {
 		for _, b := range c.policy.Latency.Budgets {
-			if !b.Gates(c.class) || b.Budget < 100 || !slices.Contains(c.plan.Points, LatencyPoint{b.Tokens, b.Batch}) { // under 100 ns no tenth is left to play with
+			if !b.Gates(c.channel, c.class) || b.Budget < 100 || !slices.Contains(c.plan.Points, LatencyPoint{b.Tokens, b.Batch}) { // under 100 ns no tenth is left to play with
 				continue
 			}
 			p := LatencyPoint{b.Tokens, b.Batch}

@@ -17,6 +17,7 @@ type gateCase struct {
 	candidate candidate.Candidate
 	graph     Graph // of the variant's file
 	nonce     string
+	channel   string // of the policy: says which latency lines gate
 	foreign   bool
 	class     candidate.Precision // to which the policy holds this provider's variant
 	plan      Plan                // what the policy wants measured

@@ -5,6 +5,7 @@ import (
 	"math"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/embedgate/embedgate/pipeline/policy"
@@ -35,7 +36,7 @@ func judgeLatency(c gateCase) opinion {
 		s.budget = statsBudget(c.policy.Latency, b)
 		before := s.decide()
 		d := s.noise.Under(before, s.launches, s.budget)
-		o.findings = append(o.findings, s.finding(b, before, d, b.Gates(c.class)))
+		o.findings = append(o.findings, s.finding(c, b, before, d))
 		if !slices.ContainsFunc(o.latency, func(l LatencySummary) bool { return l.LatencyPoint == p }) && len(s.all) > 0 {
 			l := LatencySummary{
 				LatencyPoint: p, N: len(s.all), EffectiveN: settled(d.Effective),
@@ -106,7 +107,7 @@ func (s pointSamples) decide() stats.Decision {
 }
 
 // finding words a decision; before is what it was on a quiet machine.
-func (s pointSamples) finding(b policy.Budget, before, d stats.Decision, gates bool) Finding {
+func (s pointSamples) finding(c gateCase, b policy.Budget, before, d stats.Decision) Finding {
 	measured := stats.Percentile(s.all, b.Percentile/100)
 	pct := "p" + strconv.FormatFloat(b.Percentile, 'f', -1, 64)
 	f := Finding{
@@ -121,8 +122,12 @@ func (s pointSamples) finding(b policy.Budget, before, d stats.Decision, gates b
 	if d.N == 0 {
 		f.Measured, f.Sure = "no samples", ""
 	}
-	if !gates {
-		f.Result, f.Threshold = Reported, "none ("+f.Threshold+" for other classes)"
+	if !b.Gates(c.channel, c.class) {
+		where := gatesWhere(b, c)
+		f.Result, f.Threshold = Reported, "none ("+f.Threshold+" "+where+")"
+		if d.N > 0 && measured >= int64(b.Budget) && len(b.Channels) > 0 && b.Gates(b.Channels[0], c.class) {
+			f.Warnings = append(f.Warnings, fmt.Sprintf("over %s on this machine: its budget %s", milliseconds(int64(b.Budget)), where))
+		}
 		return f
 	}
 	switch d.Answer {
@@ -139,6 +144,26 @@ func (s pointSamples) finding(b policy.Budget, before, d stats.Decision, gates b
 		f.Next = s.unsure(b, before)
 	}
 	return f
+}
+
+// gatesWhere says where a line gates that does not gate this case.
+func gatesWhere(b policy.Budget, c gateCase) string {
+	var where []string
+	if len(b.Classes) > 0 && !slices.Contains(b.Classes, c.class) {
+		where = append(where, "for "+listed(b.Classes))
+	}
+	if len(b.Channels) > 0 && !slices.Contains(b.Channels, c.channel) {
+		where = append(where, "in channel "+listed(b.Channels))
+	}
+	return strings.Join(where, " ")
+}
+
+func listed[T ~string](all []T) string {
+	s := make([]string, len(all))
+	for i, v := range all {
+		s[i] = string(v)
+	}
+	return strings.Join(s, ", ")
 }
 
 // endedEarly tells a newcomer why there are fewer samples than planned, and

@@ -314,6 +314,31 @@ func TestALengthThatGatesNothingIsReported(t *testing.T) {
 	assert.Equal(t, Pass, row.Result)
 }
 
+func TestALengthThatAnotherChannelGatesIsReportedAndSaidToBeOver(t *testing.T) {
+	in := smallInput(t)
+	in.Policy.Latency.Budgets[1].Channels = []string{"release"}
+	slow := int64(30 * time.Millisecond)
+	for i := range in.Evidence[0].Latency {
+		if r := &in.Evidence[0].Latency[i]; r.Tokens > 16 {
+			r.SamplesNS = repeat(slow, len(r.SamplesNS))
+		}
+	}
+	v := gate(t, in)
+	row := rowOf(t, v, "cpu", "fp32")
+	require.Equal(t, Pass, row.Result, "%v", failures(row))
+	f := item(t, row, "latency", "128 tokens p95")
+	assert.Equal(t, Reported, f.Result)
+	assert.Equal(t, "none (< 20.00 ms in channel release)", f.Threshold)
+	assert.Contains(t, f.Warnings, "over 20.00 ms on this machine: its budget in channel release")
+	f = item(t, row, "latency", "256 tokens p95")
+	assert.Equal(t, "none (< 20.00 ms for int8)", f.Threshold)
+	assert.Empty(t, f.Warnings, "it gates fp32 nowhere")
+
+	in.Channel = "release"
+	row = rowOf(t, gate(t, in), "cpu", "fp32")
+	assert.Equal(t, []string{"FAIL latency/128 tokens p95"}, failures(row), "the same evidence fails where the line gates")
+}
+
 func TestColdStartAndMemoryAreJudgedByTheWorstLaunch(t *testing.T) {
 	row := judged(t, func(_ *Input, e *Evidence) {
 		e.Cold[1].FromStartNS = int64(6 * time.Second)

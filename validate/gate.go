@@ -172,7 +172,7 @@ func (in Input) judge(checks []check, r *references, k rowKey) (Row, *gateCase) 
 		e := mine[0]
 		row.Evidence = e.Digest
 		c := gateCase{
-			policy: in.Policy, candidate: in.Candidate, nonce: in.Nonce,
+			policy: in.Policy, candidate: in.Candidate, nonce: in.Nonce, channel: in.Channel,
 			foreign: in.Foreign, class: in.Policy.Class(k.provider, k.variant), evidence: e,
 		}
 		file := in.Policy.FileOf(k.variant)
@@ -290,7 +290,25 @@ func (in Input) check() error {
 				fmt.Sprintf("a speedup, and enough rounds to prove it at confidence %v", w.Confidence), "raise worth_it.rounds")
 		}
 	}
+	for _, name := range channel.Require {
+		for _, v := range p.Providers[name].Variants {
+			if !in.gated(name, v) {
+				return bad(fmt.Sprintf("channel %s, %s × %s", in.Channel, name, v), "no line of latency.budgets that gates it there and fits its length", "at least one: what is only reported proves nothing",
+					"leave out channels or classes of a line in the policy, or add one")
+			}
+		}
+	}
 	return in.checkThresholds(bad)
+}
+
+// gated tells whether the channel gates any latency that is measured of a
+// provider × variant. A file of fixed length is measured at what fits it.
+func (in Input) gated(provider, variant string) bool {
+	class := in.Policy.Class(provider, variant)
+	plan := PlanFor(in.Policy, in.Golden, provider, variant, in.Candidate.Manifest.Variants[in.Policy.FileOf(variant)])
+	return slices.ContainsFunc(in.Policy.Latency.Budgets, func(b policy.Budget) bool {
+		return b.Gates(in.Channel, class) && slices.Contains(plan.Points, LatencyPoint{b.Tokens, b.Batch})
+	})
 }
 
 func (in Input) checkThresholds(bad func(thing, got, wanted, next string) error) error {

@@ -313,8 +313,17 @@ func TestInputThatNoVerdictCanBeGivenOnIsRefused(t *testing.T) {
 		"no threshold for a class":     {func(in *Input) { delete(in.Policy.Parity, candidate.INT8) }, `precision "int8"`},
 		"too few samples to ever pass": {func(in *Input) { in.Policy.Latency.Samples = 87 }, "raise latency.samples"},
 		"samples that do not divide":   {func(in *Input) { in.Policy.Latency.Samples = 301 }, "equal share"},
-		"a budget without confidence":  {func(in *Input) { in.Policy.Latency.Budgets[0].Confidence = 0 }, "confidence"},
-		"no memory budget":             {func(in *Input) { in.Policy.Memory.Budget = 0 }, "memory"},
+		"a variant that no latency gates": {func(in *Input) {
+			for i := range in.Policy.Latency.Budgets {
+				in.Policy.Latency.Budgets[i].Channels = []string{"release"}
+			}
+		}, "channel local, cpu × fp32"},
+		"a file too short for what gates": {func(in *Input) {
+			in.Policy.Latency.Budgets[0].Channels = []string{"release"}
+			in.Candidate.Manifest.Variants = map[string]candidate.Variant{"fp32": {Precision: candidate.FP32, Inputs: []candidate.Tensor{{Shape: []string{"1", "16"}}}}}
+		}, "channel local, cpu × fp32"},
+		"a budget without confidence": {func(in *Input) { in.Policy.Latency.Budgets[0].Confidence = 0 }, "confidence"},
+		"no memory budget":            {func(in *Input) { in.Policy.Memory.Budget = 0 }, "memory"},
 	} {
 		in := smallInput(t)
 		c.spoil(&in)

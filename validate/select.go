@@ -59,7 +59,7 @@ func (in Input) comparedAt(rows []Row, mine []int) (longest LatencyPoint, ok boo
 		p, all, gates := LatencyPoint{b.Tokens, b.Batch}, true, true
 		for _, i := range mine {
 			all = all && rows[i].at(p).N > 0
-			gates = gates && b.Gates(in.Policy.Class(rows[i].Provider, rows[i].Variant))
+			gates = gates && b.Gates(in.Channel, in.Policy.Class(rows[i].Provider, rows[i].Variant))
 		}
 		longer := cmp.Or(cmp.Compare(p.Tokens, longest.Tokens), cmp.Compare(p.Batch, longest.Batch)) > 0
 		if all && (!ok || gates && !gated || gates == gated && longer) {

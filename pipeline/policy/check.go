@@ -195,6 +195,11 @@ func (p Policy) checkLatency(bad report) {
 				bad("%s.classes: got %q, wanted some of %q", at, c, classes)
 			}
 		}
+		for _, c := range b.Channels {
+			if _, ok := p.Channels[c]; !ok {
+				bad("%s.channels: got %q, wanted some of %q", at, c, slices.Sorted(maps.Keys(p.Channels)))
+			}
+		}
 	}
 }
 

@@ -167,6 +167,19 @@ func (p Policy) checkChannels(bad report) {
 			if _, ok := p.Providers[r]; !ok {
 				bad("channels.%s.require: got %q, wanted one of %q", n, r, slices.Sorted(maps.Keys(p.Providers)))
 			}
+			p.checkGated(bad, n, r)
+		}
+	}
+}
+
+// checkGated wants a latency line that gates, for each variant that a channel
+// requires: one that is only reported would be released however slow it is.
+func (p Policy) checkGated(bad report, channel, provider string) {
+	for _, v := range p.Providers[provider].Variants {
+		class := p.Class(provider, v)
+		if !slices.ContainsFunc(p.Latency.Budgets, func(b Budget) bool { return b.Gates(channel, class) }) {
+			bad("channels.%s requires %s × %s: got no line of latency.budgets that gates %s there, wanted at least one; leave out channels or classes of a line, or add one",
+				channel, provider, v, class)
 		}
 	}
 }

@@ -5,6 +5,7 @@ package policy
 import (
 	"cmp"
 	"maps"
+	"slices"
 	"time"
 
 	"github.com/embedgate/embedgate/export/candidate"
@@ -94,8 +95,9 @@ type Latency struct {
 func (l Latency) Confidence(c float64) float64 { return 1 - (1-c)/float64(max(l.Attempts, 1)) }
 
 // Budget is one latency promise: text to vector, batch × tokens, at a
-// percentile, with a confidence. A budget applies to the precision classes in
-// Classes (empty: all); elsewhere it is reported and gates nothing.
+// percentile, with a confidence. It gates the precision classes in Classes
+// (empty: all) in the channels in Channels (empty: all); elsewhere it is
+// measured and reported, and gates nothing.
 type Budget struct {
 	Tokens     int                   `yaml:"tokens"` // [CLS] and [SEP] included
 	Batch      int                   `yaml:"batch"`
@@ -103,16 +105,13 @@ type Budget struct {
 	Budget     time.Duration         `yaml:"budget"`
 	Confidence float64               `yaml:"confidence"` // 0.99
 	Classes    []candidate.Precision `yaml:"classes"`
+	Channels   []string              `yaml:"channels"`
 }
 
-// Gates tells whether b gates a variant of class p.
-func (b Budget) Gates(p candidate.Precision) bool {
-	for _, c := range b.Classes {
-		if c == p {
-			return true
-		}
-	}
-	return len(b.Classes) == 0
+// Gates tells whether b gates a variant of class p in a channel.
+func (b Budget) Gates(channel string, p candidate.Precision) bool {
+	return (len(b.Channels) == 0 || slices.Contains(b.Channels, channel)) &&
+		(len(b.Classes) == 0 || slices.Contains(b.Classes, p))
 }
 
 // Limit is a budget on the worst of the launches.

@@ -28,8 +28,20 @@ func TestTheShippedPolicyIsGood(t *testing.T) {
 	require.Equal(t, 20*time.Millisecond, p.Latency.Budgets[0].Budget)
 	require.Equal(t, policy.Bytes(600<<20), p.Memory.Budget)
 	require.Equal(t, 300, p.Latency.Samples)
-	require.True(t, p.Latency.Budgets[0].Gates(candidate.FP32))
-	require.False(t, p.Latency.Budgets[2].Gates(candidate.FP32), "256 tokens are reported, not gated, for fp32")
+	for channel, want := range map[string]map[int][]candidate.Precision{
+		"local":   {16: {candidate.FP32, candidate.INT8}, 128: {}, 256: {}},
+		"release": {16: {candidate.FP32, candidate.INT8}, 128: {candidate.FP32, candidate.INT8}, 256: {candidate.INT8}},
+	} {
+		for _, b := range p.Latency.Budgets {
+			gated := []candidate.Precision{}
+			for _, c := range []candidate.Precision{candidate.FP32, candidate.INT8} {
+				if b.Gates(channel, c) {
+					gated = append(gated, c)
+				}
+			}
+			require.Equal(t, want[b.Tokens], gated, "%s, %d tokens", channel, b.Tokens)
+		}
+	}
 	require.Len(t, p.Digest, 64)
 	require.Equal(t, shipped(t), string(p.Raw))
 }
@@ -41,7 +53,10 @@ func TestABadPolicyIsRefusedByName(t *testing.T) {
 		"a key that is there twice":          {"schema: 1", "schema: 1\nschema: 1", "schema"},
 		"another schema":                     {"schema: 1", "schema: 2", "schema: got 2, wanted 1"},
 		"a gate without its threshold":       {"min_cosine: 0.999999, ", "", "parity.fp32.min_cosine: a gate needs its threshold"},
-		"a budget without its time":          {"budget: 20ms, confidence: 0.99}\n    - {tokens: 128", "confidence: 0.99}\n    - {tokens: 128", "latency.budgets[0].budget: a gate needs its threshold"},
+		"a budget without its time":          {"{tokens: 16, batch: 1, percentile: 95, budget: 20ms,", "{tokens: 16, batch: 1, percentile: 95,", "latency.budgets[0].budget: a gate needs its threshold"},
+		"a budget of an unknown channel":     {"channels: [release]}", "channels: [nightly]}", `latency.budgets[1].channels: got "nightly", wanted some of ["local" "release"]`},
+		"a channel in which nothing gates":   {"0.99}\n    # Gated where", "0.99, channels: [release]}\n    # Gated where", "channels.local requires cpu × fp32: got no line of latency.budgets that gates fp32 there"},
+		"a class that nothing gates":         {"0.99}\n    # Gated where", "0.99, classes: [fp32]}\n    # Gated where", "channels.local requires cpu × int8: got no line of latency.budgets that gates int8 there"},
 		"a class without parity":             {"  int8: {min_cosine: 0.99, mean_cosine", "  int9: {min_cosine: 0.99, mean_cosine", "parity.int8 is missing"},
 		"a class without invariance":         {"  tf32: {max_abs: 2e-3}\n", "", "invariance.tf32 is missing"},
 		"an unknown class":                   {"fp32: {precision: fp32}", "fp32: {precision: fp64}", `"fp64"`},
