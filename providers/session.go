@@ -38,8 +38,8 @@ var ErrClosed = errors.New("session is closed")
 // Options is what a session was asked for. Its zero value means the
 // provider's measured best.
 type Options struct {
-	Threads            int               `json:"threads"`             // intra-op threads; 0: one for each core this process may use
-	Spinning           *bool             `json:"spinning,omitempty"`  // nil: spin when Threads > 1 and one session lives
+	Threads            int               `json:"threads"`             // intra-op threads; 0: one for each core this process may use, of a quota the whole ones
+	Spinning           *bool             `json:"spinning,omitempty"`  // nil: spin when Threads > 1, one session lives and no quota binds
 	DisabledOptimizers []string          `json:"disabled_optimizers"` // nil: the catalogue's; empty, non-nil: none
 	Provider           map[string]string `json:"provider,omitempty"`  // the provider's own options, passed through
 	Strict             bool              `json:"strict,omitempty"`    // opening fails where a node would fall back to the CPU

@@ -69,13 +69,16 @@ type Crash struct {
 
 // Machine is where it ran.
 type Machine struct {
-	OS     string `json:"os"`
-	Arch   string `json:"arch"`
-	CPU    string `json:"cpu"`
-	Cores  int    `json:"cores"` // that this process may use
-	Memory int64  `json:"memory_bytes"`
-	Kernel string `json:"kernel"`
-	Go     string `json:"go"`
+	OS    string `json:"os"`
+	Arch  string `json:"arch"`
+	CPU   string `json:"cpu"`
+	Cores int    `json:"cores"` // that this process may use
+	// Quota is the time that a cgroup grants, in processors, where it is less
+	// than the processors have; 0: none.
+	Quota  float64 `json:"cpu_quota,omitempty"`
+	Memory int64   `json:"memory_bytes"`
+	Kernel string  `json:"kernel"`
+	Go     string  `json:"go"`
 }
 
 // LatencyRun is every sample of one length in one process launch.

@@ -181,11 +181,12 @@ func hashFile(path string) (string, error) {
 }
 
 // enter counts a session in and decides whether it spins: as asked, or, where
-// nobody asked, when it has threads to keep busy and the cores to itself.
-func enter(asked *bool, threads int) (spin bool, err error) {
+// nobody asked, when it has threads to keep busy and the cores to itself. Under
+// a quota spinning is paid for with the time to compute in.
+func enter(asked *bool, threads int, quota float64) (spin bool, err error) {
 	process.Lock()
 	defer process.Unlock()
-	spin = threads > 1 && process.live == 0
+	spin = threads > 1 && process.live == 0 && quota == 0
 	if asked != nil {
 		spin = *asked
 	}

@@ -3,13 +3,13 @@ package ort
 import (
 	"fmt"
 	"maps"
-	"runtime"
 	"strings"
 
 	ort "github.com/yalue/onnxruntime_go"
 
 	"github.com/embedgate/embedgate/pipeline/fault"
 	"github.com/embedgate/embedgate/providers"
+	"github.com/embedgate/embedgate/providers/cores"
 )
 
 // fill returns o with every default that does not depend on other sessions
@@ -20,8 +20,7 @@ func fill(o providers.Options, e providers.Entry) (providers.Options, error) {
 			Got: fmt.Sprint(o.Threads), Wanted: "0 (one for each usable core) or more"}
 	}
 	if o.Threads == 0 {
-		// NumCPU follows the affinity mask, GOMAXPROCS also a container's quota.
-		o.Threads = min(runtime.NumCPU(), runtime.GOMAXPROCS(0))
+		o.Threads = cores.Here().Whole
 	}
 	disabled := o.DisabledOptimizers
 	if disabled == nil {

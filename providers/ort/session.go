@@ -15,6 +15,7 @@ import (
 	"github.com/embedgate/embedgate/export/candidate"
 	"github.com/embedgate/embedgate/pipeline/fault"
 	"github.com/embedgate/embedgate/providers"
+	"github.com/embedgate/embedgate/providers/cores"
 )
 
 // Config says what to open.
@@ -110,7 +111,7 @@ func open(ctx context.Context, c Config, profile string) (*Session, error) {
 			return nil, err
 		}
 	}
-	spin, err := enter(opts.Spinning, opts.Threads)
+	spin, err := enter(opts.Spinning, opts.Threads, cores.Here().Quota)
 	if err != nil {
 		return nil, err
 	}

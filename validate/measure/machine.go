@@ -3,6 +3,7 @@ package measure
 import (
 	"runtime"
 
+	"github.com/embedgate/embedgate/providers/cores"
 	"github.com/embedgate/embedgate/validate"
 )
 
@@ -13,10 +14,10 @@ func machineFacts() validate.Machine {
 	if cpu == "" {
 		cpu = "unknown " + runtime.GOARCH
 	}
+	limit := cores.Here()
 	return validate.Machine{
 		OS: runtime.GOOS, Arch: runtime.GOARCH, CPU: cpu,
-		// NumCPU follows the affinity mask, GOMAXPROCS also a container's quota.
-		Cores:  min(runtime.NumCPU(), runtime.GOMAXPROCS(0)),
+		Cores: limit.Whole, Quota: limit.Quota,
 		Memory: memory, Kernel: kernel, Go: runtime.Version(),
 	}
 }
