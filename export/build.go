@@ -49,7 +49,7 @@ func build(ctx context.Context, o Options, src, spec, out string) error {
 	if o.Plain {
 		args = append(args, "--plain")
 	}
-	o.Progress.Say("exporting %s to ONNX (loading PyTorch first)", strings.Join(names, ", "))
+	o.Progress.Say("exporting %s to ONNX", strings.Join(names, ", "))
 	raw, err := pyscript.Run(ctx, pyscript.Options{
 		Python: env.Python, Script: script, Args: args, Progress: o.Progress,
 		Env: []string{"HF_HUB_OFFLINE=1", "TRANSFORMERS_OFFLINE=1", "TOKENIZERS_PARALLELISM=false"},

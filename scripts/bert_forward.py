@@ -1,24 +1,14 @@
-"""BERT's encoder, pooling and normalisation, written out over its weights.
-
-transformers' own forward brings masking helpers, position buffers and shape
-arithmetic into the graph. This one holds the nodes the numbers need and no
-other: positions and token type 0 are one table, the softmax scale lives in Wq,
-the biases of key and value need no node, the mask is added, pooling is a
-MatMul. On the CPU it takes 0.84 to 0.89 of the time of the plain export, and
-nothing in it stands in CoreML's way.
-
-It reads the weights from the file by itself, so that a comparison with
-transformers' forward compares two readings. It must not know about ONNX.
-"""
+"""What bert_graph.py computes, in torch: for int8_search.py, which tries quantisations out on it."""
 
 from __future__ import annotations
 
 import math
-import re
 
 import torch
 import torch.nn.functional as F
 from torch import nn
+
+from bert_weights import prefix_of
 
 # What a masked score gets. Large enough that exp() of it is 0 in float32, small
 # enough for fp16, in which CoreML may compute.
@@ -32,82 +22,6 @@ _ACTIVATIONS = {
     "gelu_new": lambda x: F.gelu(x, approximate="tanh"),
     "gelu_pytorch_tanh": lambda x: F.gelu(x, approximate="tanh"),
 }
-
-# Tensors that a sentence vector does not need: the pooler above the first
-# token, the heads of pre-training, and position buffers of old releases.
-_NOT_NEEDED = re.compile(r"(bert\.)?pooler\.dense\.(weight|bias)|(bert\.)?embeddings\.(position_ids|token_type_ids)|cls\.(predictions|seq_relationship)\..*")
-
-
-def _shapes(c: dict) -> dict[str, tuple[int, ...]]:
-    """Every tensor the forward reads, by name, with its shape."""
-    h, i = c["hidden_size"], c["intermediate_size"]
-    s = {
-        "embeddings.word_embeddings.weight": (c["vocab_size"], h),
-        "embeddings.position_embeddings.weight": (c["max_position_embeddings"], h),
-        "embeddings.token_type_embeddings.weight": (c["type_vocab_size"], h),
-        "embeddings.LayerNorm.weight": (h,),
-        "embeddings.LayerNorm.bias": (h,),
-    }
-    for n in range(c["num_hidden_layers"]):
-        p = f"encoder.layer.{n}."
-        for name, out, into in (
-            ("attention.self.query", h, h),
-            ("attention.self.key", h, h),
-            ("attention.self.value", h, h),
-            ("attention.output.dense", h, h),
-            ("intermediate.dense", i, h),
-            ("output.dense", h, i),
-        ):
-            s[p + name + ".weight"], s[p + name + ".bias"] = (out, into), (out,)
-        for name in ("attention.output.LayerNorm", "output.LayerNorm"):
-            s[p + name + ".weight"], s[p + name + ".bias"] = (h,), (h,)
-    return s
-
-
-def why_not(config: dict, tensors: dict[str, tuple[int, ...]]) -> str:
-    """Why this forward does not know the model, or "" where it does.
-
-    config is config.json; tensors are the weights file's names and shapes. The
-    answer is yes only where every setting and every tensor is accounted for.
-    """
-    if config.get("model_type") != "bert":
-        return f"model_type is {config.get('model_type')!r}, not 'bert'"
-    names = config.get("architectures")
-    known = {"BertModel", "BertForMaskedLM", "BertForPreTraining"}
-    if names is not None and not (isinstance(names, list) and len(names) == 1 and names[0] in known):
-        return f"architectures is {names!r}, not one of {', '.join(sorted(known))}"
-    for key in ("is_decoder", "add_cross_attention", "is_encoder_decoder"):
-        if config.get(key):
-            return f"{key} is set"
-    if config.get("hidden_act", "gelu") not in _ACTIVATIONS:
-        return f"hidden_act is {config.get('hidden_act')!r}"
-    for key in ("vocab_size", "hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads", "max_position_embeddings", "type_vocab_size"):
-        v = config.get(key)
-        if isinstance(v, bool) or not isinstance(v, int) or not 1 <= v <= 1 << 24:
-            return f"{key} is {v!r}"
-    eps = config.get("layer_norm_eps")
-    if isinstance(eps, bool) or not isinstance(eps, (int, float)) or not 0 < eps < 1:
-        return f"layer_norm_eps is {eps!r}"
-    if config["num_hidden_layers"] > 512:
-        return f"num_hidden_layers is {config['num_hidden_layers']}"
-    if config["hidden_size"] % config["num_attention_heads"]:
-        return f"hidden_size {config['hidden_size']} is no multiple of num_attention_heads {config['num_attention_heads']}"
-    prefix, want = prefix_of(tensors), _shapes(config)
-    for name, shape in want.items():
-        if prefix + name not in tensors:
-            return f"the weights have no {prefix + name}"
-        if tuple(tensors[prefix + name]) != shape:
-            return f"{prefix + name} has the shape {tuple(tensors[prefix + name])}, not {shape}"
-    for name in sorted(tensors):
-        if not (name.startswith(prefix) and name[len(prefix) :] in want) and not _NOT_NEEDED.fullmatch(name):
-            return f"the weights hold {name!r}, which this forward does not use"
-    return ""
-
-
-def prefix_of(tensors) -> str:
-    """Models saved with a head carry "bert." before each name."""
-    return "bert." if "bert.embeddings.word_embeddings.weight" in tensors else ""
-
 
 class _Layer(nn.Module):
     """One encoder layer; the weights are stored as MatMul wants them, [in, out]."""

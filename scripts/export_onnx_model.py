@@ -2,13 +2,13 @@
 
     export_onnx_model.py --model-dir DIR --variant fp32 --out FILE [--variant int8 --out FILE …] [--plain]
 
-Pooling and normalisation are inside the graph. The forward is written out over
-the weights (bert_forward.py) where the model is one that it knows, setting by
-setting and tensor by tensor; otherwise, and with --plain, it is transformers'
-own. The written-out graph has the inputs input_ids and attention_mask. The
-plain one is what an ordinary export gives: it also has token_type_ids where
-the model has more than one type of token, and fp32 is its only variant.
-variants.py says what the variants are.
+Pooling and normalisation are inside the graph. The graph is written out over
+the weights (bert_graph.py) where the model is one that bert_weights.py knows,
+setting by setting and tensor by tensor; otherwise, and with --plain, it is
+transformers' own forward as torch.onnx exports it. The written-out graph has
+the inputs input_ids and attention_mask. The plain one is what an ordinary
+export gives: it also has token_type_ids where the model has more than one type
+of token, and fp32 is its only variant. variants.py says what the variants are.
 
 stdout speaks a line protocol, one JSON object a line: "progress" events, then
 one "manifest". Everything else goes to stderr, whose last line after a failure
@@ -27,19 +27,14 @@ import sys
 import tempfile
 
 import variants
+from graph import OPSET
 from outputs import SIGNALS, Pending, Protocol
 from st_config import WEIGHTS, Config, Failed, Refused, hf_config, positions_of, read, weights_file
 
 # Part of the bytes: raise it whenever the graph changes.
-EXPORTER = "1"
-OPSET = 20
+EXPORTER = "2"
 # A protobuf message ends at 2 GiB.
 MAX_WEIGHT_BYTES = (2 << 30) - (16 << 20)
-# How far the written-out forward may be from transformers', in float64 over the
-# same float32 weights, relative to the largest component. Folding rounds each
-# weight once (6e-8); a wrong forward is off by more than 1e-3.
-AGREEMENT = 2e-6
-
 _TYPES = {1: "float32", 7: "int64"}
 
 
@@ -108,7 +103,7 @@ def _quiet() -> None:
 
 
 class _Model:
-    """The model's two forwards, and how each variant's module is made of them."""
+    """What every variant is made from: the weights of a BERT, or transformers' own forward."""
 
     def __init__(self, a: argparse.Namespace, hf: dict, config: Config, say: Protocol):
         heavy = os.path.getsize(weights_file(a.model_dir))
@@ -119,90 +114,59 @@ class _Model:
         why = "--plain was asked for" if a.plain else ""
         for v in a.variant:
             variants.fits(v, longest, why)
-        say.step("loading torch (takes 5 to 10 s)")
-        import bert_forward
-        import hf_forward
+        say.step("reading the weights")
+        import bert_weights
+        import self_check
 
-        why = why or bert_forward.why_not(hf, hf_forward.tensor_shapes(a.model_dir))
+        why = why or bert_weights.why_not(hf, bert_weights.tensor_shapes(a.model_dir))
         for v in a.variant:
             variants.fits(v, longest, why)
-        say.step("loading transformers and the model (takes 5 to 10 s)")
-        model = hf_forward.load(a.model_dir)
-        self.plain = hf_forward.Plain(model, config.pooling, config.normalize)
         self.forward, self.inputs = ("plain" if why else "written-out"), ("input_ids", "attention_mask")
-        if why:
-            say.step(f"taking transformers' own forward ({why})")
-            if hf_forward.takes_token_types(model):
-                self.inputs += ("token_type_ids",)
+        if not why:
+            tensors = bert_weights.tensors(a.model_dir, hf)
+            self.weights = bert_weights.fold(hf, tensors)
+            self.check = self_check.SelfCheck(hf, tensors, config)
             return
-        say.step("comparing the written-out forward with transformers' own, in float64")
-        self.tensors = hf_forward.tensors(a.model_dir)
-        self.plain.double()
-        for tokens in dict.fromkeys(v.tokens for v in a.variant):
-            _agree(self.written(tokens), self.plain, hf, config)
+        say.total += 1
+        say.step(f"taking transformers' own forward ({why}): loading torch and transformers (takes 5 to 20 s)")
+        import plain_export
 
-    def written(self, tokens: int | None):
-        import bert_forward
+        self.plain, self.inputs = plain_export.load(a.model_dir, config)
 
-        return bert_forward.WrittenOut(self.hf, self.tensors, self.config.pooling, self.config.normalize, tokens)
-
-    def module(self, v: variants.Variant):
+    def make(self, v: variants.Variant, say: Protocol):
+        """The variant's ModelProto, the domains it needs beside the default one, and what the manifest says more of it."""
         if self.forward == "plain":
-            return self.plain.float()
-        made = self.written(v.tokens)
-        return made.half() if v.precision == "fp16" else made
+            import plain_export
 
+            say.step(f"exporting {v.name} with torch.onnx (takes 5 to 20 s)")
+            return plain_export.export(self.plain, self.inputs, self.hf, self.config, EXPORTER), {}, {}
+        import bert_graph
 
-def _agree(written, plain, hf: dict, config: Config) -> None:
-    """Raises Failed unless both forwards, plain in float64, give the same vectors for random padded batches."""
-    import copy
+        if v.precision == "int8":
+            return self._int8(v, say)
+        say.step(f"writing out the graph of {v.name}")
+        products = bert_graph.Products("float16" if v.precision == "fp16" else "float32")
+        return bert_graph.build(self.weights, self.config, EXPORTER, products, v.tokens), {}, {}
 
-    import torch
+    def _int8(self, v: variants.Variant, say: Protocol):
+        import bert_forward
+        import bert_graph
+        import canonical
+        import hf_forward
+        import int8_search
+        import quantise
 
-    rng = torch.Generator().manual_seed(20240229)
-    rows = positions_of(hf) or config.max_tokens
-    mine = copy.deepcopy(written).double()
-    shapes = ((1, 1), (1, 2), (3, 7), (4, 33), (1, min(rows, 96))) if written.tokens is None else ((1, written.tokens), (3, written.tokens))
-    for batch, tokens in shapes:
-        tokens = min(tokens, rows)
-        ids = torch.randint(0, hf["vocab_size"], (batch, tokens), generator=rng)
-        mask = torch.ones((batch, tokens), dtype=torch.int64)
-        for row in range(1, batch):  # the first has no padding, the last almost nothing else
-            mask[row, max(1, tokens - row * tokens // batch) :] = 0
-        with torch.no_grad():
-            a, b = mine(ids, mask), plain(ids, mask)
-        # What is no number in both is judged by the gate, by name.
-        off = torch.where(a.isnan() & b.isnan(), 0.0, (a - b).abs())
-        bound = AGREEMENT * max(1.0, float(b.nan_to_num(0.0).abs().max()))
-        worst = float(off.nan_to_num(float("inf")).max())
-        if a.shape != b.shape or not worst <= bound:
-            raise Failed("written-out forward", f"{worst:.2g} from transformers' forward at {batch} × {tokens} tokens", f"at most {bound:.2g}", "use --plain, and report this with the model's name")
-
-
-def _export(module, names: tuple[str, ...], fixed: int | None, hf: dict, config: Config):
-    """The ModelProto that torch makes of the module, for one row of fixed tokens or for any shape."""
-    import torch
-
-    longest = max(positions_of(hf) or config.max_tokens, 3)
-    shape, dynamic = (1, fixed), None
-    if fixed is None:
-        shape = (2, min(9, longest))  # neither 0 nor 1, which torch would take for fixed
-        axes = {0: torch.export.Dim("batch", min=1, max=1 << 16), 1: torch.export.Dim("sequence", min=2, max=longest)}
-        dynamic = tuple(axes for _ in names)
-    program = torch.onnx.export(
-        module,
-        # The values do not matter: torch follows shapes.
-        tuple(torch.zeros(shape, dtype=torch.int64) if n == "token_type_ids" else torch.ones(shape, dtype=torch.int64) for n in names),
-        None,
-        input_names=list(names),
-        output_names=["sentence_embedding"],
-        opset_version=OPSET,
-        dynamo=True,
-        dynamic_shapes=dynamic,
-        external_data=False,
-        verbose=False,
-    )
-    return program.model_proto
+        say.total += 1
+        say.step("measuring which weights can be 8-bit integers (takes 30 to 60 s)")
+        module = bert_forward.WrittenOut(self.hf, hf_forward.tensors(self.dir), self.config.pooling, self.config.normalize)
+        choices, peaks = int8_search.choose(module, _rows(self.dir, self.config))
+        say.step(f"writing out the graph of {v.name}")
+        model = bert_graph.build(self.weights, self.config, EXPORTER)
+        quantise.apply(model, choices, peaks)
+        canonical.rename(model.graph)
+        canonical.strip(model, "sentence_embedding", EXPORTER)
+        others = {o.domain: o.version for o in model.opset_import if o.domain == quantise.DOMAIN}
+        return model, others, {"choices": [c.said() for c in choices]}
 
 
 def _tensor(v) -> dict:
@@ -211,12 +175,14 @@ def _tensor(v) -> dict:
     return {"name": v.name, "type": _TYPES.get(t.elem_type, str(t.elem_type)), "shape": shape}
 
 
-def _signature(model, names: tuple[str, ...], fixed: int | None, config: Config) -> tuple[list, list]:
+def _signature(model, names: tuple[str, ...], fixed: int | None, states: bool, config: Config) -> tuple[list, list]:
     """Inputs and outputs as the manifest has them, or Failed where the graph has others."""
     inputs, outputs = [_tensor(v) for v in model.graph.input], [_tensor(v) for v in model.graph.output]
     batch, sequence = ("1", str(fixed)) if fixed else ("batch", "sequence")
     want_in = [{"name": n, "type": "int64", "shape": [batch, sequence]} for n in names]
     want_out = [{"name": "sentence_embedding", "type": "float32", "shape": [batch, str(config.dimension)]}]
+    if states:
+        want_out.insert(0, {"name": "last_hidden_state", "type": "float32", "shape": [batch, sequence, str(config.dimension)]})
     if inputs != want_in or outputs != want_out:
         raise Failed("exported graph", f"the signature {inputs} → {outputs}", f"{want_in} → {want_out}", "report this with the model's name")
     return inputs, outputs
@@ -256,36 +222,21 @@ def _rows(model_dir: str, config: Config) -> list[list[int]]:
 def _make(m: _Model, v: variants.Variant, say: Protocol) -> tuple[bytes, dict]:
     """One variant: its file's bytes and what the manifest says of it."""
     import canonical
-    import quantise
 
-    module = m.module(v)
-    more = {}
-    if v.precision == "int8":
-        import int8_search
-
-        say.step("measuring which weights can be 8-bit integers (takes 30 to 60 s)")
-        choices, peaks = int8_search.choose(module, _rows(m.dir, m.config))
-        more["choices"] = [c.said() for c in choices]
-    say.step(f"exporting {v.name} with torch.onnx (takes 5 to 20 s)")
-    model = _export(module, m.inputs, v.tokens, m.hf, m.config)
-    say.step(f"making the bytes of {v.name} canonical and checking the graph")
-    if m.forward == "written-out":
-        canonical.tidy(model)
-    others = {}
-    if v.precision == "int8":
-        quantise.apply(model, choices, peaks)
-        canonical.rename(model.graph)
-        others = {o.domain: o.version for o in model.opset_import if o.domain == quantise.DOMAIN}
-    canonical.strip(model, "sentence_embedding", EXPORTER)
+    model, others, more = m.make(v, say)
     canonical.check(model, OPSET, others)
-    inputs, outputs = _signature(model, m.inputs, v.tokens, m.config)
+    written = m.forward == "written-out"
+    inputs, outputs = _signature(model, m.inputs, v.tokens, written and not v.tokens, m.config)
     _no_trace(canonical.text_of(model), m.dir)
+    data = model.SerializeToString(deterministic=True)
+    if written:
+        m.check.compare(data, v)
     said = {"precision": v.precision, "opset": OPSET, "forward": m.forward, "inputs": inputs, "outputs": outputs}
-    return model.SerializeToString(deterministic=True), said | more
+    return data, said | more
 
 
 def run(a: argparse.Namespace, say: Protocol, pending: Pending) -> None:
-    say.total = 4 + sum(4 if v.precision == "int8" else 3 for v in a.variant)
+    say.total = 2 + 2 * len(a.variant)
     say.step("reading the model's configuration")
     config = read(a.model_dir)
     model = _Model(a, hf_config(a.model_dir), config, say)

@@ -77,7 +77,7 @@ def embed(s, ids, mask):
     import numpy as np
 
     feed = {"input_ids": ids, "attention_mask": mask, "token_type_ids": np.zeros_like(ids)}
-    return s.run(None, {i.name: feed[i.name] for i in s.get_inputs()})[0]
+    return s.run(["sentence_embedding"], {i.name: feed[i.name] for i in s.get_inputs()})[0]
 
 
 def digest(path: str) -> str:
@@ -127,7 +127,10 @@ class Agreement(Case):
                 self.assertEqual(heard.variant, {
                     "file": "fp32.onnx", "precision": "fp32", "opset": 20, "forward": "written-out",
                     "inputs": [{"name": n, "type": "int64", "shape": ["batch", "sequence"]} for n in ("input_ids", "attention_mask")],
-                    "outputs": [{"name": "sentence_embedding", "type": "float32", "shape": ["batch", "48"]}],
+                    "outputs": [
+                        {"name": "last_hidden_state", "type": "float32", "shape": ["batch", "sequence", "48"]},
+                        {"name": "sentence_embedding", "type": "float32", "shape": ["batch", "48"]},
+                    ],
                 })
                 self.assertAgrees(dir, self.out)
 
@@ -193,10 +196,10 @@ class Agreement(Case):
 
 class Detection(Case):
     def test_why_not(self):
-        import bert_forward
+        import bert_weights
 
-        good = bert_forward._shapes(tiny.bert_config())
-        self.assertEqual(bert_forward.why_not(tiny.bert_config(), good), "")
+        good = bert_weights.shapes(tiny.bert_config())
+        self.assertEqual(bert_weights.why_not(tiny.bert_config(), good), "")
         last = "encoder.layer.2.output.dense.bias"
         for name, config, tensors, shown in (
             ("another family", {"model_type": "roberta"}, {}, "model_type"),
@@ -214,28 +217,28 @@ class Detection(Case):
         ):
             with self.subTest(name):
                 shapes = {k: v for k, v in {**good, **tensors}.items() if v is not None}
-                self.assertIn(shown, bert_forward.why_not(tiny.bert_config() | config, shapes))
+                self.assertIn(shown, bert_weights.why_not(tiny.bert_config() | config, shapes))
 
-    def test_a_forward_that_disagrees_is_never_exported(self):
-        import bert_forward
-        import torch
+    def test_a_graph_that_disagrees_is_never_exported(self):
+        from unittest import mock
+
+        import bert_graph
+        import bert_weights
+        import numpy as np
 
         dir = tiny.model(self.folder("m"))
-        right = bert_forward._Layer.forward
-
-        def swapped(layer, x, mask):
-            return right(layer, x, torch.zeros_like(mask))  # padding is seen
-
-        for name, wrong in (("a mask left out", swapped), ("no numbers", lambda layer, x, mask: right(layer, x, mask) * float("nan"))):
-            with self.subTest(name):
-                bert_forward._Layer.forward = wrong
-                try:
+        for name, wrong in (
+            ("a mask left out", mock.patch.object(bert_graph, "MASKED", 0.0)),
+            ("the value's bias left out", mock.patch.object(bert_weights, "_added", lambda b, v, w: b)),
+            ("no numbers", mock.patch.object(bert_weights, "_added", lambda b, v, w: b * np.float32("nan"))),
+            ("another epsilon", mock.patch.object(bert_weights, "fold", lambda config, held, fold=bert_weights.fold: fold(config | {"layer_norm_eps": 1e-2}, held))),
+        ):
+            for variant in ("fp32", "fp32-static24"):
+                with self.subTest(name, variant=variant), wrong:
                     with self.assertRaises(Failed) as caught:
-                        export(dir, self.out)
-                finally:
-                    bert_forward._Layer.forward = right
-                self.assertIn("written-out forward: got", str(caught.exception))
-                self.assertEqual(os.listdir(os.path.dirname(self.out)), [])
+                        export(dir, self.out, variants=(variant,))
+                    self.assertIn(f"the graph of {variant}: got", str(caught.exception))
+                    self.assertEqual(os.listdir(os.path.dirname(self.out)), [])
 
     def test_a_weight_that_is_no_number_is_left_for_the_gate(self):
         dir = tiny.model(self.folder("m"))
@@ -405,7 +408,7 @@ class Face(Case):
 
     def test_interrupted_it_leaves_nothing(self):
         dir = tiny.model(self.folder("m"))
-        for number, code, at in ((signal.SIGINT, 130, "exporting"), (signal.SIGTERM, 143, "loading torch")):
+        for number, code, at in ((signal.SIGINT, 130, "writing out"), (signal.SIGTERM, 143, "reading the weights")):
             with self.subTest(number.name):
                 r = start(dir, self.out)
                 for line in r.stdout:

@@ -1,0 +1,77 @@
+"""Compares made files, run by ONNX Runtime, with bert_numpy.py over random texts, alone and padded.
+
+It finds a graph that computes another model. How right the numbers are is the
+gate's to say: this decides no byte, and its bounds are wide.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+import bert_numpy
+from st_config import Config, Failed, positions_of
+from variants import Variant
+
+# The largest difference allowed, relative to the largest component that is
+# wanted, or to 1 where that is less. float32 errs by some 1e-6, and float16 by
+# some 1e-3; a bias or a mask left out is off by more than 1e-2.
+BOUNDS = {"fp32": 2e-5, "fp16": 2e-2}
+
+# Tokens of each text: the shortest that a tokenizer gives, and two that are padded to the next.
+_LENGTHS = (2, 9, 33)
+
+
+class SelfCheck:
+    """Remembers what the forward in float64 gives, for all variants of one model."""
+
+    def __init__(self, hf: dict, tensors: dict[str, np.ndarray], config: Config):
+        """hf is config.json; tensors is what bert_weights.tensors gives."""
+        self._hf, self._tensors, self._config = hf, tensors, config
+        longest = min(positions_of(hf) or config.max_tokens, config.max_tokens)
+        rng = np.random.Generator(np.random.PCG64(20240229))
+        self._texts = [rng.integers(0, hf["vocab_size"], min(n, longest)).tolist() for n in _LENGTHS]
+        self._known: dict[tuple[int, int], tuple[np.ndarray, np.ndarray]] = {}
+
+    def compare(self, model: bytes, v: Variant) -> None:
+        """Raises Failed where the file gives other vectors."""
+        if v.precision not in BOUNDS:
+            return  # integers: what they may lose is measured where they are chosen
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 3
+        # The graph as it is, and no time spent on making it fast.
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+        session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+        every = range(len(self._texts))
+        for batch in [[n] for n in every] if v.tokens else [[0], list(every)]:
+            self._batch(session, v, batch)
+
+    def _batch(self, session, v: Variant, batch: list[int]) -> None:
+        texts = [self._texts[n][: v.tokens] for n in batch]
+        width = v.tokens or max(map(len, texts))
+        # Any id may stand where the mask drops it.
+        ids, mask = np.ones((len(texts), width), np.int64), np.zeros((len(texts), width), np.int64)
+        for row, text in enumerate(texts):
+            ids[row, : len(text)], mask[row, : len(text)] = text, 1
+        got = dict(zip([o.name for o in session.get_outputs()], session.run(None, {"input_ids": ids, "attention_mask": mask})))
+        for row, (n, text) in enumerate(zip(batch, texts)):
+            states, vector = self._want(n, text)
+            _near("sentence_embedding", got["sentence_embedding"][row], vector, v, len(text))
+            if "last_hidden_state" in got:
+                _near("last_hidden_state", got["last_hidden_state"][row, : len(text)], states, v, len(text))
+
+    def _want(self, n: int, text: list[int]) -> tuple[np.ndarray, np.ndarray]:
+        key = n, len(text)
+        if key not in self._known:
+            self._known[key] = bert_numpy.forward(self._hf, self._tensors, self._config, text)
+        return self._known[key]
+
+
+def _near(output: str, got: np.ndarray, want: np.ndarray, v: Variant, tokens: int) -> None:
+    bound = BOUNDS[v.precision] * max(1.0, float(np.abs(np.nan_to_num(want)).max()))
+    # What is no number in both is judged by the gate, by name.
+    off = np.where(np.isnan(got) & np.isnan(want), 0, np.abs(got - want))
+    worst = float(np.nan_to_num(off, nan=np.inf).max())
+    if got.shape != want.shape or not worst <= bound:
+        raise Failed(f"the graph of {v.name}", f"{output} {worst:.2g} from a forward in float64 at {tokens} tokens", f"at most {bound:.2g}", "use --plain, and report this with the model's name")
