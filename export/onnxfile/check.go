@@ -19,6 +19,10 @@ func Check(m Model) error {
 		return fmt.Errorf("got no opset of ONNX's own operators, wanted one")
 	}
 	for _, n := range m.Nodes {
+		if m.functions[functionKey(n.Domain, n.Op)] {
+			return fmt.Errorf("node %q: got a call of the file's own function %s of domain %q, wanted its operators in the graph itself: "+
+				"what a function computes is not counted; inline it with onnx.inliner.inline_local_functions", n.Name, n.Op, n.Domain)
+		}
 		if !ownDomains[n.Domain] {
 			return fmt.Errorf("node %q: got operator %s of custom domain %q, wanted ONNX's own operators", n.Name, n.Op, n.Domain)
 		}
@@ -37,7 +41,7 @@ func (t Initializer) check() error {
 	}
 	y, ok := types[t.Type]
 	if !ok {
-		return fmt.Errorf("got data type %d, wanted one that ONNX Runtime's CPU provider knows", t.Type)
+		return fmt.Errorf("got data type %d, wanted a number of TensorProto.DataType that ONNX Runtime has kernels for", t.Type)
 	}
 	n := int64(1)
 	for _, d := range t.Dims {
@@ -47,12 +51,16 @@ func (t Initializer) check() error {
 		n *= d
 	}
 	if t.Elements >= 0 {
-		if y.size != 0 && int64(t.Elements) != n {
-			return fmt.Errorf("got %d elements for shape %v, wanted %d", t.Elements, t.Dims, n)
+		want := n
+		if y.bits < 8 { // typed fields hold the packed bytes, one in each element
+			want = packed(n, t.Type)
+		}
+		if y.bits != 0 && int64(t.Elements) != want {
+			return fmt.Errorf("got %d elements for shape %v of %s, wanted %d", t.Elements, t.Dims, y.name, want)
 		}
 		return nil
 	}
-	if want := n * int64(y.size); int64(t.Bytes) != want {
+	if want := packed(n, t.Type); int64(t.Bytes) != want {
 		return fmt.Errorf("got %d bytes for shape %v of %s, wanted %d", t.Bytes, t.Dims, y.name, want)
 	}
 	return nil

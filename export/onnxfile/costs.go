@@ -65,10 +65,11 @@ type formula func(c call) (flops float64, ok bool)
 
 var formulas = map[string]formula{
 	"MatMul": productCost(0, 1), "MatMulInteger": productCost(0, 1), "QLinearMatMul": productCost(0, 3), "Gemm": productCost(0, 1),
-	"com.microsoft:FusedMatMul": productCost(0, 1), "com.microsoft:DynamicQuantizeMatMul": productCost(0, 1),
+	"com.microsoft:FusedMatMul": productCost(0, 1), "com.microsoft:TransposeMatMul": productCost(0, 1), "com.microsoft:FusedGemm": productCost(0, 1),
+	"com.microsoft:GemmFastGelu": productCost(0, 1), "com.microsoft:QGemm": productCost(0, 3), "com.microsoft:DynamicQuantizeMatMul": productCost(0, 1),
 	"com.microsoft:MatMulIntegerToFloat": productCost(0, 1), "com.microsoft:MatMulNBits": nBitsCost,
 	"Conv": convCost(1), "ConvInteger": convCost(1), "QLinearConv": convCost(3), "com.microsoft:FusedConv": convCost(1),
-	"Attention": standardCost, "com.microsoft:Attention": packedCost, "com.microsoft:QAttention": packedCost, "com.microsoft:MultiHeadAttention": multiHeadCost,
+	"Attention": standardCost, "com.microsoft:Attention": packedCost(4), "com.microsoft:QAttention": packedCost(8), "com.microsoft:MultiHeadAttention": multiHeadCost,
 }
 
 // unpriced are operators that multiply matrices in ways that have no formula
@@ -77,8 +78,8 @@ var unpriced = map[string]bool{
 	"Einsum": true, "LSTM": true, "GRU": true, "RNN": true, "ConvTranspose": true, "DeformConv": true,
 	"com.microsoft:GroupQueryAttention": true, "com.microsoft:PackedAttention": true, "com.microsoft:PackedMultiHeadAttention": true,
 	"com.microsoft:DecoderAttention": true, "com.microsoft:DecoderMaskedMultiHeadAttention": true, "com.microsoft:LongformerAttention": true,
-	"com.microsoft:SparseAttention": true, "com.microsoft:MatMulBnb4": true, "com.microsoft:QGemm": true, "com.microsoft:GemmFloat8": true,
-	"com.microsoft:QOrderedMatMul": true, "com.microsoft:MoE": true, "com.microsoft:QMoE": true,
+	"com.microsoft:SparseAttention": true, "com.microsoft:MatMulBnb4": true, "com.microsoft:GemmFloat8": true,
+	"com.microsoft:DynamicQuantizeLSTM": true, "com.microsoft:MatMulFpQ4": true, "com.microsoft:QOrderedMatMul": true, "com.microsoft:MoE": true, "com.microsoft:QMoE": true,
 }
 
 // most is more than any run computes; beyond it sizes are nonsense.
@@ -139,23 +140,35 @@ func standardCost(c call) (float64, bool) {
 	return h.cost()
 }
 
-func packedCost(c call) (float64, bool) {
-	x, w := c.in(0).Dims, c.in(1).Dims
-	if len(x) != 3 || len(w) != 2 || c.has(4) { // with keys of earlier runs
-		return 0, false
+// packedCost is of attention that projects its one input itself. past is the
+// input that brings keys of earlier runs, of 2 × batch × heads × keys × size.
+func packedCost(past int) formula {
+	return func(c call) (float64, bool) {
+		x, w := c.in(0).Dims, c.in(1).Dims
+		if len(x) != 3 || len(w) != 2 {
+			return 0, false
+		}
+		keys := x[1]
+		if c.has(past) {
+			p := c.in(past).Dims
+			if len(p) != 5 {
+				return 0, false
+			}
+			keys = add(keys, p[3])
+		}
+		s := packedSizes(c, w[1])
+		projection, ok := flops(x[0], x[1], w[0], w[1])
+		rest, ok2 := heads{x[0], 1, x[1], keys, s[0], s[2]}.cost()
+		return projection + rest, ok && ok2
 	}
-	s := packedSizes(c, w[1])
-	projection, ok := flops(x[0], x[1], w[0], w[1])
-	rest, ok2 := heads{x[0], 1, x[1], x[1], s[0], s[2]}.cost()
-	return projection + rest, ok && ok2
 }
 
 func multiHeadCost(c call) (float64, bool) {
-	q, k, v := c.in(0).Dims, c.in(1).Dims, c.in(2).Dims
-	if len(q) != 3 || len(k) != 3 || len(v) != 3 || c.has(6) {
+	h, ok := multiHeads(c)
+	if !ok || c.has(6) {
 		return 0, false
 	}
-	return heads{q[0], 1, q[1], k[1], q[2], v[2]}.cost()
+	return h.cost()
 }
 
 // shapes tells what is known of a node's first inputs, for an error.

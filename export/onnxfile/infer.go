@@ -56,15 +56,22 @@ var rules = map[string]rule{
 	"com.microsoft:MatMulIntegerToFloat": product(0, 1, "float32"), "com.microsoft:MatMulNBits": nBits,
 	"IsNaN": test, "IsInf": test, "Not": test,
 	"DynamicQuantizeLinear": dynamicQuantize, "QuantizeLinear": quantize, "DequantizeLinear": dequantize,
-	"Attention": attention, "com.microsoft:MultiHeadAttention": like0, "com.microsoft:Attention": packedAttention, "com.microsoft:QAttention": packedAttention,
-	"com.microsoft:SkipLayerNormalization": skipNorm,
+	"Attention": attention, "com.microsoft:MultiHeadAttention": multiHead, "com.microsoft:Attention": packedAttention, "com.microsoft:QAttention": packedAttention,
+	"com.microsoft:SkipLayerNormalization": skipNorm, "com.microsoft:SkipSimplifiedLayerNormalization": skipNorm,
+	"com.microsoft:EmbedLayerNormalization": embedNorm, "com.microsoft:QEmbedLayerNormalization": embedNorm,
+	"com.microsoft:TransposeMatMul": product(0, 1, ""), "com.microsoft:GemmFastGelu": product(0, 1, ""),
+	"com.microsoft:FusedGemm": gemm, "com.microsoft:QGemm": quantisedGemm,
+	"com.microsoft:QLinearAdd": quantisedPair, "com.microsoft:QLinearMul": quantisedPair,
+	"com.microsoft:QuantizeLinear": quantize, "com.microsoft:DequantizeLinear": dequantize,
 }
 
 func init() {
 	for names, r := range map[string]rule{
 		"Abs Neg Exp Log Sqrt Reciprocal Erf Sin Cos Tanh Sigmoid Relu LeakyRelu Elu Gelu Softplus HardSigmoid Clip Round Floor Ceil " +
 			"Sign Softmax LogSoftmax LayerNormalization RMSNormalization Dropout CumSum Trilu ScatterND ScatterElements PRelu " +
-			"com.microsoft:Gelu com.microsoft:FastGelu com.microsoft:BiasGelu com.microsoft:QuickGelu": like0,
+			"com.microsoft:Gelu com.microsoft:FastGelu com.microsoft:BiasGelu com.microsoft:QuickGelu com.microsoft:BiasAdd " +
+			"com.microsoft:BiasSoftmax com.microsoft:RotaryEmbedding com.microsoft:QLinearSigmoid com.microsoft:QLinearSoftmax " +
+			"com.microsoft:QLinearLeakyRelu SimplifiedLayerNormalization": like0,
 		"Add Sub Mul Div Pow Max Min Mod Sum Mean":                     arithmetic,
 		"Equal Greater GreaterOrEqual Less LessOrEqual And Or Xor":     comparison,
 		"ReduceSum ReduceMean ReduceMax ReduceMin ReduceProd ReduceL2": reduce,
@@ -90,11 +97,6 @@ func test(c call) []Tensor { return one("bool", c.in(0).Dims) }
 func keep(c call) []Tensor {
 	t := c.in(0)
 	return []Tensor{{Type: t.Type, Dims: t.Dims, Values: t.Values}}
-}
-
-func skipNorm(c call) []Tensor {
-	t := Tensor{Type: c.in(0).Type, Dims: c.in(0).Dims}
-	return []Tensor{t, {}, {}, t} // the sum before the norm is the fourth
 }
 
 // broadcast is the shape of two shapes together, by ONNX's (numpy's) rules;

@@ -16,11 +16,55 @@ type Model struct {
 	Opsets       map[string]int64 // by domain; "" is ONNX's own
 	Nodes        []Node           // subgraphs' and local functions' nodes included
 	Initializers []Initializer    // subgraphs' and attributes' tensors included
-	Inputs       []Value
+	Inputs       []Value          // what a caller must give
+	Defaults     []Value          // inputs that have an initializer: a caller may leave them out
 	Outputs      []Value
 	Values       []Value // what the file says of values between nodes; often little, sometimes nothing
 	Metadata     int     // metadata_props and doc_strings, anywhere
 	Functions    int     // model-local functions
+
+	functions map[string]bool // their functionKeys
+}
+
+// functionKey names an operator or a function of the file; ONNX's own domain
+// has two names.
+func functionKey(domain, name string) string {
+	if domain == "ai.onnx" {
+		domain = ""
+	}
+	return domain + "\x00" + name
+}
+
+// setDefaults moves the inputs that have an initializer to Defaults. Before
+// IR 4 every initializer had to be an input as well; since then such an input
+// is one that a caller may give, and need not.
+func (m *Model) setDefaults() {
+	if len(m.Inputs) == 0 {
+		return
+	}
+	have := make(map[string]bool, len(m.Initializers))
+	for _, t := range m.Initializers {
+		if !t.Inner {
+			have[t.Name] = true
+		}
+	}
+	var inputs []Value
+	for _, v := range m.Inputs {
+		if have[v.Name] {
+			m.Defaults = append(m.Defaults, v)
+		} else {
+			inputs = append(inputs, v)
+		}
+	}
+	m.Inputs = inputs
+}
+
+// clip keeps what a hostile file says of itself short in an error.
+func clip(s string) string {
+	if len(s) > maxText {
+		return s[:maxText] + "…"
+	}
+	return s
 }
 
 // Node is one operator.
@@ -90,7 +134,17 @@ func (t Initializer) Count() int64 {
 }
 
 // Size is the number of bytes that its elements take, as the shape says.
-func (t Initializer) Size() int64 { return t.Count() * int64(types[t.Type].size) }
+// Elements of less than a byte are packed, the first in the lowest bits.
+func (t Initializer) Size() int64 { return packed(t.Count(), t.Type) }
+
+// packed is how many bytes n elements of a type take.
+func packed(n int64, typ int32) int64 {
+	bits := int64(types[typ].bits)
+	if bits < 8 {
+		return (n*bits + 7) / 8
+	}
+	return n * (bits / 8)
+}
 
 func typeName(t int32) string {
 	if n := types[t].name; n != "" {
@@ -99,12 +153,15 @@ func typeName(t int32) string {
 	return "type " + strconv.Itoa(int(t))
 }
 
-// Sizes of TensorProto.DataType in bytes, and their names; sub-byte types are
-// left out: nothing here makes them.
+// Bits of an element of each TensorProto.DataType, and the types' names. Left
+// out are those that no kernel of ONNX Runtime takes: complex numbers, and
+// 8-bit exponents.
 var types = map[int32]struct {
 	name string
-	size int
+	bits int
 }{
-	1: {"float32", 4}, 2: {"uint8", 1}, 3: {"int8", 1}, 4: {"uint16", 2}, 5: {"int16", 2}, 6: {"int32", 4}, 7: {"int64", 8},
-	8: {"string", 0}, 9: {"bool", 1}, 10: {"float16", 2}, 11: {"float64", 8}, 12: {"uint32", 4}, 13: {"uint64", 8}, 16: {"bfloat16", 2},
+	1: {"float32", 32}, 2: {"uint8", 8}, 3: {"int8", 8}, 4: {"uint16", 16}, 5: {"int16", 16}, 6: {"int32", 32}, 7: {"int64", 64},
+	8: {"string", 0}, 9: {"bool", 8}, 10: {"float16", 16}, 11: {"float64", 64}, 12: {"uint32", 32}, 13: {"uint64", 64}, 16: {"bfloat16", 16},
+	17: {"float8e4m3fn", 8}, 18: {"float8e4m3fnuz", 8}, 19: {"float8e5m2", 8}, 20: {"float8e5m2fnuz", 8},
+	21: {"uint4", 4}, 22: {"int4", 4}, 23: {"float4e2m1", 4}, 25: {"uint2", 2}, 26: {"int2", 2},
 }

@@ -10,7 +10,6 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-	"google.golang.org/protobuf/encoding/protowire"
 
 	"github.com/embedgate/embedgate/export/onnxfile"
 	"github.com/embedgate/embedgate/export/onnxfile/onnxedit"
@@ -114,9 +113,6 @@ func TestEveryPrefixOfAModelIsRefused(t *testing.T) {
 }
 
 func TestGraphsNestedTooDeepAreRefused(t *testing.T) {
-	field := func(n protowire.Number, b []byte) []byte {
-		return protowire.AppendBytes(protowire.AppendTag(nil, n, protowire.BytesType), b)
-	}
 	var graph []byte
 	for range 100 {
 		graph = field(1, field(5, field(6, graph)))
@@ -126,12 +122,11 @@ func TestGraphsNestedTooDeepAreRefused(t *testing.T) {
 }
 
 func TestMorePartsThanAnyModelHasAreRefused(t *testing.T) {
-	field := func(n protowire.Number, b []byte) []byte {
-		return protowire.AppendBytes(protowire.AppendTag(nil, n, protowire.BytesType), b)
-	}
-	const many = 1<<20 + 1
+	const many = 1<<19 + 1
 	for name, graph := range map[string][]byte{
 		"nodes":      bytes.Repeat(field(1, nil), many),
+		"inputs":     field(1, bytes.Repeat(field(1, nil), many)),
+		"outputs":    field(1, bytes.Repeat(field(2, nil), many)),
 		"attributes": field(1, bytes.Repeat(field(5, nil), many)),
 		"tensors":    bytes.Repeat(field(5, nil), many),
 		"values":     bytes.Repeat(field(13, nil), many),
@@ -160,6 +155,9 @@ func TestFloatsChangesOneTensorInPlace(t *testing.T) {
 
 func FuzzParse(f *testing.F) {
 	f.Add([]byte(nil))
+	for _, b := range hostile(200) {
+		f.Add(b)
+	}
 	f.Add(onnxedit.Model{Initializers: []onnxedit.Tensor{good()}}.Bytes())
 	f.Add(onnxedit.Model{Domain: "x", Attribute: []onnxedit.Tensor{good()}, Nested: []onnxedit.Tensor{{Name: "n", External: "e"}}}.Bytes())
 	f.Fuzz(func(t *testing.T, b []byte) {

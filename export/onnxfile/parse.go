@@ -17,10 +17,14 @@ const maxBytes = 2<<30 - 1
 // maxDepth bounds graphs inside attributes inside graphs.
 const maxDepth = 32
 
-// maxParts bounds nodes, attributes, tensors and values together: each takes
-// two bytes of a hostile file and a hundred of memory. A language model of many
-// billion weights has some ten thousand.
-const maxParts = 1 << 20
+// maxParts bounds nodes, their inputs and outputs, attributes, tensors, values
+// and opsets together: each takes two bytes of a hostile file and a hundred of
+// memory. A language model of many billion weights has some ten thousand.
+const maxParts = 1 << 19
+
+// maxDims bounds the dimensions of one tensor or value, of which each takes two
+// bytes of a hostile file and sixteen of memory. numpy allows as many.
+const maxDims = 64
 
 // Read parses the file at path and checks it. Its errors are *fault.Error of
 // kind Usage that name the file.
@@ -63,7 +67,7 @@ var errTruncated = errors.New("got bytes that end early or are no ONNX protobuf 
 // Parse reads an ONNX file's structure. It allocates no more than a small
 // multiple of the number of nodes and tensors that are really there.
 func Parse(b []byte) (Model, error) {
-	p := &parser{whole: b, m: Model{Opsets: map[string]int64{}}}
+	p := &parser{whole: b, m: Model{Opsets: map[string]int64{}, functions: map[string]bool{}}}
 	graphs := 0
 	err := fields(b, func(n protowire.Number, v value) error {
 		switch n {
@@ -92,6 +96,7 @@ func Parse(b []byte) (Model, error) {
 	if graphs != 1 {
 		return p.m, fmt.Errorf("got %d graphs, wanted 1: this is no ONNX model", graphs)
 	}
+	p.m.setDefaults()
 	return p.m, nil
 }
 
@@ -104,7 +109,7 @@ type parser struct {
 // part counts one more.
 func (p *parser) part() error {
 	if p.parts++; p.parts > maxParts {
-		return fmt.Errorf("got over %d nodes, attributes, tensors and values, wanted fewer", maxParts)
+		return fmt.Errorf("got over %d nodes, inputs, outputs, attributes, tensors and values, wanted fewer", maxParts)
 	}
 	return nil
 }
@@ -151,6 +156,9 @@ func fields(b []byte, f func(protowire.Number, value) error) error {
 }
 
 func (p *parser) opset(b []byte) error {
+	if err := p.part(); err != nil {
+		return err
+	}
 	var domain string
 	var version int64
 	err := fields(b, func(n protowire.Number, v value) error {
@@ -170,12 +178,23 @@ func (p *parser) opset(b []byte) error {
 }
 
 func (p *parser) function(b []byte) error {
-	return fields(b, func(n protowire.Number, v value) error {
-		if n == 7 {
+	var name, domain string
+	if err := p.part(); err != nil {
+		return err
+	}
+	err := fields(b, func(n protowire.Number, v value) error {
+		switch n {
+		case 1:
+			name = string(v.bytes)
+		case 7:
 			return p.node(v.bytes, 1) // inner, whatever it is called from
+		case 10:
+			domain = string(v.bytes)
 		}
 		return nil
 	})
+	p.m.functions[functionKey(domain, name)] = true
+	return err
 }
 
 func (p *parser) graph(b []byte, depth int) error {
@@ -220,8 +239,10 @@ func (p *parser) node(b []byte, depth int) error {
 		switch n {
 		case 1:
 			x.Inputs = append(x.Inputs, string(v.bytes))
+			return p.part()
 		case 2:
 			x.Outputs = append(x.Outputs, string(v.bytes))
+			return p.part()
 		case 3:
 			x.Name = string(v.bytes)
 		case 4:

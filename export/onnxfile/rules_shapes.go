@@ -323,6 +323,9 @@ func reduce(c call) []Tensor {
 
 func quantize(c call) []Tensor {
 	typ := c.in(2).Type
+	if to := c.Int("output_dtype", 0); typ == "" && to > 0 {
+		typ = typeName(int32(to))
+	}
 	if typ == "" {
 		typ = "uint8"
 	}

@@ -2,6 +2,7 @@ package onnxfile
 
 import (
 	"encoding/binary"
+	"fmt"
 
 	"google.golang.org/protobuf/encoding/protowire"
 )
@@ -24,7 +25,16 @@ func (p *parser) tensor(b []byte, inner bool) (Initializer, error) {
 	err := fields(b, func(n protowire.Number, v value) error {
 		switch n {
 		case 1:
-			return repeated(v, func(x uint64) { t.Dims = append(t.Dims, int64(x)) })
+			over := false
+			err := repeated(v, func(x uint64) {
+				if over = over || len(t.Dims) == maxDims; !over {
+					t.Dims = append(t.Dims, int64(x))
+				}
+			})
+			if over {
+				err = fmt.Errorf("tensor %q: got over %d dimensions, wanted fewer", clip(t.Name), maxDims)
+			}
+			return err
 		case 2:
 			t.Type = int32(v.num)
 		case 4: // float_data
@@ -85,7 +95,7 @@ func (p *parser) tensor(b []byte, inner bool) (Initializer, error) {
 
 // integers reads raw_data of a small int32 or int64 tensor.
 func integers(typ int32, raw []byte) (v []int64) {
-	size := types[typ].size
+	size := types[typ].bits / 8
 	if (typ != typeInt32 && typ != typeInt64) || len(raw) > maxInts*size {
 		return nil
 	}

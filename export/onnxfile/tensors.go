@@ -31,11 +31,19 @@ func (m Model) Tensors(rows, cols int) map[string]Tensor {
 	for _, v := range m.Inputs {
 		known[v.Name] = v.tensor(axes, at).settled(Tensor{})
 	}
+	given := make(map[string]bool, len(m.Defaults))
+	for _, v := range m.Defaults {
+		given[v.Name] = true
+	}
 	for _, t := range m.Initializers {
-		if _, given := known[t.Name]; t.Inner || (given && m.IRVersion >= 4) {
-			continue // since IR 4 an initializer that is an input too is only its default
+		if t.Inner {
+			continue
 		}
-		known[t.Name] = t.tensor().settled(Tensor{})
+		x := t.tensor().settled(Tensor{})
+		// Since IR 4 an initializer that is an input too is only its default:
+		// it has this value where nobody gives another, and is never folded.
+		x.Const = !given[t.Name] || m.IRVersion < 4
+		known[t.Name] = x
 	}
 	stated := map[string]Tensor{}
 	for _, v := range slices.Concat(m.Values, m.Outputs) {

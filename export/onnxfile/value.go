@@ -1,6 +1,7 @@
 package onnxfile
 
 import (
+	"fmt"
 	"strconv"
 
 	"google.golang.org/protobuf/encoding/protowire"
@@ -27,6 +28,9 @@ func valueInfo(b []byte) (x Value, err error) {
 						return fields(v.bytes, func(n protowire.Number, v value) error {
 							d, err := dimension(v.bytes)
 							x.Shape = append(x.Shape, d)
+							if len(x.Shape) > maxDims {
+								return fmt.Errorf("value %q: got over %d dimensions, wanted fewer", clip(x.Name), maxDims)
+							}
 							return err
 						})
 					}

@@ -1,0 +1,128 @@
+package onnxfile_test
+
+import (
+	"bytes"
+	"fmt"
+	"runtime"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"google.golang.org/protobuf/encoding/protowire"
+
+	"github.com/embedgate/embedgate/export/onnxfile"
+)
+
+// field is one protobuf field of bytes.
+func field(n protowire.Number, b ...[]byte) []byte {
+	return protowire.AppendBytes(protowire.AppendTag(nil, n, protowire.BytesType), bytes.Join(b, nil))
+}
+
+// varint is one protobuf field of a number.
+func varint(n protowire.Number, v uint64) []byte {
+	return protowire.AppendVarint(protowire.AppendTag(nil, n, protowire.VarintType), v)
+}
+
+const mib = 1 << 20
+
+// hostile are files of size bytes that ask for as much work as they can.
+func hostile(size int) map[string][]byte {
+	fill := func(part []byte) []byte { return bytes.Repeat(part, max(size/len(part), 1)) }
+	value := func(shape []byte) []byte {
+		return field(2, field(1, varint(1, 1), field(2, shape)))
+	}
+	upTo := func(most int, part func(int) []byte) []byte {
+		var b []byte
+		for i := 0; len(b) < size && i < most; i++ {
+			b = append(b, part(i)...)
+		}
+		return b
+	}
+	numbered := func(part func(int) []byte) []byte { return upTo(size, part) }
+	name := func(i int) []byte { return fmt.Appendf(nil, "%x", i) }
+	return map[string][]byte{
+		"dimensions of a tensor":        field(7, field(5, fill(varint(1, 1)))),
+		"packed dimensions of a tensor": field(7, field(5, field(1, fill([]byte{1})))),
+		"dimensions of a value":         field(7, field(11, field(1, []byte("x")), value(fill(field(1, varint(1, 1)))))),
+		"symbols of a value":            field(7, field(13, value(fill(field(1, field(2, []byte("s"))))))),
+		"inputs of a node":              field(7, field(1, fill(field(1)))),
+		"outputs of a node":             field(7, field(1, fill(field(2, []byte("o"))))),
+		"empty nodes":                   field(7, fill(field(1))),
+		"attributes":                    field(7, field(1, fill(field(5)))),
+		"integers of an attribute":      field(7, field(1, field(5, fill(varint(8, 1))))),
+		"lists that are just kept":      field(7, field(1, fill(field(5, bytes.Repeat(varint(8, 1), 64))))),
+		"tensors":                       field(7, fill(field(5))),
+		"tensors with a name":           field(7, numbered(func(i int) []byte { return field(5, field(8, name(i))) })),
+		"integers of tensors":           field(7, fill(field(5, varint(2, 7), bytes.Repeat(varint(7, 1), 64)))),
+		"values":                        field(7, numbered(func(i int) []byte { return field(13, field(1, name(i))) })),
+		"inputs of the graph":           field(7, numbered(func(i int) []byte { return field(11, field(1, name(i))) })),
+		"opsets":                        append(field(7), numbered(func(i int) []byte { return field(8, field(1, name(i))) })...),
+		"functions":                     append(field(7), numbered(func(i int) []byte { return field(25, field(1, name(i))) })...),
+		"metadata":                      append(field(7), fill(field(14))...),
+		"graphs":                        fill(field(7)),
+		// As many as may be, so that what follows the parser has all the work.
+		"nodes that each make a value": whole(value, upTo(130_000, func(i int) []byte {
+			return field(1, field(1, name(i)), field(2, name(i+1)), field(4, []byte("Neg")))
+		})),
+		"values that hang on each other": whole(value, upTo(100_000, func(i int) []byte {
+			return field(1, field(1, name(i)), field(1, name(i)), field(2, name(i+1)), field(4, []byte("Concat")))
+		})),
+		"one node of all names": whole(value, field(1, field(4, []byte("Concat")), upTo(500_000, func(i int) []byte { return field(1, name(i)) }))),
+		"a product of each": whole(value, upTo(100_000, func(i int) []byte {
+			return field(1, field(1, name(0)), field(1, name(0)), field(2, name(i+1)), field(4, []byte("MatMul")))
+		})),
+	}
+}
+
+// whole is a graph of nodes that Check lets pass: its input is called 0.
+func whole(value func([]byte) []byte, nodes []byte) []byte {
+	x := value(bytes.Repeat(field(1, varint(1, 2)), 2))
+	return append(field(7, field(11, field(1, []byte("0")), x), nodes, field(12, field(1, []byte("1")), x)), field(8, varint(2, 20))...)
+}
+
+// Every file of 16 MiB is answered in 5 s and 500 MB, whatever it lists.
+func TestAHostileFileIsAnsweredInLittleTimeAndMemory(t *testing.T) {
+	size := 16 * mib
+	if testing.Short() {
+		size = mib
+	}
+	for name, b := range hostile(size) {
+		t.Run(name, func(t *testing.T) {
+			runtime.GC()
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			began := time.Now()
+			m, err := onnxfile.Parse(b)
+			if err == nil {
+				err = onnxfile.Check(m)
+				_, _ = m.Costs(1, 16)
+			}
+			took := time.Since(began)
+			runtime.ReadMemStats(&after)
+			allocated := after.TotalAlloc - before.TotalAlloc
+			t.Logf("%.2f s, %d MiB allocated in all: %v", took.Seconds(), allocated/mib, err)
+			assert.Less(t, allocated, uint64(484*mib), "freed or not")
+			assert.Less(t, took, 15*time.Second, "5 s alone; three times that on a busy machine and with -race")
+		})
+	}
+}
+
+func TestMoreDimensionsThanAnyTensorHasAreRefused(t *testing.T) {
+	shape := func(n int) []byte { return field(2, field(1, field(2, bytes.Repeat(field(1, varint(1, 1)), n)))) }
+	for name, c := range map[string]struct {
+		b    []byte
+		want string
+	}{
+		"a tensor":      {field(7, field(5, field(8, []byte("w")), bytes.Repeat(varint(1, 1), 65))), `tensor "w": got over 64 dimensions`},
+		"a value":       {field(7, field(13, field(1, []byte("v")), shape(65))), `value "v": got over 64 dimensions`},
+		"a packed list": {field(7, field(5, field(8, []byte("w")), field(1, bytes.Repeat([]byte{1}, 65)))), `tensor "w": got over 64 dimensions`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := onnxfile.Parse(c.b)
+			require.ErrorContains(t, err, c.want)
+		})
+	}
+	_, err := onnxfile.Parse(field(7, field(5, bytes.Repeat(varint(1, 1), 64)), field(13, shape(64))))
+	require.NoError(t, err)
+}
