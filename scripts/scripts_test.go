@@ -23,7 +23,7 @@ func TestPythonTestsPass(t *testing.T) {
 	require.NoError(t, err)
 	cmd := exec.CommandContext(t.Context(), exporttest.Python(t), "-m", "unittest", "discover", "-v", "-s", "tests")
 	cmd.Env = append(os.Environ(),
-		"PYTHONDONTWRITEBYTECODE=1", "PYTHONNOUSERSITE=1",
+		"PYTHONDONTWRITEBYTECODE=1", "PYTHONNOUSERSITE=1", "ORT_DISABLE_TELEMETRY=1",
 		"EMBEDGATE_TEST_MODEL="+exporttest.SourceDir(t),
 		"EMBEDGATE_TEST_CANDIDATE="+c.Dir,
 		"EMBEDGATE_TEST_GOLDEN="+golden,

@@ -24,12 +24,15 @@ func Environ() []string {
 		switch name, _, _ := strings.Cut(kv, "="); name {
 		case "PYTHONPATH", "PYTHONHOME", "PYTHONSTARTUP", "PYTHONDONTWRITEBYTECODE", "PYTHONPYCACHEPREFIX",
 			"VIRTUAL_ENV", "CONDA_PREFIX", "__PYVENV_LAUNCHER__", "UV_PROJECT_ENVIRONMENT", "UV_SYSTEM_PYTHON",
-			"PIP_USER", "PIP_TARGET", "PIP_PREFIX": // the last three install elsewhere
+			"PIP_USER", "PIP_TARGET", "PIP_PREFIX", // these three install elsewhere
+			"ORT_DISABLE_TELEMETRY":
 		default:
 			env = append(env, kv)
 		}
 	}
-	return append(env, "PYTHONNOUSERSITE=1", "PYTHONUTF8=1", "PIP_DISABLE_PIP_VERSION_CHECK=1")
+	// ONNX Runtime sends events to Microsoft and queues them on disk unless told
+	// not to; see package providers/ort.
+	return append(env, "PYTHONNOUSERSITE=1", "PYTHONUTF8=1", "PIP_DISABLE_PIP_VERSION_CHECK=1", "ORT_DISABLE_TELEMETRY=1")
 }
 
 // Command prepares a child that gets SIGINT, with its whole process group, when

@@ -15,14 +15,14 @@ import (
 )
 
 func TestEnvironKeepsOtherPythonsOutAndTheInstallersSettings(t *testing.T) {
-	for _, v := range []string{"PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "PIP_USER", "PIP_INDEX_URL", "UV_DEFAULT_INDEX", "PYTHONHASHSEED"} {
+	for _, v := range []string{"PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "PIP_USER", "PIP_INDEX_URL", "UV_DEFAULT_INDEX", "PYTHONHASHSEED", "ORT_DISABLE_TELEMETRY"} {
 		t.Setenv(v, "7")
 	}
 	env := Environ()
-	for _, gone := range []string{"PYTHONPATH=7", "PYTHONHOME=7", "VIRTUAL_ENV=7", "PIP_USER=7"} {
+	for _, gone := range []string{"PYTHONPATH=7", "PYTHONHOME=7", "VIRTUAL_ENV=7", "PIP_USER=7", "ORT_DISABLE_TELEMETRY=7"} {
 		assert.NotContains(t, env, gone)
 	}
-	for _, kept := range []string{"PIP_INDEX_URL=7", "UV_DEFAULT_INDEX=7", "PYTHONHASHSEED=7", "PYTHONNOUSERSITE=1", "PYTHONUTF8=1"} {
+	for _, kept := range []string{"PIP_INDEX_URL=7", "UV_DEFAULT_INDEX=7", "PYTHONHASHSEED=7", "PYTHONNOUSERSITE=1", "PYTHONUTF8=1", "ORT_DISABLE_TELEMETRY=1"} {
 		assert.Contains(t, env, kept)
 	}
 }

@@ -71,6 +71,9 @@ func load(lib providers.Library) (library, error) {
 	if err := checkWhole(real); err != nil {
 		return library{}, brokenLibrary(path, err)
 	}
+	if err := silence(); err != nil {
+		return library{}, err
+	}
 	if err := prepare(lib); err != nil {
 		return library{}, err
 	}
