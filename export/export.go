@@ -51,6 +51,11 @@ type Result struct {
 // Run exports, or takes the export from the cache. When ctx ends, what is half
 // made is removed.
 func Run(ctx context.Context, o Options) (r Result, err error) {
+	if o.Out != "" { // before minutes are spent
+		if _, err := o.replaceable(); err != nil {
+			return r, err
+		}
+	}
 	dir, spec, err := source.Fetch(ctx, source.Options{
 		Spec: o.Spec, Files: o.Files, BaseDir: o.BaseDir, CacheDir: o.CacheDir, Python: o.Python, Progress: o.Progress,
 	})

@@ -55,7 +55,7 @@ func Read(dir string) (Candidate, error) {
 	if err != nil {
 		return c, err
 	}
-	if err := sameFiles(dir, c.Manifest.Files); err != nil {
+	if err := SameFiles(dir, c.Manifest); err != nil {
 		return bad("", err)
 	}
 	for _, name := range slices.Sorted(maps.Keys(c.Manifest.Files)) {
@@ -146,9 +146,10 @@ func (m Manifest) check() error {
 	return nil
 }
 
-// sameFiles tells whether dir holds the manifest, the given files and nothing
-// else.
-func sameFiles(dir string, want map[string]File) error {
+// SameFiles tells whether dir holds candidate.json, the files that m names and
+// nothing else. It does not look into them.
+func SameFiles(dir string, m Manifest) error {
+	want := m.Files
 	seen := map[string]bool{}
 	err := filepath.WalkDir(dir, func(p string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
