@@ -63,12 +63,7 @@ func workDir(reportDir string) (string, func(), error) {
 	if err != nil {
 		return "", nil, err
 	}
-	base = filepath.Join(base, "runs")
-	if err := os.MkdirAll(base, 0o777); err != nil {
-		return "", nil, err
-	}
-	dir, err := os.MkdirTemp(base, "run-")
-	return dir, func() { _ = os.RemoveAll(dir) }, err // what a killed run leaves, the next one's cache cleaning takes
+	return cache.Temp(filepath.Join(base, "runs"))
 }
 
 func release(st *pipeline.State) *report.Release {

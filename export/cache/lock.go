@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"path/filepath"
 	"time"
 
@@ -11,6 +13,9 @@ import (
 
 	"github.com/embedgate/embedgate/pipeline/fault"
 )
+
+// lockSuffix ends the name of every lock's file.
+const lockSuffix = ".lock"
 
 // Lock takes the exclusive lock path+".lock", making its folder, and waits for
 // it until ctx ends. busy, if not nil, is called once when another holds it.
@@ -20,7 +25,10 @@ func Lock(ctx context.Context, path string, busy func()) (unlock func(), err err
 	if err := folder(filepath.Dir(path)); err != nil {
 		return nil, err
 	}
-	l := flock.New(path + ".lock")
+	if err := plain(path + lockSuffix); err != nil {
+		return nil, err
+	}
+	l := flock.New(path + lockSuffix)
 	ok, err := l.TryLock()
 	if err == nil && !ok {
 		if busy != nil {
@@ -37,8 +45,29 @@ func Lock(ctx context.Context, path string, busy func()) (unlock func(), err err
 	if ctx.Err() != nil {
 		return nil, fmt.Errorf("waiting for %s.lock: %w", path, ctx.Err())
 	}
-	return nil, &fault.Error{
-		Kind: fault.Missing, Thing: path + ".lock", Wanted: "a cache folder that can be written and locked", Err: err,
+	return nil, lockFault(path+lockSuffix, err)
+}
+
+func lockFault(path string, err error) error {
+	return &fault.Error{
+		Kind: fault.Missing, Thing: path, Wanted: "a cache folder that can be written and locked", Err: err,
 		Next: "correct the permissions there, or set XDG_CACHE_HOME to a folder on a local disk",
+	}
+}
+
+// plain refuses a lock's file that is a link, a FIFO or anything but a regular
+// file: to open it would make or hold a file elsewhere, or wait for ever.
+func plain(path string) error {
+	i, err := os.Lstat(path)
+	if err != nil || i.Mode().IsRegular() {
+		return nil // one that is not there, or that cannot be looked at, is the lock's to report
+	}
+	got := "no regular file"
+	if i.Mode()&fs.ModeSymlink != 0 {
+		got = "a symbolic link"
+	}
+	return &fault.Error{
+		Kind: fault.Missing, Thing: path, Got: got, Wanted: "a regular file, or none",
+		Next: "find out who put it there and remove it, or set XDG_CACHE_HOME to a folder of your own",
 	}
 }
