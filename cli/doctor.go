@@ -1,9 +1,12 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os/exec"
+	"runtime"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -13,6 +16,7 @@ import (
 	"github.com/embedgate/embedgate/pipeline/fault"
 	"github.com/embedgate/embedgate/providers"
 	"github.com/embedgate/embedgate/providers/library"
+	"github.com/embedgate/embedgate/validate/measure"
 )
 
 // symptom is one thing that doctor looked at.
@@ -83,6 +87,7 @@ func examine(ctx context.Context, f *common) (list []symptom) {
 		err = &fault.Error{Thing: "cc", Got: "no C compiler on the PATH", Next: "Debian: apt-get install gcc; macOS: xcode-select --install (needed to build embedgate, not to run it)"}
 	}
 	list = append(list, found("C compiler", false, cc, err))
+	list = append(list, symptom{Name: "processor", OK: true, Found: runtime.GOARCH + ": " + cmp.Or(strings.Join(measure.InstructionSets(), ", "), "none of the instruction sets that matter")})
 	o := pipeline.Options{OrtLib: f.ortLib}
 	for _, e := range providers.Catalogue {
 		list = append(list, examineProvider(ctx, e, pipeline.LibraryOptions(e, o, nil)))

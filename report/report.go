@@ -48,6 +48,7 @@ func Tables(w io.Writer, v validate.Verdict, r *Release, o Options) error {
 	p.worth(v)
 	p.checks(v)
 	p.variants(v)
+	p.machines(v)
 	p.notPassed(v)
 	p.selfTest(v)
 	p.next()

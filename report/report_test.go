@@ -32,6 +32,10 @@ func golden(t *testing.T, name string, got []byte) {
 	require.Equal(t, strings.ReplaceAll(string(want), "\r\n", "\n"), string(got), "go test ./report -update writes it anew")
 }
 
+func machine() *validate.Machine {
+	return &validate.Machine{OS: "linux", Arch: "amd64", CPU: "a processor", Cores: 2, InstructionSets: []string{validate.SSE41, validate.AVX2}, Memory: 8 << 30, Kernel: "6.1", Go: "go1.26"}
+}
+
 // cpu is a provider × variant that passed.
 func cpu() validate.Row {
 	return validate.Row{
@@ -49,7 +53,8 @@ func cpu() validate.Row {
 			{LatencyPoint: validate.LatencyPoint{Tokens: 16, Batch: 1}, N: 300, EffectiveN: 241.7, P50NS: 3_100_000, P95NS: 4_210_000, P99NS: 5_900_000},
 			{LatencyPoint: validate.LatencyPoint{Tokens: 256, Batch: 1}, N: 300, EffectiveN: 300, P50NS: 55_000_000, P95NS: 61_300_000, P99NS: 70_000_000},
 		},
-		Best: true, Bits: 20.81, Session: &validate.Session{Runtime: "onnxruntime 1.32.0"},
+		Machine: machine(),
+		Best:    true, Bits: 20.81, Session: &validate.Session{Runtime: "onnxruntime 1.32.0"},
 		Placement: []validate.PlacementSummary{{Tokens: 16, Nodes: 153, NodeShare: 1, FLOPs: 342110208, FLOPsShare: 1, TimeShare: 1}},
 		Parity: &validate.ParitySummary{
 			Texts: 330, MinCosine: 0.999999999, MeanCosine: 0.9999999999, MaxAbs: 2.4e-7, WorstText: "ladder-0128", RankTopK: 1, Spearman: 0.999999,
@@ -60,7 +65,7 @@ func cpu() validate.Row {
 // webgpu is right and ran where it says, and is far too slow there.
 func webgpu() validate.Row {
 	return validate.Row{
-		Provider: "webgpu", Variant: "fp32", Evidence: strings.Repeat("f", 64), Result: validate.Fail, Bits: 20.6,
+		Provider: "webgpu", Variant: "fp32", Evidence: strings.Repeat("f", 64), Result: validate.Fail, Bits: 20.6, Machine: machine(),
 		Session: &validate.Session{Runtime: "onnxruntime 1.30.0", Device: providers.Device{Name: "SwiftShader", Software: true}},
 		Findings: []validate.Finding{
 			{Check: "placement", Item: "FLOPs", Result: validate.Pass, Measured: "100.00 % on WebGpuExecutionProvider", Threshold: "≥ 99.00 %", Value: 1},

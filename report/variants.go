@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -67,6 +68,32 @@ func (p *page) variants(v validate.Verdict) {
 		rows = append(rows, []string{r.Provider, r.Variant, required, device, bits, best, string(r.Result)})
 	}
 	p.table("Variants (best: the fastest of a provider that passed)", []string{"provider", "variant", "required", "device", "right bits", "best", "result"}, rows)
+}
+
+// machines is one line for each on which something was measured.
+func (p *page) machines(v validate.Verdict) {
+	var rows [][]string
+	of := map[string]int{} // the rest of a row to its index
+	for _, r := range v.Rows {
+		if r.Machine == nil {
+			continue
+		}
+		m := *r.Machine
+		sets := "not known"
+		if m.InstructionSets != nil {
+			sets = cmp.Or(strings.Join(m.InstructionSets, ", "), "none of those that matter")
+		}
+		row := []string{r.Provider, m.OS + "/" + m.Arch, m.CPU, fmt.Sprint(m.Cores), sets}
+		i, have := of[strings.Join(row[1:], "\x00")]
+		switch {
+		case !have:
+			of[strings.Join(row[1:], "\x00")] = len(rows)
+			rows = append(rows, row)
+		case !slices.Contains(strings.Split(rows[i][0], ", "), r.Provider):
+			rows[i][0] += ", " + r.Provider
+		}
+	}
+	p.table("Machines", []string{"measured", "system", "processor", "cores", "instruction sets"}, rows)
 }
 
 // mostReasons are enough to know what is wrong; the checks' tables have all.

@@ -69,10 +69,13 @@ type Crash struct {
 
 // Machine is where it ran.
 type Machine struct {
-	OS    string `json:"os"`
-	Arch  string `json:"arch"`
-	CPU   string `json:"cpu"`
-	Cores int    `json:"cores"` // that this process may use
+	OS   string `json:"os"`
+	Arch string `json:"arch"`
+	CPU  string `json:"cpu"`
+	// InstructionSets are those of the processor, by validate's names, as the
+	// processor itself tells; nil: not known.
+	InstructionSets []string `json:"instruction_sets"`
+	Cores           int      `json:"cores"` // that this process may use
 	// Quota is the time that a cgroup grants, in processors, where it is less
 	// than the processors have; 0: none.
 	Quota  float64 `json:"cpu_quota,omitempty"`

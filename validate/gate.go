@@ -177,6 +177,9 @@ func (in Input) judge(checks []check, r *references, k rowKey) (Row, *gateCase) 
 		}
 		file := in.Policy.FileOf(k.variant)
 		c.graph = in.Graphs[file]
+		if e.NotMeasured == nil && e.Machine.OS != "" {
+			row.Machine = e.Machine.shown()
+		}
 		if e.Session.Provider != "" {
 			row.Session = &Session{Runtime: strings.TrimSpace(e.Session.Runtime + " " + e.Session.RuntimeVersion), Device: e.Session.Device, Options: e.Session.Options}
 		}

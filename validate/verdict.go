@@ -65,6 +65,7 @@ type Row struct {
 	Result   Result `json:"result"`   // worst of the findings
 	// Best marks the fastest of the provider's variants that passed.
 	Best      bool               `json:"best,omitempty"`
+	Machine   *Machine           `json:"machine,omitempty"` // where it was measured; nil where it was not
 	Session   *Session           `json:"session,omitempty"` // nil where none was opened
 	Findings  []Finding          `json:"findings"`
 	Latency   []LatencySummary   `json:"latency,omitempty"`

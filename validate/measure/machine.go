@@ -16,7 +16,7 @@ func machineFacts() validate.Machine {
 	}
 	limit := cores.Here()
 	return validate.Machine{
-		OS: runtime.GOOS, Arch: runtime.GOARCH, CPU: cpu,
+		OS: runtime.GOOS, Arch: runtime.GOARCH, CPU: cpu, InstructionSets: InstructionSets(),
 		Cores: limit.Whole, Quota: limit.Quota,
 		Memory: memory, Kernel: kernel, Go: runtime.Version(),
 	}

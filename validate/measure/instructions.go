@@ -1,0 +1,35 @@
+package measure
+
+import (
+	"slices"
+
+	"golang.org/x/sys/cpu"
+
+	"github.com/embedgate/embedgate/validate"
+)
+
+// InstructionSets names what this processor offers of the instructions that
+// decide how a runtime multiplies: validate's names, in one order. It asks the
+// processor itself, as runtimes do, for under an emulator /proc/cpuinfo tells
+// of the host. Empty: none of them, or a processor that cannot be asked.
+func InstructionSets() []string {
+	sets := []string{}
+	for _, s := range []struct {
+		name string
+		have bool
+	}{
+		{validate.SSE41, cpu.X86.HasSSE41},
+		{validate.AVX2, cpu.X86.HasAVX2 && cpu.X86.HasFMA},
+		// What runtimes call AVX-512 is more than its foundation.
+		{validate.AVX512, cpu.X86.HasAVX512F && cpu.X86.HasAVX512BW && cpu.X86.HasAVX512DQ && cpu.X86.HasAVX512VL},
+		{validate.VNNI, cpu.X86.HasAVX512VNNI || cpu.X86.HasAVXVNNI},
+		{validate.AMX, cpu.X86.HasAMXTile && cpu.X86.HasAMXInt8},
+		{validate.DotProduct, cpu.ARM64.HasASIMDDP},
+		{validate.I8MM, cpu.ARM64.HasI8MM},
+	} {
+		if s.have {
+			sets = append(sets, s.name)
+		}
+	}
+	return slices.Clip(sets)
+}
