@@ -125,31 +125,78 @@ func needWebGPU(t *testing.T) providers.Library {
 }
 
 // judged DIR PROVIDER CHECK RESULT [TEXT]: what the verdict of a report says of
-// a provider's check; the finding, or its next step, holds TEXT.
+// a provider's check. With PASS, each of the check's findings must be one, or
+// REPORTED, and at least one a PASS; with another result, one of them must be
+// it. With TEXT that is asked of the findings that hold it, or whose next step
+// does.
 func judged(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 4 {
 		ts.Fatalf("usage: judged DIR PROVIDER CHECK RESULT [TEXT]")
 	}
 	v, err := validate.ReadVerdict(filepath.Join(ts.MkAbs(args[0]), "verdict.json"))
 	ts.Check(err)
-	said, there := "", false
+	if err := verdictSays(v, args[1], args[2], validate.Result(args[3]), strings.Join(args[4:], " ")); err != nil {
+		ts.Fatalf("%v", err)
+	}
+}
+
+func verdictSays(v validate.Verdict, provider, check string, want validate.Result, text string) error {
+	said := ""
+	count := map[validate.Result]int{}
 	for _, r := range v.Rows {
 		for _, f := range r.Findings {
-			if r.Provider != args[1] || f.Check != args[2] {
-				continue
-			}
-			there = true
 			line := fmt.Sprintf("%s %s: %s (wanted %s); %s", f.Result, f.Item, f.Measured, f.Threshold, f.Next)
-			said += line + "\n"
-			if string(f.Result) == args[3] && (len(args) < 5 || strings.Contains(line, args[4])) {
-				return
+			if r.Provider == provider && f.Check == check && strings.Contains(line, text) {
+				count[f.Result]++
+				said += line + "\n"
 			}
 		}
 	}
-	if !there {
-		ts.Fatalf("no finding of %s for %s", args[2], args[1])
+	others := len(count)
+	for _, r := range []validate.Result{want, validate.Reported} {
+		if count[r] > 0 {
+			others--
+		}
 	}
-	ts.Fatalf("%s of %s is not %q:\n%s", args[2], args[1], args[3:], said)
+	switch {
+	case said == "":
+		return fmt.Errorf("no finding of %s for %s holds %q", check, provider, text)
+	case count[want] == 0, want == validate.Pass && others > 0:
+		return fmt.Errorf("%s of %s is not %s:\n%s", check, provider, want, said)
+	}
+	return nil
+}
+
+func TestAPassThatOneFindingRefusesIsNone(t *testing.T) {
+	row := func(results ...validate.Result) (v validate.Verdict) {
+		r := validate.Row{Provider: "webgpu"}
+		for _, f := range results {
+			r.Findings = append(r.Findings, validate.Finding{Check: "parity", Result: f, Item: "text " + string(f)})
+		}
+		v.Rows = []validate.Row{r}
+		return v
+	}
+	for name, c := range map[string]struct {
+		v    validate.Verdict
+		want validate.Result
+		text string
+		ok   bool
+	}{
+		"all pass":             {row(validate.Pass, validate.Pass), validate.Pass, "", true},
+		"one is only reported": {row(validate.Pass, validate.Reported), validate.Pass, "", true},
+		"all are reported":     {row(validate.Reported), validate.Pass, "", false},
+		"a later one fails":    {row(validate.Pass, validate.Fail), validate.Pass, "", false},
+		"one is undecided":     {row(validate.Inconclusive, validate.Pass), validate.Pass, "", false},
+		"the named one passes": {row(validate.Pass, validate.Fail), validate.Pass, "text PASS", true},
+		"one fails, as wanted": {row(validate.Pass, validate.Fail), validate.Fail, "", true},
+		"none fails":           {row(validate.Pass), validate.Fail, "", false},
+		"nothing was judged":   {row(), validate.Pass, "", false},
+		"another was judged":   {row(validate.Fail), validate.Fail, "latency", false},
+	} {
+		err := verdictSays(c.v, "webgpu", "parity", c.want, c.text)
+		require.Equal(t, c.ok, err == nil, "%s: %v", name, err)
+	}
+	require.Error(t, verdictSays(row(validate.Pass), "cpu", "parity", validate.Pass, ""), "another provider's")
 }
 
 // force POLICY MODEL OP: the policy's webgpu runs every OP of the model on the

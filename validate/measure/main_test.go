@@ -119,6 +119,15 @@ func (s *fakeSession) Run(ctx context.Context, b providers.Batch, out []float32)
 	return out, nil
 }
 
+// signal sends a process a signal, on systems that have them.
+func signal(pid int, sig os.Signal) error {
+	p, err := os.FindProcess(pid)
+	if err != nil {
+		return err
+	}
+	return p.Signal(sig)
+}
+
 func (s *fakeSession) misbehave(ctx context.Context) error {
 	if path := os.Getenv(envPID); path != "" {
 		if err := writeJSON(path, os.Getpid()); err != nil {
@@ -127,10 +136,10 @@ func (s *fakeSession) misbehave(ctx context.Context) error {
 	}
 	switch s.what {
 	case "segv":
-		_ = syscall.Kill(os.Getpid(), syscall.SIGSEGV)
+		_ = signal(os.Getpid(), syscall.SIGSEGV)
 		time.Sleep(time.Minute)
 	case "kill":
-		_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
+		_ = signal(os.Getpid(), syscall.SIGKILL)
 		time.Sleep(time.Minute)
 	case "panic":
 		panic("a bug of ours")

@@ -164,7 +164,7 @@ func TestADyingChildIsRecordedWithItsSignal(t *testing.T) {
 func TestAKillFromOutsideIsRecorded(t *testing.T) {
 	t.Setenv(envFake, "hang@5")
 	pid := pidFile(t)
-	go func() { _ = syscall.Kill(<-pid, syscall.SIGKILL) }()
+	go func() { _ = signal(<-pid, os.Kill) }()
 	ev, err := Run(t.Context(), fakeOptions(t))
 	require.NoError(t, err)
 	require.NotNil(t, ev.Crash)
@@ -221,7 +221,7 @@ func TestAnInterruptLeavesWhatWasThereAndNoProcess(t *testing.T) {
 	}()
 	_, err := Run(ctx, o)
 	require.ErrorIs(t, err, context.Canceled)
-	assert.ErrorIs(t, syscall.Kill(child, 0), syscall.ESRCH, "the child is dead and buried")
+	assert.ErrorIs(t, signal(child, syscall.Signal(0)), os.ErrProcessDone, "the child is dead and buried")
 	old, err := validate.ReadEvidence(o.Out)
 	require.NoError(t, err)
 	assert.Equal(t, "old", old.Nonce)
