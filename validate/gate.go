@@ -74,7 +74,7 @@ func gateWith(checks []check, in Input) (Verdict, error) {
 		}
 	}
 	in.markBest(v.Rows)
-	v.SelfTest = selfTest(checks, in, whole, passed)
+	v.SelfTest = selfTest(checks, in, whole, passed, v.Rows)
 	v.Result = in.result(v)
 	return v, nil
 }

@@ -122,6 +122,54 @@ func TestTheSelfTestNoticesEveryBrokenCheck(t *testing.T) {
 	assert.Equal(t, Fail, v.Result, "a gate without checks")
 }
 
+func TestACheckThatWasShownNoBadCaseIsNotTrusted(t *testing.T) {
+	in := smallInput(t)
+	never := func(*gateCase) bool { return false }
+	for i, k := range checks() {
+		unshown := checks()
+		for _, bad := range k.bad {
+			bad.spoil = never
+			unshown[i].bad = []badCase{bad}
+		}
+		v, err := gateWith(unshown, in)
+		require.NoError(t, err)
+		require.False(t, v.SelfTestPassed(), "%s, none of whose known-bad cases could be made", k.name)
+		assert.Equal(t, Fail, v.Result, k.name)
+		at := slices.IndexFunc(v.SelfTest, func(f Finding) bool { return f.Result == Fail })
+		assert.Equal(t, k.name, v.SelfTest[at].Item)
+		assert.Contains(t, v.SelfTest[at].Measured, "none of its known-bad cases could be made")
+	}
+	t.Run("not even where it passes only one of the classes without", func(t *testing.T) {
+		in := smallInput(t)
+		in.Evidence = append(in.Evidence, evidenceFor(t, in, "cuda", "fp32"))
+		only := checks()
+		for i, k := range only {
+			for j, bad := range k.bad {
+				only[i].bad[j].spoil = func(c *gateCase) bool { return c.evidence.Provider == "cpu" && bad.spoil(c) }
+			}
+		}
+		v, err := gateWith(only, in)
+		require.NoError(t, err)
+		assert.False(t, v.SelfTestPassed())
+	})
+	t.Run("nor where only a measured row passed it", func(t *testing.T) {
+		// Bases that the self-test makes are no cases of such a check.
+		measured := func(c gateCase) bool { return c.candidate.Digest != "self-test" }
+		odd := check{
+			name: "odd", applies: measured, holds: func(Evidence) bool { return true },
+			judge: func(gateCase) opinion { return opinion{findings: []Finding{{Check: "odd", Result: Pass}}} },
+			bad:   []badCase{{name: "none", spoil: never}},
+		}
+		v, err := gateWith(append(checks(), odd), in)
+		require.NoError(t, err)
+		assert.False(t, v.SelfTestPassed())
+		odd.applies = func(gateCase) bool { return false }
+		v, err = gateWith(append(checks(), odd), in)
+		require.NoError(t, err)
+		assert.True(t, v.SelfTestPassed(), "a check that nobody asked has nothing to prove")
+	})
+}
+
 func TestEachFindingOfACheckIsNeededByTheSelfTest(t *testing.T) {
 	// A check that forgets one of its findings is broken too.
 	in := smallInput(t)

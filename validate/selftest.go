@@ -15,8 +15,9 @@ import (
 // when the gate behaved. The cases are made from the golden vectors and the
 // policy's own thresholds, and again from the first measured evidence that
 // passed, so that the test also works where nothing was measured. They go
-// through the very functions that judge.
-func selfTest(checks []check, in Input, r *reference, passed []gateCase) []Finding {
+// through the very functions that judge. A check that passes something and was
+// shown no bad case of it fails, too.
+func selfTest(checks []check, in Input, r *reference, passed []gateCase, rows []Row) []Finding {
 	var all []Finding
 	for _, b := range goodCases(in, r) {
 		all = append(all, acceptsGood(checks, b))
@@ -28,13 +29,47 @@ func selfTest(checks []check, in Input, r *reference, passed []gateCase) []Findi
 			f.Result, f.Measured = Fail, "no known-bad case"
 			all = append(all, f)
 		}
+		shown := make([]bool, len(bases))
 		for _, bad := range k.bad {
-			if f, applies := refuses(k, bad, bases); applies {
+			if f, applies := refuses(k, bad, bases, shown); applies {
 				all = append(all, f)
 			}
 		}
+		if f, unproven := unshown(k, bases, shown, rows); unproven {
+			all = append(all, f)
+		}
 	}
 	return all
+}
+
+// unshown fails a check whose PASS nothing supports: it passes a case of which
+// none of its bad cases could be made, or it passed a row of this verdict and
+// was shown none at all. shown tells of each base whether a bad case was made
+// of it.
+func unshown(k check, bases []gateCase, shown []bool, rows []Row) (f Finding, unproven bool) {
+	f = selfTestFinding(k.name, "at least one known-bad case refused")
+	f.Result = Fail
+	for i, base := range bases {
+		if !shown[i] && (k.applies == nil || k.applies(base)) && passes(k.name, k.judge(base).findings) {
+			f.Measured = fmt.Sprintf("it passes %s × %s, and none of its known-bad cases could be made of that", base.evidence.Provider, base.evidence.Variant)
+			return f, true
+		}
+	}
+	if slices.Contains(shown, true) {
+		return f, false
+	}
+	for _, r := range rows {
+		if passes(k.name, r.Findings) {
+			f.Measured = fmt.Sprintf("it passed %s × %s, and none of its known-bad cases could be made", r.Provider, r.Variant)
+			return f, true
+		}
+	}
+	return f, false
+}
+
+// passes tells whether a check says PASS of anything.
+func passes(check string, findings []Finding) bool {
+	return slices.ContainsFunc(findings, func(f Finding) bool { return f.Check == check && f.Result == Pass })
 }
 
 func selfTestFinding(item, threshold string) Finding {
@@ -107,14 +142,15 @@ func acceptsGood(checks []check, c gateCase) Finding {
 	return f
 }
 
-// refuses shows one bad case, made from every base, to its check.
-func refuses(k check, bad badCase, bases []gateCase) (f Finding, applies bool) {
+// refuses shows one bad case, made from every base, to its check, and marks the
+// bases of which it could be made.
+func refuses(k check, bad badCase, bases []gateCase, shown []bool) (f Finding, applies bool) {
 	want := bad.want
 	if want == "" {
 		want = Fail
 	}
 	f = selfTestFinding(k.name+": "+bad.name, "refused as "+string(want))
-	for _, base := range bases {
+	for i, base := range bases {
 		c := base
 		if k.applies != nil && !k.applies(c) {
 			continue
@@ -123,7 +159,7 @@ func refuses(k check, bad badCase, bases []gateCase) (f Finding, applies bool) {
 		if !bad.spoil(&c) {
 			continue
 		}
-		applies = true
+		applies, shown[i] = true, true
 		refusal, refused := refusalOf(k.judge(c).findings, bad.item, want)
 		if !refused {
 			f.Result = Fail
