@@ -117,6 +117,17 @@ func TestTheRealModelsEvidencePassesTheGateInAllButLatency(t *testing.T) {
 			Graphs: validate.ReadGraphs(o.Candidate, o.Policy), Evidence: []validate.Evidence{ev}})
 		require.NoError(t, err)
 		assert.Equal(t, validate.Fail, v.Result)
+		said := map[string]validate.Result{}
+		for _, r := range v.Rows {
+			for _, f := range r.Findings {
+				if r.Provider == "cpu" && (said[f.Check] == "" || f.Result == validate.Fail) {
+					said[f.Check] = f.Result
+				}
+			}
+		}
+		assert.Equal(t, validate.Fail, said["parity"])
+		assert.Equal(t, validate.Pass, said["tokens"], "nothing else of it changed")
+		assert.Equal(t, validate.Pass, said["placement"])
 	})
 }
 

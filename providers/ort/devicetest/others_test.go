@@ -38,10 +38,14 @@ func TestWhateverElseTheMachineHasConforms(t *testing.T) {
 				t.Skip(found)
 			}
 			out := child(t, "TestWhateverElseTheMachineHasConforms", onProvider+"="+e.Name)
-			if strings.Contains(out, "--- SKIP") {
+			switch ended(out, "TestWhateverElseTheMachineHasConforms") {
+			case "SKIP":
 				t.Skipf("%s", out)
+			case "PASS":
+				t.Logf("%s", out)
+			default:
+				t.Errorf("neither passed nor skipped:\n%s", out)
 			}
-			t.Logf("%s", out)
 		})
 	}
 }
@@ -55,6 +59,27 @@ func child(t *testing.T, test string, env ...string) string {
 	out, err := c.CombinedOutput()
 	require.NoError(t, err, "%s", out)
 	return string(out)
+}
+
+// ended is how a test itself ended, by what its process said with -test.v: a
+// rule of the suite that is skipped is a test below it.
+func ended(out, test string) string {
+	for line := range strings.Lines(out) {
+		if how, rest, ok := strings.Cut(line, ": "); ok && strings.HasPrefix(how, "--- ") && strings.HasPrefix(rest, test+" (") {
+			return strings.TrimPrefix(how, "--- ")
+		}
+	}
+	return ""
+}
+
+func TestASkippedRuleIsNoSkippedSuite(t *testing.T) {
+	for want, out := range map[string]string{
+		"PASS": "=== RUN   TestX\n=== RUN   TestX/rule\n--- PASS: TestX (0.02s)\n    --- SKIP: TestX/rule (0.00s)\n    --- PASS: TestX/other (0.01s)\nPASS\n",
+		"SKIP": "=== RUN   TestX\n    others_test.go:68: no device\n--- SKIP: TestX (0.02s)\nPASS\n",
+		"":     "=== RUN   TestXY\n--- SKIP: TestXY (0.02s)\ntesting: warning: no tests to run\nPASS\n",
+	} {
+		require.Equal(t, want, ended(out, "TestX"), "%s", out)
+	}
 }
 
 func conformsOn(t *testing.T, name string) {
