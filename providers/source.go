@@ -1,5 +1,10 @@
 package providers
 
+import (
+	"cmp"
+	"slices"
+)
+
 // Origin is how a runtime's library reaches a machine.
 type Origin string
 
@@ -15,6 +20,7 @@ type Source struct {
 	Origin    Origin
 	Package   string // as its registry names it
 	Version   string // exact
+	Runtime   string // the runtime's version, where it is not the package's
 	Integrity string // npm: "sha512-…" of the tarball; wheels are pinned in Env's requirements
 	Size      string // npm: of what is fetched, for people
 	Env       string // wheels: the environment, made from scripts/requirements-<Env>.txt
@@ -27,6 +33,7 @@ type Source struct {
 type Piece struct {
 	On      Platform
 	Library string   // the runtime's shared library
+	SHA256  []string // of its builds that are pinned; none: what was loaded cannot be told by its digest
 	Beside  []string // npm: files that must lie in the library's own folder
 	Plugin  string   // a provider library to register with the runtime
 	// Preload is what the library or its provider loads by a bare name, in the
@@ -34,6 +41,9 @@ type Piece struct {
 	// to the system's own loader.
 	Preload []string
 }
+
+// RuntimeVersion is the version that the runtime's library says it has.
+func (s Source) RuntimeVersion() string { return cmp.Or(s.Runtime, s.Version) }
 
 // Piece returns what platform p needs of the source.
 func (s Source) Piece(p Platform) (Piece, bool) {
@@ -70,9 +80,9 @@ var (
 var runWheel = Source{
 	Origin: FromWheel, Package: "onnxruntime", Version: "1.32.0", Env: "run",
 	Pieces: []Piece{
-		{On: Platform{OS: "linux"}, Library: "onnxruntime/capi/libonnxruntime.so*"},
-		{On: Platform{OS: "darwin"}, Library: "onnxruntime/capi/libonnxruntime*.dylib"},
-		{On: Platform{OS: "windows"}, Library: "onnxruntime/capi/onnxruntime.dll"},
+		{On: Platform{OS: "linux"}, Library: "onnxruntime/capi/libonnxruntime.so*", SHA256: slices.Concat(wheelLinuxAMD64, wheelLinuxARM64)},
+		{On: Platform{OS: "darwin"}, Library: "onnxruntime/capi/libonnxruntime*.dylib", SHA256: wheelDarwinARM64},
+		{On: Platform{OS: "windows"}, Library: "onnxruntime/capi/onnxruntime.dll", SHA256: slices.Concat(wheelWindowsAMD64, wheelWindowsARM64)},
 	},
 }
 
@@ -95,7 +105,7 @@ func cudaWheel(linux, windows []string) Source {
 	return Source{
 		Origin: FromWheel, Package: "onnxruntime-gpu", Version: "1.31.1", Env: "cuda",
 		Pieces: []Piece{
-			{On: linuxAMD64, Library: "onnxruntime/capi/libonnxruntime.so*", Preload: append([]string{
+			{On: linuxAMD64, Library: "onnxruntime/capi/libonnxruntime.so*", SHA256: gpuLinuxAMD64, Preload: append([]string{
 				"nvidia/cu13/lib/libcublasLt.so.13",
 				"nvidia/cu13/lib/libcublas.so.13",
 				"nvidia/cu13/lib/libnvrtc.so.13",

@@ -178,9 +178,13 @@ func (f *fixture) measure(t testing.TB, provider string, change ...func(*validat
 			SamplesNS: slices.Repeat([]int64{int64(2 * time.Millisecond)}, 90), CalibrationNS: slices.Repeat([]int64{1e6}, 16),
 		}},
 	}
-	e.Session.Provider = provider
 	ep, ok := providers.Lookup(provider)
 	require.True(t, ok)
+	e.Machine = validate.Machine{OS: "linux", Arch: "amd64", CPU: "a CPU", Cores: 2, Memory: 8 << 30}
+	e.Session = providers.Info{
+		Provider: provider, Runtime: string(ep.Runtime), RuntimeVersion: ep.Source.RuntimeVersion(), LibrarySHA256: ep.Source.Pieces[0].SHA256[0],
+		Options: providers.Options{Threads: 2, DisabledOptimizers: ep.Disabled, Provider: ep.OptionsWith(f.Policy.OptionsOf(provider, "fp32"))},
+	}
 	e.Placement = []validate.PlacementRun{{Tokens: 16, Placement: providers.Placement{
 		Assigned: []providers.Subgraph{{EP: ep.EP, Nodes: []providers.Node{{Name: "the node", Op: "Identity"}}}},
 		Events:   []providers.NodeEvent{{Name: "the node", Op: "Identity", EP: ep.EP, Runs: 2, NS: 1000}},

@@ -112,7 +112,7 @@ func knownGood(in Input, r *reference, provider, variant string) gateCase {
 		Plan: c.plan, VectorsSHA256: "self-test",
 		Raw: Vectors{Dim: r.Dim, Primary: narrow(r.vecs), SHA256: "self-test"},
 	}
-	e.Session.Provider = provider
+	e.Machine, e.Session = goodMachine, goodSession(c, provider, variant)
 	rows := indices(len(r.Texts))
 	for i := range rows {
 		e.Raw.IDs = append(e.Raw.IDs, slices.Clone(r.IDs[i]))

@@ -17,12 +17,15 @@ func integrityCheck() check {
 		holds: func(Evidence) bool { return true },
 		judge: func(c gateCase) opinion {
 			f := []Finding{bindingOf(c), graphOf(c), sourceOf(c), embeddingOf(c), variantOf(c)}
+			if opened(c.evidence) {
+				f = append(f, sessionOf(c), libraryOf(c))
+			}
 			if crash, ok := crashOf(c); ok {
 				return opinion{findings: append(f, crash)}
 			}
 			return opinion{findings: append(f, planOfCase(c), numbersOf(c))}
 		},
-		bad: badIntegrity(),
+		bad: append(badIntegrity(), badSession()...),
 	}
 }
 
@@ -46,8 +49,7 @@ func bindingOf(c gateCase) Finding {
 	case e.VectorsSHA256 == "" || e.Raw.SHA256 != e.VectorsSHA256:
 		p.add("vectors are sha256 %s, and evidence.json names %s", short(e.Raw.SHA256), short(e.VectorsSHA256))
 	}
-	opened := e.NotMeasured == nil && (e.Crash == nil || e.Session.Provider != "")
-	if opened && e.Session.Provider != e.Provider {
+	if opened(e) && e.Session.Provider != e.Provider {
 		p.add("the session was opened on provider %q, and the evidence says %q", clip(e.Session.Provider), clip(e.Provider))
 	}
 	if e.NotMeasured != nil && (!e.Raw.Empty() || e.Crash != nil || len(e.Latency)+len(e.Cold)+len(e.Memory)+len(e.Placement)+len(e.Pairs) > 0) {
@@ -58,6 +60,11 @@ func bindingOf(c gateCase) Finding {
 		Measured: "bound to candidate " + short(c.candidate.Digest), Threshold: "this candidate, policy, golden and plan",
 		Next: "Measure this candidate again with this policy and golden; evidence of another one proves nothing about it.",
 	})
+}
+
+// opened tells whether there was a session, by what else the evidence holds.
+func opened(e Evidence) bool {
+	return e.NotMeasured == nil && (e.Crash == nil || e.Session.Provider != "")
 }
 
 func graphOf(c gateCase) Finding {

@@ -181,7 +181,7 @@ func (in Input) judge(checks []check, r *references, k rowKey) (Row, *gateCase) 
 			row.Machine = e.Machine.shown()
 		}
 		if e.Session.Provider != "" {
-			row.Session = &Session{Runtime: strings.TrimSpace(e.Session.Runtime + " " + e.Session.RuntimeVersion), Device: e.Session.Device, Options: e.Session.Options}
+			row.Session = &Session{Runtime: strings.TrimSpace(e.Session.Runtime + " " + e.Session.RuntimeVersion), Library: e.Session.LibrarySHA256, Device: e.Session.Device, Options: e.Session.Options}
 		}
 		c.plan = PlanFor(in.Policy, in.Golden, k.provider, k.variant, in.Candidate.Manifest.Variants[file])
 		var err error

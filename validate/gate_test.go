@@ -311,14 +311,14 @@ func TestACrashIsAFailThatNamesTheSignal(t *testing.T) {
 	row := gate(t, in).Rows[0]
 	assert.Equal(t, []string{"FAIL integrity/child process"}, failures(row), "what it had finished is judged, what it had not is not")
 	assert.NotNil(t, row.Parity)
-	f := row.Findings[5]
+	f := item(t, row, "integrity", "child process")
 	assert.Equal(t, "killed by SIGSEGV during latency", f.Measured)
 	assert.Equal(t, []string{"its last words: boom"}, f.Warnings)
 
 	e.Crash, e.Raw, e.VectorsSHA256, e.Session.Provider = &Crash{Stage: "load", Exit: 3}, Vectors{}, "", ""
 	row = gate(t, in).Rows[0]
 	assert.Equal(t, []string{"FAIL integrity/child process"}, failures(row))
-	assert.Equal(t, "exited with code 3 during load", row.Findings[5].Measured)
+	assert.Equal(t, "exited with code 3 during load", item(t, row, "integrity", "child process").Measured)
 }
 
 func TestAForeignModelIsJudgedWithoutItsSourceAndSaysSo(t *testing.T) {

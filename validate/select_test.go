@@ -63,7 +63,6 @@ func TestTheVerdictMarksOneBestForEachProvider(t *testing.T) {
 			in.Evidence[2].Latency[i].SamplesNS[k] /= 2
 		}
 	}
-	in.Evidence[2].Session.Options.Provider = map[string]string{"MLComputeUnits": "CPUAndGPU"}
 	v := gate(t, in)
 	assert.True(t, rowOf(t, v, "cpu", "fp32").Best)
 	assert.False(t, rowOf(t, v, "coreml", "fp32").Best)

@@ -97,6 +97,7 @@ func (r Row) Why() (why []string) {
 // whoever runs the release in the same way.
 type Session struct {
 	Runtime string            `json:"runtime"` // with its version
+	Library string            `json:"library"` // sha256 of the runtime's shared library
 	Device  providers.Device  `json:"device"`
 	Options providers.Options `json:"options"`
 }

@@ -37,14 +37,8 @@ func fill(o providers.Options, e providers.Entry) (providers.Options, error) {
 		return o, &fault.Error{Kind: fault.Usage, Thing: "options of provider " + e.Name,
 			Got: fmt.Sprint(o.Provider), Wanted: "none: it has no options of its own"}
 	}
-	merged := map[string]string{}
-	maps.Copy(merged, e.Options)
-	maps.Copy(merged, o.Provider)
-	o.Provider = nil
-	if len(merged) > 0 {
-		o.Provider = merged
-	}
-	if captures(e, merged) && !o.IOBinding {
+	o.Provider = e.OptionsWith(o.Provider)
+	if captures(e, o.Provider) && !o.IOBinding {
 		return o, &fault.Error{Kind: fault.Usage, Thing: "options of provider " + e.Name,
 			Got:    "one of " + strings.Join(e.Captures, ", ") + ", and no io_binding",
 			Wanted: "io_binding: true beside it: captured work reads and writes where it once did",
