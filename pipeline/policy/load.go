@@ -77,7 +77,7 @@ func parse(b []byte) (p Policy, err error) {
 		return p, fmt.Errorf("line %d: anchors, aliases and merge keys are not used in a policy: a reader must see each value where it holds", a.GetToken().Position.Line)
 	}
 	if err := yaml.NewDecoder(bytes.NewReader(b), yaml.Strict()).Decode(&p); err != nil {
-		return p, errors.New(strings.TrimSpace(yaml.FormatError(err, false, true)))
+		return p, errors.New(inWords(strings.TrimSpace(yaml.FormatError(err, false, true))))
 	}
 	return p, p.check()
 }

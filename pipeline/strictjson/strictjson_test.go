@@ -32,7 +32,7 @@ func TestDecodeRefuses(t *testing.T) {
 		"a key twice in a list":      {`{"l": [{"a": 1, "a": 2}]}`, `key "a" appears twice`},
 		"a second value":             {`{}{}`, "got more after"},
 		"rubbish behind the value":   {`{} x`, "got more after"},
-		"a wrong type":               {`{"a": "1"}`, "cannot unmarshal string"},
+		"a wrong type":               {`{"a": "1"}`, `"a": got a string at byte 9, wanted a whole number`},
 		"nested deep":                {strings.Repeat("[", 100) + strings.Repeat("]", 100), "nested more than 64"},
 		"nested too deep to recurse": {strings.Repeat("[", 1<<20), "nested more than 64"},
 	} {

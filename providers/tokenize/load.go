@@ -13,6 +13,7 @@ import (
 	"github.com/sugarme/tokenizer/pretrained"
 
 	"github.com/embedgate/embedgate/pipeline/fault"
+	"github.com/embedgate/embedgate/pipeline/strictjson"
 )
 
 const (
@@ -47,7 +48,8 @@ type file struct {
 		Unk      string           `json:"unk_token"`
 		Prefix   string           `json:"continuing_subword_prefix"`
 		MaxChars float64          `json:"max_input_chars_per_word"`
-		Vocab    map[string]int64 `json:"vocab"`
+		Pieces   json.RawMessage  `json:"vocab"` // a WordPiece has an object there, others an array
+		Vocab    map[string]int64 `json:"-"`
 	} `json:"model"`
 	Padding *struct {
 		ID int64 `json:"pad_id"`
@@ -83,7 +85,7 @@ func load(b []byte) (*Tokenizer, error) {
 	}
 	var f file
 	if err := json.Unmarshal(b, &f); err != nil {
-		return nil, err
+		return nil, strictjson.Plain(err)
 	}
 	if err := f.check(); err != nil {
 		return nil, err
@@ -144,6 +146,11 @@ func is(b *bool, null bool) bool {
 func (f *file) check() error {
 	if f.Model.Type != "" && f.Model.Type != "WordPiece" {
 		return fmt.Errorf("model: got type %q, wanted WordPiece", f.Model.Type)
+	}
+	if len(f.Model.Pieces) > 0 {
+		if err := json.Unmarshal(f.Model.Pieces, &f.Model.Vocab); err != nil {
+			return fmt.Errorf("model.vocab: %w", strictjson.Plain(err))
+		}
 	}
 	m := f.Model
 	if len(m.Vocab) == 0 || len(m.Vocab) > maxVocab {
@@ -233,7 +240,7 @@ func (p *postProcessor) template() (cls, sep int32, err error) {
 	}
 	for i, raw := range p.Single {
 		if err := json.Unmarshal(raw, &parts[i]); err != nil {
-			return 0, 0, fmt.Errorf("post_processor.single: %w", err)
+			return 0, 0, fmt.Errorf("post_processor.single: %w", strictjson.Plain(err))
 		}
 	}
 	if parts[0].SpecialToken == nil || parts[1].Sequence == nil || parts[1].Sequence.ID != "A" || parts[2].SpecialToken == nil {
@@ -259,7 +266,7 @@ func pairID(pair []json.RawMessage) (int32, error) {
 		return 0, fmt.Errorf("post_processor: got %d values, wanted a token and its id", len(pair))
 	}
 	if err := json.Unmarshal(pair[1], &id); err != nil {
-		return 0, fmt.Errorf("post_processor: %w", err)
+		return 0, fmt.Errorf("post_processor: %w", strictjson.Plain(err))
 	}
 	if id < 0 || id >= maxVocab {
 		return 0, fmt.Errorf("post_processor: got id %d, wanted one of the vocabulary", id)

@@ -130,6 +130,7 @@ func TestASmallTokenizerWorks(t *testing.T) {
 func TestWhatIsNoBertWordPieceIsRefused(t *testing.T) {
 	for name, c := range map[string]struct{ old, new, want string }{
 		"another model":                            {`"type":"WordPiece"`, `"type":"BPE"`, `got type "BPE", wanted WordPiece`},
+		"another model with a list of pieces":      {`"type":"WordPiece"`, `"type":"Unigram","vocab":[["a",0.5]],"old":""`, `got type "Unigram", wanted WordPiece`},
 		"another normaliser":                       {`"BertNormalizer"`, `"NFC"`, "BertNormalizer"},
 		"another pre-tokenizer":                    {`"BertPreTokenizer"`, `"ByteLevel"`, "BertPreTokenizer"},
 		"another post-processor":                   {`"BertProcessing"`, `"RobertaProcessing"`, "RobertaProcessing"},
