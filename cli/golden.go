@@ -8,8 +8,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/embedgate/embedgate/export"
 	"github.com/embedgate/embedgate/export/pyenv"
-	"github.com/embedgate/embedgate/export/source"
 	"github.com/embedgate/embedgate/golden"
 	"github.com/embedgate/embedgate/golden/make"
 	"github.com/embedgate/embedgate/pipeline"
@@ -43,7 +43,7 @@ func newGolden(s *streams) *cobra.Command {
 				return err
 			}
 			x := pipeline.ExportOptions(p, o, s.show.Sink())
-			dir, _, err := source.Fetch(ctx, source.Options{Spec: x.Spec, Files: x.Files, BaseDir: x.BaseDir, CacheDir: x.CacheDir, Python: x.Python, Progress: x.Progress})
+			src, err := export.Fetch(ctx, x)
 			if err != nil {
 				return err
 			}
@@ -51,7 +51,7 @@ func newGolden(s *streams) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if err := make.Run(ctx, make.Options{Python: env.Python, ModelDir: dir, Model: p.Model.Name, Texts: corpus, Out: out, Progress: x.Progress}); err != nil {
+			if err := make.Run(ctx, make.Options{Python: env.Python, ModelDir: src.Dir, Model: p.Model.Name, Texts: corpus, Out: out, Progress: x.Progress}); err != nil {
 				return err
 			}
 			g, err := golden.Read(out)

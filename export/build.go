@@ -13,7 +13,6 @@ import (
 	"github.com/embedgate/embedgate/export/onnxfile"
 	"github.com/embedgate/embedgate/export/pyenv"
 	"github.com/embedgate/embedgate/export/pyscript"
-	"github.com/embedgate/embedgate/export/stmodel"
 	"github.com/embedgate/embedgate/pipeline/fault"
 	"github.com/embedgate/embedgate/pipeline/strictjson"
 )
@@ -28,20 +27,16 @@ type said struct {
 
 // build fills out with the candidate's files. One call of the script makes all
 // variants: loading torch and the model takes longer than most of them.
-func build(ctx context.Context, o Options, src, spec, out string) error {
+func build(ctx context.Context, o Options, src Source, out string) error {
 	if len(o.Variants) == 0 {
 		return &fault.Error{Kind: fault.Usage, Thing: "variants", Got: "none", Wanted: "at least one to export"}
-	}
-	want, err := stmodel.Read(src)
-	if err != nil {
-		return err
 	}
 	env, err := pyenv.Ensure(ctx, pyenv.Options{Kind: pyenv.Export, CacheDir: o.CacheDir, Override: o.Python, Progress: o.Progress})
 	if err != nil {
 		return err
 	}
 	names := o.names()
-	args := []string{"--model-dir", src}
+	args := []string{"--model-dir", src.Dir}
 	for _, v := range names {
 		// A name with a "/" in it would be a path; the script refuses it first.
 		args = append(args, "--variant", v, "--out", filepath.Join(out, filepath.Base(v)+".onnx"))
@@ -61,8 +56,8 @@ func build(ctx context.Context, o Options, src, spec, out string) error {
 	if err != nil {
 		return err
 	}
-	if s.Embedding != want {
-		return fmt.Errorf("%s read %+v from the model's configuration, embedgate read %+v: one of them is wrong", script, s.Embedding, want)
+	if s.Embedding != src.Embedding {
+		return fmt.Errorf("%s read %+v from the model's configuration, embedgate read %+v: one of them is wrong", script, s.Embedding, src.Embedding)
 	}
 	for _, v := range names {
 		m, err := onnxfile.Read(filepath.Join(out, s.Variants[v].File))
@@ -77,13 +72,13 @@ func build(ctx context.Context, o Options, src, spec, out string) error {
 		if filepath.Ext(f) == ".safetensors" {
 			continue // the weights are in the variants
 		}
-		if err := copyFile(filepath.Join(src, filepath.FromSlash(f)), filepath.Join(out, filepath.FromSlash(f))); err != nil {
+		if err := copyFile(filepath.Join(src.Dir, filepath.FromSlash(f)), filepath.Join(out, filepath.FromSlash(f))); err != nil {
 			return err
 		}
 	}
 	_, err = candidate.Seal(out, candidate.Manifest{
-		Model: o.Model, Source: candidate.Source{Spec: spec, Files: o.Files},
-		Embedding: want, Versions: s.Versions, Variants: s.Variants,
+		Model: o.Model, Source: candidate.Source{Spec: src.Spec, Files: o.Files},
+		Embedding: src.Embedding, Versions: s.Versions, Variants: s.Variants,
 	})
 	return err
 }

@@ -19,7 +19,6 @@ import (
 	"github.com/embedgate/embedgate/export/cache"
 	"github.com/embedgate/embedgate/export/candidate"
 	"github.com/embedgate/embedgate/export/pyenv"
-	"github.com/embedgate/embedgate/export/source"
 	"github.com/embedgate/embedgate/pipeline/progress"
 	"github.com/embedgate/embedgate/scripts"
 )
@@ -38,6 +37,10 @@ type Options struct {
 	Out      string            // candidate directory; "": only the cache's
 	CacheDir string
 	Python   string // override of the export environment's interpreter
+	// Accept looks at the verified files before anything is made of them; nil:
+	// whatever package stmodel takes. It is for what this package must not
+	// know, such as which tokenizers a provider can run.
+	Accept   func(dir string) error
 	Progress progress.Sink
 }
 
@@ -56,13 +59,11 @@ func Run(ctx context.Context, o Options) (r Result, err error) {
 			return r, err
 		}
 	}
-	dir, spec, err := source.Fetch(ctx, source.Options{
-		Spec: o.Spec, Files: o.Files, BaseDir: o.BaseDir, CacheDir: o.CacheDir, Python: o.Python, Progress: o.Progress,
-	})
+	src, err := Fetch(ctx, o)
 	if err != nil {
 		return r, err
 	}
-	r.SourceDir = dir
+	r.SourceDir = src.Dir
 	root, err := cache.Or(o.CacheDir)
 	if err != nil {
 		return r, err
@@ -72,7 +73,7 @@ func Run(ctx context.Context, o Options) (r Result, err error) {
 	if err != nil {
 		return r, err
 	}
-	k, err := key(o, spec, libraries)
+	k, err := key(o, src.Spec, libraries)
 	if err != nil {
 		return r, err
 	}
@@ -94,7 +95,7 @@ func Run(ctx context.Context, o Options) (r Result, err error) {
 		return r, err
 	}
 	defer func() { _ = os.RemoveAll(tmp) }()
-	if err := build(ctx, o, dir, spec, tmp); err != nil {
+	if err := build(ctx, o, src, tmp); err != nil {
 		return r, err
 	}
 	if err := cache.Place(tmp, home); err != nil {

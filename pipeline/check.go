@@ -8,10 +8,9 @@ import (
 	"path/filepath"
 	"slices"
 
+	"github.com/embedgate/embedgate/export"
 	"github.com/embedgate/embedgate/export/candidate"
 	"github.com/embedgate/embedgate/export/onnxfile"
-	"github.com/embedgate/embedgate/export/source"
-	"github.com/embedgate/embedgate/export/stmodel"
 	"github.com/embedgate/embedgate/pipeline/fault"
 	"github.com/embedgate/embedgate/pipeline/policy"
 	"github.com/embedgate/embedgate/validate"
@@ -51,13 +50,13 @@ func Check(ctx context.Context, file string, class candidate.Precision, provider
 	p.Providers = all
 	p.Channels = map[string]policy.Channel{o.Channel: {Require: []string{provider}}}
 
-	show.Stage("model")
-	c, err := foreign(ctx, p, file, variant, class, o, show)
+	show.Stage("golden")
+	g, err := Golden(p, o.PolicyFile)
 	if err != nil {
 		return v, err
 	}
-	show.Stage("golden")
-	g, err := Golden(p, o.PolicyFile)
+	show.Stage("model")
+	c, err := foreign(ctx, p, file, variant, class, o, show)
 	if err != nil {
 		return v, err
 	}
@@ -85,14 +84,7 @@ func foreign(ctx context.Context, p policy.Policy, file, variant string, class c
 	if err != nil {
 		return c, err
 	}
-	x := ExportOptions(p, o, show.Sink())
-	src, spec, err := source.Fetch(ctx, source.Options{
-		Spec: x.Spec, Files: x.Files, BaseDir: x.BaseDir, CacheDir: x.CacheDir, Python: x.Python, Progress: x.Progress,
-	})
-	if err != nil {
-		return c, err
-	}
-	embedding, err := stmodel.Read(src)
+	src, err := export.Fetch(ctx, ExportOptions(p, o, show.Sink()))
 	if err != nil {
 		return c, err
 	}
@@ -104,11 +96,11 @@ func foreign(ctx context.Context, p policy.Policy, file, variant string, class c
 	if err := copyTo(file, filepath.Join(dir, name)); err != nil {
 		return c, err
 	}
-	if err := copyTo(filepath.Join(src, "tokenizer.json"), filepath.Join(dir, "tokenizer.json")); err != nil {
+	if err := copyTo(filepath.Join(src.Dir, "tokenizer.json"), filepath.Join(dir, "tokenizer.json")); err != nil {
 		return c, err
 	}
 	return candidate.Seal(dir, candidate.Manifest{
-		Model: p.Model.Name, Source: candidate.Source{Spec: spec, Files: p.Model.Files}, Embedding: embedding,
+		Model: p.Model.Name, Source: candidate.Source{Spec: src.Spec, Files: p.Model.Files}, Embedding: src.Embedding,
 		Versions: map[string]string{}, Variants: map[string]candidate.Variant{variant: {
 			File: name, Precision: class, Opset: int(m.Opsets[""]), Forward: "foreign", Inputs: signature(m.Inputs), Outputs: signature(m.Outputs),
 		}},

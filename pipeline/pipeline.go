@@ -29,8 +29,8 @@ type Stage interface {
 // Stages is the flow, in order.
 var Stages = []Stage{
 	readPolicy{},
+	readGolden{}, // before the export, which takes minutes where the golden is missing
 	exportCandidate{},
-	readGolden{},
 	measureAll{},
 	judge{},
 	measureAgain{},

@@ -4,8 +4,10 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"maps"
+	"os"
 	"path/filepath"
 	"slices"
 
@@ -15,6 +17,7 @@ import (
 	"github.com/embedgate/embedgate/pipeline/fault"
 	"github.com/embedgate/embedgate/pipeline/policy"
 	"github.com/embedgate/embedgate/pipeline/progress"
+	"github.com/embedgate/embedgate/providers/tokenize"
 	"github.com/embedgate/embedgate/publish"
 	"github.com/embedgate/embedgate/validate"
 	"github.com/embedgate/embedgate/validate/measure"
@@ -77,7 +80,22 @@ func ExportOptions(p policy.Policy, o Options, sink progress.Sink) export.Option
 		BaseDir:  filepath.Dir(o.PolicyFile),
 		Variants: files(p),
 		CacheDir: o.CacheDir, Python: o.Python, Progress: sink,
+		Accept: acceptTokenizer,
 	}
+}
+
+// acceptTokenizer refuses a model whose texts no provider here could turn into
+// the right ids.
+func acceptTokenizer(dir string) error {
+	b, err := os.ReadFile(filepath.Join(dir, "tokenizer.json"))
+	if err != nil {
+		return &fault.Error{
+			Kind: fault.Usage, Thing: "tokenizer.json", Got: "no readable file among model.files", Wanted: "the tokenizer, as HF's tokenizers save it", Err: err,
+			Next: "pin tokenizer.json in model.files; where the release has none, load and save the tokenizer once with transformers",
+		}
+	}
+	_, err = tokenize.Load(b)
+	return err
 }
 
 // files are the variants that are files of their own.
@@ -99,6 +117,9 @@ func (readGolden) Run(_ context.Context, s *State) (err error) {
 	if err != nil {
 		return err
 	}
+	if err := sameSource(s.Policy, s.Golden); err != nil {
+		return err
+	}
 	s.Sink.Say("%d texts with float64 vectors, digest %.12s", len(s.Golden.Texts), s.Golden.Digest)
 	return nil
 }
@@ -110,6 +131,12 @@ func Golden(p policy.Policy, policyFile string) (golden.Set, error) {
 		if !filepath.IsAbs(dir) {
 			dir = filepath.Join(filepath.Dir(policyFile), dir)
 		}
+		if _, err := os.Stat(filepath.Join(dir, golden.ManifestName)); errors.Is(err, os.ErrNotExist) {
+			return golden.Set{}, &fault.Error{
+				Kind: fault.Usage, Thing: "model.golden", Got: fmt.Sprintf("%s, where no %s is", p.Model.Golden, golden.ManifestName),
+				Wanted: "a directory of golden vectors", Next: fmt.Sprintf("embedgate golden --policy %s --out %s", policyFile, dir),
+			}
+		}
 		return golden.Read(dir)
 	}
 	g, ok, err := golden.Builtin(p.Model.Name)
@@ -120,6 +147,24 @@ func Golden(p policy.Policy, policyFile string) (golden.Set, error) {
 		}
 	}
 	return g, err
+}
+
+// sameSource refuses a golden that was computed from other files than the
+// policy pins: the gate would say so, after the export and all measuring.
+func sameSource(p policy.Policy, g golden.Set) error {
+	for _, name := range slices.Sorted(maps.Keys(g.Source)) {
+		pin, ok := p.Model.Files[name]
+		if !ok || pin == g.Source[name] {
+			continue
+		}
+		return &fault.Error{
+			Kind: fault.Usage, Thing: "the golden of " + g.Model,
+			Got:    fmt.Sprintf("vectors of the %s with sha256 %.12s", name, g.Source[name]),
+			Wanted: fmt.Sprintf("of the one that model.files pins, %.12s", pin),
+			Next:   "embedgate golden --out DIR, and name it in model.golden; or correct the pin",
+		}
+	}
+	return nil
 }
 
 type measureAll struct{}

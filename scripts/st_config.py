@@ -5,6 +5,9 @@ config.json, tokenizer_config.json and config_sentence_transformers.json, in the
 spelling of old releases and of sentence-transformers 6. Nothing is assumed: a
 setting that embedgate cannot reproduce is refused, never skipped.
 
+export/stmodel reads the same files in Go. Both are held to the table
+tests/configurations.json.
+
 Needs the standard library only, and must not know what ONNX is.
 """
 
@@ -17,6 +20,9 @@ from dataclasses import dataclass
 # A configuration file is a few kilobytes; tokenizer.json a few megabytes.
 MAX_CONFIG_BYTES = 4 << 20
 MAX_TOKENIZER_BYTES = 256 << 20
+
+# The most tokens of a text and numbers of a vector: beyond every model.
+LONGEST, WIDEST = 1 << 16, 1 << 16
 
 # The one file that weights are read from.
 WEIGHTS = "model.safetensors"
@@ -45,9 +51,13 @@ _TRANSFORMER_CONFIGS = (
     "sentence_xlnet_config.json",
 )
 
-# Model families whose first position is padding_idx + 1, so that the last
-# padding_idx + 1 rows of the position table are all that a text can lose.
-_OFFSET_POSITIONS = ("roberta", "xlm-roberta", "camembert", "mpnet", "xlm-roberta-xl", "roberta-prelayernorm")
+# Model families whose first position is padding_idx + 1, so that the first
+# padding_idx + 1 rows of the position table belong to no token of a text:
+# RoBERTa's 514 rows are 512 tokens.
+_OFFSET_POSITIONS = (
+    "camembert", "data2vec-text", "esm", "ibert", "lilt", "longformer", "luke", "mpnet",
+    "roberta", "roberta-prelayernorm", "xlm-roberta", "xlm-roberta-xl", "xmod",
+)
 
 
 def _spellings(name: str) -> frozenset[str]:
@@ -98,7 +108,7 @@ def read(dir: str) -> Config:
     pooling_path, normalize_path = _modules(dir)
     model = hf_config(dir)
     _whole_model(dir)
-    hidden = _integer(model, "hidden_size", "config.json", model.get("dim"))
+    hidden = _dimension(model)
     pooling = _pooling(os.path.join(pooling_path, "config.json"), dir, hidden)
     if normalize_path is not None:
         _normalize(os.path.join(normalize_path, "config.json"), dir)
@@ -294,18 +304,26 @@ def _max_tokens(dir: str, model: dict, transformer: dict) -> int:
         where = "tokenizer_config.json model_max_length"
         limit = load_json(dir, "tokenizer_config.json", missing_ok=True).get("model_max_length")
     if limit is None:
-        where, limit = "config.json max_position_embeddings", positions
+        where, limit = "config.json max_position_embeddings", positions or 1 << 62
     if isinstance(limit, float) and limit == limit and limit >= 1:
         limit = int(min(limit, float(1 << 62)))  # 1e30 is the libraries' way to say "no limit"
     if isinstance(limit, bool) or not isinstance(limit, int) or limit < 1:
         raise Refused(where, repr(limit), "a number of tokens", "take the file from the model's own release")
     if positions is not None:
         limit = min(limit, positions)
-    # One position table of 2**20 rows is beyond every model; without this a
-    # tokenizer's "no limit" would be taken for a promise.
-    if not 3 <= limit <= 1 << 20:
-        raise Refused("the longest text", f"{limit} tokens", "3 to 1048576 tokens", "set max_seq_length in sentence_bert_config.json")
+    # Without this a tokenizer's "no limit" would be taken for a promise.
+    if not 3 <= limit <= LONGEST:
+        raise Refused("the longest text", f"{limit} tokens", f"3 to {LONGEST} tokens", "set max_seq_length in sentence_bert_config.json")
     return limit
+
+
+def _dimension(model: dict) -> int:
+    """hidden_size, which DistilBERT calls dim."""
+    key = "dim" if "hidden_size" not in model and model.get("dim") is not None else "hidden_size"
+    n = _integer(model, key, "config.json")
+    if n > WIDEST:
+        raise Refused(f"config.json {key}", str(n), f"at most {WIDEST}", "take the file from the model's own release")
+    return n
 
 
 def positions_of(model: dict) -> int | None:
@@ -313,14 +331,19 @@ def positions_of(model: dict) -> int | None:
     if "max_position_embeddings" not in model or model["max_position_embeddings"] in (None, -1):
         return None
     rows = _integer(model, "max_position_embeddings", "config.json")
-    if model.get("model_type") in _OFFSET_POSITIONS:
-        pad = model.get("pad_token_id")
-        rows -= (pad if isinstance(pad, int) and not isinstance(pad, bool) else 1) + 1
-    return rows
+    kind = model.get("model_type")
+    if kind not in _OFFSET_POSITIONS:
+        return rows
+    pad = model.get("pad_token_id")
+    if kind == "mpnet" or isinstance(pad, bool) or not isinstance(pad, int):
+        pad = 1  # MPNet's is 1, whatever it says
+    if pad < 0 or rows <= pad + 1:
+        raise Refused("config.json max_position_embeddings", f"{rows} with pad_token_id {pad}", f"more than pad_token_id + 1: the positions of {kind} begin there", "take the file from the model's own release")
+    return rows - pad - 1
 
 
-def _integer(c: dict, key: str, name: str, otherwise=None) -> int:
-    v = c.get(key, otherwise)
+def _integer(c: dict, key: str, name: str) -> int:
+    v = c.get(key)
     if isinstance(v, bool) or not isinstance(v, int) or not 1 <= v <= 1 << 24:
         raise Refused(f"{name} {key}", repr(v)[:40], "a positive number", "take the file from the model's own release")
     return v

@@ -25,7 +25,7 @@ func writeEvidence(t testing.TB, e Evidence) string {
 func TestEvidenceIsReadBackAsItWasWritten(t *testing.T) {
 	in := smallInput(t)
 	e := in.Evidence[0]
-	e.Machine = Machine{OS: "linux", CPU: "a <fast> one"}
+	e.Machine = Machine{OS: "linux", CPU: "a <fast> one", InstructionSets: []string{AVX2}}
 	e.Raw.Primary[0] = float32(math.NaN()) // what a broken model gives is kept
 	dir := writeEvidence(t, e)
 	got, err := ReadEvidence(dir)

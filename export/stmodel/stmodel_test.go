@@ -1,8 +1,10 @@
 package stmodel
 
 import (
+	"encoding/json"
 	"maps"
 	"os"
+	"path/filepath"
 	"testing"
 	"testing/fstest"
 
@@ -13,140 +15,112 @@ import (
 	"github.com/embedgate/embedgate/pipeline/fault"
 )
 
-const (
-	transformer = `{"path":"","type":"sentence_transformers.models.Transformer"}`
-	pool        = `{"path":"1_Pooling","type":"sentence_transformers.models.Pooling"}`
-	normalize   = `{"path":"2_Normalize","type":"sentence_transformers.models.Normalize"}`
-	dense       = `{"path":"2_Dense","type":"sentence_transformers.models.Dense"}`
-
-	modulesFile  = "modules.json"
-	configFile   = "config.json"
-	poolingFile  = "1_Pooling/config.json"
-	sentenceFile = "sentence_bert_config.json"
-	tokenFile    = "tokenizer_config.json"
-)
-
-// base is a whole model of 8 dimensions and 64 tokens.
-func base() map[string]string {
-	return map[string]string{
-		modulesFile:  "[" + transformer + "," + pool + "," + normalize + "]",
-		configFile:   `{"hidden_size":8,"max_position_embeddings":512}`,
-		poolingFile:  `{"word_embedding_dimension":8,"pooling_mode_mean_tokens":true,"pooling_mode_cls_token":false}`,
-		sentenceFile: `{"max_seq_length":64}`,
-		tokenFile:    `{"model_max_length":128}`,
-	}
+// configurations is the table that st_config.py is held to as well.
+type configurations struct {
+	Base  map[string]json.RawMessage `json:"base"`
+	Cases []struct {
+		Name    string                     `json:"name"`
+		Files   map[string]json.RawMessage `json:"files"`
+		Want    *candidate.Embedding       `json:"want"`
+		Refused string                     `json:"refused"`
+	} `json:"cases"`
 }
 
-func mapFS(files map[string]string) fstest.MapFS {
+func table(t testing.TB) (c configurations) {
+	b, err := os.ReadFile(filepath.Join("..", "..", "scripts", "tests", "configurations.json"))
+	require.NoError(t, err)
+	require.NoError(t, json.Unmarshal(b, &c))
+	require.Greater(t, len(c.Cases), 100)
+	return c
+}
+
+// directory is base with some files changed; a file of null is absent.
+func directory(t testing.TB, base, changed map[string]json.RawMessage) fstest.MapFS {
+	files := maps.Clone(base)
+	maps.Copy(files, changed)
 	d := fstest.MapFS{}
-	for n, s := range files {
-		if s != "" { // "": taken away
-			d[n] = &fstest.MapFile{Data: []byte(s)}
+	for name, raw := range files {
+		if string(raw) == "null" {
+			continue
 		}
+		var damaged struct {
+			Raw *string `json:"raw"`
+		}
+		if raw[0] == '{' {
+			require.NoError(t, json.Unmarshal(raw, &damaged))
+		}
+		if damaged.Raw != nil {
+			raw = []byte(*damaged.Raw)
+		}
+		d[name] = &fstest.MapFile{Data: raw}
 	}
 	return d
 }
 
-func TestReadTellsWhatTheDirectorySays(t *testing.T) {
-	mean := candidate.Embedding{Pooling: candidate.PoolMean, Normalize: true, MaxTokens: 64, Dimension: 8}
-	with := func(change func(*candidate.Embedding)) candidate.Embedding {
-		e := mean
-		change(&e)
-		return e
-	}
-	pooling := func(p candidate.Pooling) candidate.Embedding {
-		return with(func(e *candidate.Embedding) { e.Pooling = p })
-	}
-	tokens := func(n int) candidate.Embedding {
-		return with(func(e *candidate.Embedding) { e.MaxTokens = n })
-	}
-	cases := map[string]struct {
-		change map[string]string
-		want   candidate.Embedding
-	}{
-		"mean pooling by its flag":     {nil, mean},
-		"cls pooling by its flag":      {map[string]string{poolingFile: `{"pooling_mode_cls_token":true}`}, pooling("cls")},
-		"max pooling by its flag":      {map[string]string{poolingFile: `{"pooling_mode_max_tokens":true}`}, pooling("max")},
-		"pooling_mode as a string":     {map[string]string{poolingFile: `{"pooling_mode":"cls","embedding_dimension":8}`}, pooling("cls")},
-		"pooling_mode and its flag":    {map[string]string{poolingFile: `{"pooling_mode":"max","pooling_mode_max_tokens":true}`}, pooling("max")},
-		"a model that normalizes not":  {map[string]string{modulesFile: "[" + transformer + "," + pool + "]"}, with(func(e *candidate.Embedding) { e.Normalize = false })},
-		"modules under a newer name":   {map[string]string{modulesFile: `[{"path":"","type":"sentence_transformers.base.modules.Transformer"},` + pool + "," + normalize + "]"}, mean},
-		"the tokenizer's limit":        {map[string]string{sentenceFile: ""}, tokens(128)},
-		"max_seq_length of null":       {map[string]string{sentenceFile: `{"max_seq_length":null}`}, tokens(128)},
-		"a tokenizer without a limit":  {map[string]string{sentenceFile: "", tokenFile: `{"model_max_length":1e30}`}, tokens(512)},
-		"no tokenizer configuration":   {map[string]string{sentenceFile: "", tokenFile: ""}, tokens(512)},
-		"a limit beyond the positions": {map[string]string{sentenceFile: `{"max_seq_length":9999}`}, tokens(512)},
-		"another family's file name":   {map[string]string{sentenceFile: "", "sentence_roberta_config.json": `{"max_seq_length":32}`}, tokens(32)},
-	}
-	for name, c := range cases {
-		t.Run(name, func(t *testing.T) {
-			files := base()
-			maps.Copy(files, c.change)
-			got, err := read(mapFS(files))
-			require.NoError(t, err)
-			assert.Equal(t, c.want, got)
+func TestTheDirectoryIsReadAsTheCommonTableHasIt(t *testing.T) {
+	c := table(t)
+	for _, x := range c.Cases {
+		t.Run(x.Name, func(t *testing.T) {
+			got, err := read(directory(t, c.Base, x.Files))
+			if x.Want != nil {
+				require.NoError(t, err)
+				assert.Equal(t, *x.Want, got)
+				return
+			}
+			require.ErrorContains(t, err, x.Refused)
+			refusal(t, err)
 		})
 	}
 }
 
-func TestReadRefusesWhatItCannotReproduce(t *testing.T) {
-	cases := map[string]struct {
-		change map[string]string
-		want   string
-	}{
-		"mean_sqrt_len by its flag":     {map[string]string{poolingFile: `{"pooling_mode_mean_sqrt_len_tokens":true}`}, "mean_sqrt_len"},
-		"mean_sqrt_len by its name":     {map[string]string{poolingFile: `{"pooling_mode":"mean_sqrt_len_tokens"}`}, "mean_sqrt_len_tokens"},
-		"weighted mean":                 {map[string]string{poolingFile: `{"pooling_mode_weightedmean_tokens":true}`}, "weightedmean"},
-		"last token":                    {map[string]string{poolingFile: `{"pooling_mode_lasttoken":true}`}, "lasttoken"},
-		"two poolings":                  {map[string]string{poolingFile: `{"pooling_mode_mean_tokens":true,"pooling_mode_cls_token":true}`}, "wanted one of"},
-		"two poolings, one by its name": {map[string]string{poolingFile: `{"pooling_mode":"mean","pooling_mode_cls_token":true}`}, "wanted one of"},
-		"no pooling":                    {map[string]string{poolingFile: `{}`}, "wanted one of"},
-		"a flag that is no boolean":     {map[string]string{poolingFile: `{"pooling_mode_mean_tokens":"yes"}`}, "pooling_mode_mean_tokens"},
-		"another dimension":             {map[string]string{poolingFile: `{"word_embedding_dimension":9,"pooling_mode_mean_tokens":true}`}, "got dimension 9"},
-		"a dense layer":                 {map[string]string{modulesFile: "[" + transformer + "," + pool + "," + dense + "]"}, "Dense"},
-		"a dense layer and Normalize":   {map[string]string{modulesFile: "[" + transformer + "," + pool + "," + dense + "," + normalize + "]"}, "Dense"},
-		"no pooling module":             {map[string]string{modulesFile: "[" + transformer + "]"}, "[Transformer]"},
-		"no modules.json":               {map[string]string{modulesFile: ""}, "modules.json"},
-		"no config.json":                {map[string]string{configFile: ""}, "config.json"},
-		"no pooling configuration":      {map[string]string{poolingFile: ""}, "1_Pooling"},
-		"code that came with the model": {map[string]string{configFile: `{"hidden_size":8,"max_position_embeddings":512,"auto_map":{"AutoModel":"x.Y"}}`}, "auto_map"},
-		"no hidden size":                {map[string]string{configFile: `{"max_position_embeddings":512}`}, "hidden_size"},
-		"no positions":                  {map[string]string{configFile: `{"hidden_size":8}`}, "max_position_embeddings"},
-		"a hidden size of a billion":    {map[string]string{configFile: `{"hidden_size":1000000000,"max_position_embeddings":512}`, poolingFile: `{"pooling_mode_mean_tokens":true}`}, "hidden_size"},
-		"a path out of the directory":   {map[string]string{modulesFile: "[" + transformer + `,{"path":"../x","type":"Pooling"}]`}, "inside the model's directory"},
-		"one token":                     {map[string]string{sentenceFile: `{"max_seq_length":1}`}, "got max_seq_length 1"},
-		"fewer than no tokens":          {map[string]string{sentenceFile: `{"max_seq_length":-5}`}, "got max_seq_length -5"},
-		"damaged JSON":                  {map[string]string{modulesFile: "[{"}, "modules.json"},
+// refusal wants an error to name the thing, what was got, what was wanted and
+// the next step, and no type of Go.
+func refusal(t testing.TB, err error) {
+	t.Helper()
+	require.Equal(t, fault.Usage, fault.KindOf(err), "%v", err)
+	for _, part := range []string{": got ", ", wanted ", "; next: "} {
+		assert.ErrorContains(t, err, part)
 	}
-	for name, c := range cases {
-		t.Run(name, func(t *testing.T) {
-			files := base()
-			maps.Copy(files, c.change)
-			_, err := read(mapFS(files))
-			require.ErrorContains(t, err, c.want)
-		})
+	for _, name := range []string{"stmodel.", "json.", "[]string", "Go value", "Go struct", "interface"} {
+		assert.NotContains(t, err.Error(), name)
 	}
 }
 
-func TestReadOfADirectoryIsAFaultThatNamesIt(t *testing.T) {
+func TestReadOfADirectory(t *testing.T) {
+	_, err := Read(filepath.Join(t.TempDir(), "absent"))
+	require.ErrorContains(t, err, "absent")
+	refusal(t, err)
 	dir := t.TempDir()
-	_, err := Read(dir)
-	require.ErrorContains(t, err, dir)
-	require.Equal(t, fault.Usage, fault.KindOf(err))
-	require.NoError(t, os.CopyFS(dir, mapFS(base())))
+	_, err = Read(dir)
+	require.ErrorContains(t, err, "modules.json")
+	refusal(t, err)
+	require.NoError(t, os.CopyFS(dir, directory(t, table(t).Base, nil)))
 	e, err := Read(dir)
 	require.NoError(t, err)
-	require.Equal(t, 8, e.Dimension)
+	require.Equal(t, 48, e.Dimension)
 }
 
 func FuzzRead(f *testing.F) {
-	b := base()
-	f.Add(b[modulesFile], b[configFile], b[poolingFile], b[sentenceFile], b[tokenFile])
-	f.Add(b[modulesFile], b[configFile], `{"pooling_mode":"cls"}`, "null", `{"model_max_length":-1}`)
-	f.Fuzz(func(t *testing.T, modules, config, pooling, sentence, token string) {
-		e, err := read(mapFS(map[string]string{modulesFile: modules, configFile: config, poolingFile: pooling, sentenceFile: sentence, tokenFile: token}))
-		if err == nil && (e.Dimension < 1 || e.Dimension > 1<<16 || e.MaxTokens < 2 || e.MaxTokens > 1<<16 || e.Pooling == "") {
+	b := table(f).Base
+	f.Add([]byte(b[modulesFile]), []byte(b[configFile]), []byte(b["1_Pooling/config.json"]), []byte(b["sentence_bert_config.json"]), []byte(b[settingsFile]), []byte(b[tokenizerFile]))
+	f.Add([]byte(b[modulesFile]), []byte(b[configFile]), []byte(`{"pooling_mode":["cls"]}`), []byte("null"), []byte(`{"model_max_length":-1}`), []byte(`{"model":{"vocab":{"a":1}}}`))
+	f.Fuzz(func(t *testing.T, modules, config, pooling, sentence, settings, tokenizer []byte) {
+		d := fstest.MapFS{}
+		for name, b := range map[string][]byte{
+			modulesFile: modules, configFile: config, "1_Pooling/config.json": pooling, "sentence_bert_config.json": sentence,
+			settingsFile: settings, tokenizerFile: tokenizer, weightsFile: weightsOf(t, nil),
+		} {
+			d[name] = &fstest.MapFile{Data: b}
+		}
+		e, err := read(d)
+		if err == nil && (e.Dimension < 1 || e.Dimension > widest || e.MaxTokens < 3 || e.MaxTokens > longest || e.Pooling == "") {
 			t.Fatalf("accepted %+v", e)
+		}
+		if err != nil {
+			require.Equal(t, fault.Usage, fault.KindOf(err))
+		}
+		if err := agree(d); err != nil {
+			require.Equal(t, fault.Usage, fault.KindOf(err))
 		}
 	})
 }

@@ -1,0 +1,38 @@
+package export
+
+import (
+	"context"
+
+	"github.com/embedgate/embedgate/export/candidate"
+	"github.com/embedgate/embedgate/export/source"
+	"github.com/embedgate/embedgate/export/stmodel"
+)
+
+// Source is a model's verified files, of which a candidate can be made.
+type Source struct {
+	Dir       string // holds exactly the pinned files
+	Spec      string // where they came from, without a path of this machine
+	Embedding candidate.Embedding
+}
+
+// Fetch brings the pinned files and refuses those of which nothing right can
+// be made: settings that embedgate does not reproduce, files that disagree, and
+// what o.Accept refuses. No environment is made for that, so that it is said
+// before the long work begins.
+func Fetch(ctx context.Context, o Options) (s Source, err error) {
+	s.Dir, s.Spec, err = source.Fetch(ctx, source.Options{
+		Spec: o.Spec, Files: o.Files, BaseDir: o.BaseDir, CacheDir: o.CacheDir, Python: o.Python, Progress: o.Progress,
+	})
+	if err != nil {
+		return s, err
+	}
+	if s.Embedding, err = stmodel.Read(s.Dir); err != nil {
+		return s, err
+	}
+	if o.Accept != nil {
+		if err := o.Accept(s.Dir); err != nil {
+			return s, err
+		}
+	}
+	return s, stmodel.Agree(s.Dir)
+}
