@@ -157,7 +157,11 @@ func (s shipment) addEvidence(dir string) (validate.Evidence, error) {
 
 // evidenceAt is where a piece of evidence lies in a release.
 func evidenceAt(e validate.Evidence) string {
-	return EvidenceDir + "/" + e.Provider + "-" + e.Variant
+	at := EvidenceDir + "/" + e.Provider + "-" + e.Variant
+	if e.CPU != "" {
+		at += "@" + e.CPU // which no variant's name holds
+	}
+	return at
 }
 
 // judgedAgain has the gate, which is pure, judge the same input: a verdict that

@@ -10,7 +10,8 @@ import (
 type Selected struct {
 	Provider string            `json:"provider"`
 	Variant  string            `json:"variant"`
-	Required bool              `json:"required"` // by the release's channel
+	CPU      string            `json:"cpu,omitempty"` // another processor, emulated; "": the machine's own
+	Required bool              `json:"required"`      // by the release's channel
 	Result   validate.Result   `json:"result"`
 	Best     bool              `json:"best"` // the fastest of the provider's that passed
 	Latency  []Timed           `json:"latency"`
@@ -31,7 +32,7 @@ func selection(v validate.Verdict) []Selected {
 	all := []Selected{}
 	for _, r := range v.Rows {
 		s := Selected{
-			Provider: r.Provider, Variant: r.Variant, Required: r.Required, Result: r.Result, Best: r.Best,
+			Provider: r.Provider, Variant: r.Variant, CPU: r.CPU, Required: r.Required, Result: r.Result, Best: r.Best,
 			Latency: []Timed{}, Session: r.Session, Why: append([]string{}, r.Why()...),
 		}
 		for _, l := range r.Latency {

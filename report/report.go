@@ -79,7 +79,7 @@ func (p *page) parity(v validate.Verdict) {
 				rank, spearman = fmt.Sprintf("%.4f", s.RankTopK), fmt.Sprintf("%.6f", s.Spearman)
 			}
 			rows = append(rows, []string{
-				r.Provider, r.Variant, fmt.Sprint(s.Texts), fmt.Sprintf("%.9f", s.MinCosine), fmt.Sprintf("%.9f", s.MeanCosine),
+				r.On(), r.Variant, fmt.Sprint(s.Texts), fmt.Sprintf("%.9f", s.MinCosine), fmt.Sprintf("%.9f", s.MeanCosine),
 				fmt.Sprintf("%.1e", s.MaxAbs), rank, spearman,
 			})
 		}
@@ -120,7 +120,7 @@ func (p *page) checks(v validate.Verdict) {
 		for _, f := range r.Findings {
 			rows = append(rows, p.finding(f))
 		}
-		p.table(fmt.Sprintf("Checks of %s × %s (%s): %s", plain(r.Provider), plain(r.Variant), need(r), p.paint(r.Result)),
+		p.table(fmt.Sprintf("Checks of %s × %s (%s): %s", plain(r.On()), plain(r.Variant), need(r), p.paint(r.Result)),
 			[]string{"check", "measured", "wanted", "result"}, rows)
 		p.warnings(r.Findings)
 	}

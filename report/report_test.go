@@ -294,3 +294,20 @@ func TestAFullDiskIsTold(t *testing.T) {
 	}
 	require.ErrorContains(t, report.JSON(&full{}, failing(), nil), "no space left")
 }
+
+func TestRowsOfOtherProcessorsAreToldTogether(t *testing.T) {
+	absent := func(variant, cpu string) validate.Row {
+		return validate.Row{Provider: "cpu", Variant: variant, CPU: cpu, Result: validate.NotMeasuredR,
+			Findings: []validate.Finding{{Check: "integrity", Result: validate.NotMeasuredR, Measured: "no evidence", Next: "Measure it."}}}
+	}
+	passed := validate.Row{Provider: "cpu", Variant: "fp32", CPU: "arm64", Result: validate.Pass,
+		Emulation: &validate.Emulation{Emulator: "qemu-aarch64", Version: "7.2", Model: "neoverse-n1", Host: "amd64"}}
+	var b strings.Builder
+	require.NoError(t, report.Tables(&b, validate.Verdict{Result: validate.Pass, Rows: []validate.Row{
+		passed, absent("fp32", "x86-64-v2"), absent("int8", "x86-64-v2"), absent("fp32", "x86-64-v3"), absent("int8", "x86-64-v3"),
+	}}, nil, report.Options{}))
+	require.Contains(t, b.String(), "cpu as x86-64-v2, x86-64-v3 × fp32, int8: NOT MEASURED")
+	require.Equal(t, 1, strings.Count(b.String(), "Measure it."))
+	require.Contains(t, b.String(), "neoverse-n1, emulated")
+	require.Contains(t, b.String(), "Checks of cpu as arm64 × fp32")
+}

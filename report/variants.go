@@ -65,7 +65,10 @@ func (p *page) variants(v validate.Verdict) {
 				device += " (emulated on the CPU)"
 			}
 		}
-		rows = append(rows, []string{r.Provider, r.Variant, required, device, bits, best, string(r.Result)})
+		if m := r.Emulation; m != nil {
+			device = m.Model + ", emulated by " + m.Emulator
+		}
+		rows = append(rows, []string{r.On(), r.Variant, required, device, bits, best, string(r.Result)})
 	}
 	p.table("Variants (best: the fastest of a provider that passed)", []string{"provider", "variant", "required", "device", "right bits", "best", "result"}, rows)
 }
@@ -108,11 +111,11 @@ func (p *page) notPassed(v validate.Verdict) {
 		if r.Result == validate.Pass {
 			continue
 		}
-		variants := r.Variant
+		alike := []validate.Row{r}
 		for ; i+1 < len(v.Rows) && sameAbsence(r, v.Rows[i+1]); i++ {
-			variants += ", " + v.Rows[i+1].Variant
+			alike = append(alike, v.Rows[i+1])
 		}
-		line := wrap(fmt.Sprintf("%s × %s: %s, %s", r.Provider, variants, r.Result, means(r)), columns-4)
+		line := wrap(fmt.Sprintf("%s: %s, %s", together(alike), r.Result, means(r)), columns-4)
 		p.say("%s\n", strings.Replace(strings.Join(line, "\n    "), string(r.Result), p.paint(r.Result), 1))
 		why := r.Why()
 		for _, w := range why[:min(len(why), mostReasons)] {
@@ -127,10 +130,28 @@ func (p *page) notPassed(v validate.Verdict) {
 	}
 }
 
+// together names rows of one provider: "cpu as x86-64-v2, arm64 × fp32, int8".
+func together(rows []validate.Row) string {
+	var cpus, variants []string
+	for _, r := range rows {
+		if r.CPU != "" && !slices.Contains(cpus, r.CPU) {
+			cpus = append(cpus, r.CPU)
+		}
+		if !slices.Contains(variants, r.Variant) {
+			variants = append(variants, r.Variant)
+		}
+	}
+	on := rows[0].Provider
+	if len(cpus) > 0 {
+		on += " as " + strings.Join(cpus, ", ")
+	}
+	return on + " × " + strings.Join(variants, ", ")
+}
+
 // sameAbsence tells whether two rows are of one provider that was not measured,
 // for the same reasons and with the same remedy.
 func sameAbsence(a, b validate.Row) bool {
-	return a.Result == validate.NotMeasuredR && b.Result == a.Result && a.Provider == b.Provider && a.Required == b.Required &&
+	return a.Result == validate.NotMeasuredR && b.Result == a.Result && a.Provider == b.Provider && (a.CPU == "") == (b.CPU == "") && a.Required == b.Required &&
 		slices.Equal(a.Why(), b.Why()) && slices.Equal(remedies(a), remedies(b))
 }
 

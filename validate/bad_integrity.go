@@ -16,6 +16,16 @@ func badIntegrity() []badCase {
 	evidence := func(name, item string, spoil func(e *Evidence)) badCase {
 		return badCase{name: name, item: item, spoil: func(c *gateCase) bool { spoil(&c.evidence); return true }}
 	}
+	// timed is for what is only there where time was measured.
+	timed := func(name, item string, spoil func(e *Evidence)) badCase {
+		return badCase{name: name, item: item, spoil: func(c *gateCase) bool {
+			if c.cpu != "" {
+				return false
+			}
+			spoil(&c.evidence)
+			return true
+		}}
+	}
 	return []badCase{
 		evidence("a stale candidate digest", "binding", func(e *Evidence) { e.Candidate = otherDigest }),
 		evidence("a stale policy digest", "binding", func(e *Evidence) { e.Policy = otherDigest }),
@@ -58,7 +68,7 @@ func badIntegrity() []badCase {
 			return true
 		}},
 		evidence("a crash", "child process", func(e *Evidence) { e.Crash = &Crash{Stage: "latency", Signal: "SIGSEGV"} }),
-		evidence("a sample left out", "plan", func(e *Evidence) {
+		timed("a sample left out", "plan", func(e *Evidence) {
 			e.Latency[0].SamplesNS = e.Latency[0].SamplesNS[1:]
 		}),
 		evidence("other lengths recorded", "plan", func(e *Evidence) { e.Plan.Recorded = append(slices.Clone(e.Plan.Recorded), 7) }),
@@ -72,10 +82,11 @@ func badIntegrity() []badCase {
 			c.evidence.Plan.Pairs = &other
 			return true
 		}},
-		evidence("a launch left out", "plan", func(e *Evidence) { e.Latency = e.Latency[1:] }),
-		evidence("a launch measured twice", "plan", func(e *Evidence) { e.Latency = append(e.Latency, e.Latency[0]) }),
-		evidence("a negative duration", "numbers", func(e *Evidence) { e.Latency[0].SamplesNS[0] *= -1 }),
-		evidence("a forged cold start", "numbers", func(e *Evidence) {
+		timed("an emulator's times", "binding", func(e *Evidence) { e.Emulation = &Emulation{Emulator: "qemu-x86_64", Model: "Haswell"} }),
+		timed("a launch left out", "plan", func(e *Evidence) { e.Latency = e.Latency[1:] }),
+		timed("a launch measured twice", "plan", func(e *Evidence) { e.Latency = append(e.Latency, e.Latency[0]) }),
+		timed("a negative duration", "numbers", func(e *Evidence) { e.Latency[0].SamplesNS[0] *= -1 }),
+		timed("a forged cold start", "numbers", func(e *Evidence) {
 			e.Cold[0].LoadNS = 2*e.Cold[0].FromStartNS + 2*int64(clockSlack)
 		}),
 	}

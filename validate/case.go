@@ -17,6 +17,7 @@ type gateCase struct {
 	candidate candidate.Candidate
 	graph     Graph // of the variant's file
 	nonce     string
+	cpu       string // of the policy's portability; "": the machine's own
 	channel   string // of the policy: says which latency lines gate
 	foreign   bool
 	class     candidate.Precision // to which the policy holds this provider's variant
@@ -42,11 +43,19 @@ type check struct {
 	// applies tells whether there is anything to prove of a case, by its plan,
 	// policy and graph, never by its evidence. Nil: always.
 	applies func(gateCase) bool
+	// portable tells that it is also proven of evidence for another processor,
+	// where nothing is timed or recorded.
+	portable bool
 	// holds tells whether evidence that a crash cut short still has what this
 	// check looks at.
 	holds func(Evidence) bool
 	judge func(gateCase) opinion
 	bad   []badCase
+}
+
+// concerns tells whether a check is asked about a case.
+func (k check) concerns(c gateCase) bool {
+	return (c.cpu == "" || k.portable) && (k.applies == nil || k.applies(c))
 }
 
 // A badCase spoils a good case in one way.
@@ -78,6 +87,7 @@ func checks() []check {
 		worthCheck(),
 		coldStartCheck(),
 		memoryCheck(),
+		portabilityCheck(),
 	}
 }
 

@@ -13,8 +13,9 @@ import (
 // golden, that it is complete, and that its numbers can have been measured.
 func integrityCheck() check {
 	return check{
-		name:  "integrity",
-		holds: func(Evidence) bool { return true },
+		name:     "integrity",
+		portable: true,
+		holds:    func(Evidence) bool { return true },
 		judge: func(c gateCase) opinion {
 			f := []Finding{bindingOf(c), graphOf(c), sourceOf(c), embeddingOf(c), variantOf(c)}
 			if opened(c.evidence) {
@@ -51,6 +52,9 @@ func bindingOf(c gateCase) Finding {
 	}
 	if opened(e) && e.Session.Provider != e.Provider {
 		p.add("the session was opened on provider %q, and the evidence says %q", clip(e.Session.Provider), clip(e.Provider))
+	}
+	if c.cpu == "" && e.Emulation != nil {
+		p.add("was emulated by %s, and speaks for the machine's own processor", clip(e.Emulation.Emulator))
 	}
 	if e.NotMeasured != nil && (!e.Raw.Empty() || e.Crash != nil || len(e.Latency)+len(e.Cold)+len(e.Memory)+len(e.Placement)+len(e.Pairs) > 0) {
 		p.add("says that nothing was measured, and holds measurements")

@@ -19,10 +19,11 @@ const (
 // the batch's size, padding, the place in the batch, or concurrent calls.
 func invarianceCheck() check {
 	return check{
-		name:  "invariance",
-		holds: func(e Evidence) bool { return len(e.Raw.Invariance) > 0 && len(e.Raw.Primary) > 0 },
-		judge: judgeInvariance,
-		bad:   badInvariance(),
+		name:     "invariance",
+		portable: true,
+		holds:    func(e Evidence) bool { return len(e.Raw.Invariance) > 0 && len(e.Raw.Primary) > 0 },
+		judge:    judgeInvariance,
+		bad:      badInvariance(),
 	}
 }
 

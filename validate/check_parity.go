@@ -11,10 +11,11 @@ import (
 // thresholds of the variant's precision class.
 func parityCheck() check {
 	return check{
-		name:  "parity",
-		holds: func(e Evidence) bool { return len(e.Raw.Primary) > 0 },
-		judge: judgeParity,
-		bad:   badParity(),
+		name:     "parity",
+		portable: true,
+		holds:    func(e Evidence) bool { return len(e.Raw.Primary) > 0 },
+		judge:    judgeParity,
+		bad:      badParity(),
 	}
 }
 

@@ -34,9 +34,12 @@ func planOfCase(c gateCase) Finding {
 	}
 	p = append(p, samplesPlanned(e, want)...)
 	p = append(p, launchesPlanned(e, want)...)
+	measured := plural(len(want.Texts), "text", "texts") + ", nothing timed"
+	if c.cpu == "" {
+		measured = plural(want.Samples, "sample", "samples") + " × " + plural(len(want.Points), "length", "lengths") + " over " + plural(want.Launches, "launch", "launches")
+	}
 	return p.finding(Finding{
-		Check: "integrity", Item: "plan",
-		Measured:  plural(want.Samples, "sample", "samples") + " × " + plural(len(want.Points), "length", "lengths") + " over " + plural(want.Launches, "launch", "launches"),
+		Check: "integrity", Item: "plan", Measured: measured,
 		Threshold: "exactly what the policy planned",
 		Next:      "Measure again, whole; samples that were left out, added or repeated prove nothing.",
 	})

@@ -13,9 +13,10 @@ import (
 // declared one, and its error has a size that gives it away.
 func precisionCheck() check {
 	return check{
-		name:  "precision",
-		holds: func(e Evidence) bool { return len(e.Raw.Primary) > 0 },
-		judge: judgePrecision,
+		name:     "precision",
+		portable: true,
+		holds:    func(e Evidence) bool { return len(e.Raw.Primary) > 0 },
+		judge:    judgePrecision,
 		bad: []badCase{
 			{name: "coarser arithmetic than declared", item: "correct bits", spoil: func(c *gateCase) bool {
 				coarsen(c, c.evidence.Raw.Primary, indices(len(c.golden.Texts)))

@@ -13,9 +13,10 @@ import (
 // by text: a model is fed ids, and wrong ones make right weights worthless.
 func tokensCheck() check {
 	return check{
-		name:  "tokens",
-		holds: func(e Evidence) bool { return len(e.Raw.IDs) > 0 },
-		judge: judgeTokens,
+		name:     "tokens",
+		portable: true,
+		holds:    func(e Evidence) bool { return len(e.Raw.IDs) > 0 },
+		judge:    judgeTokens,
 		bad: []badCase{
 			{name: "one token changed", spoil: func(c *gateCase) bool {
 				ids := c.evidence.Raw.IDs

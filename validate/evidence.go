@@ -20,9 +20,12 @@ const (
 // summary: the gate computes every number from it. Vectors and ids live beside
 // it in vectors.safetensors and are bound by VectorsSHA256.
 type Evidence struct {
-	Schema    int    `json:"schema"`
-	Provider  string `json:"provider"`
-	Variant   string `json:"variant"`
+	Schema   int    `json:"schema"`
+	Provider string `json:"provider"`
+	Variant  string `json:"variant"`
+	// CPU is the processor of the policy's portability that this speaks for;
+	// empty: the machine's own, for which alone time is measured.
+	CPU       string `json:"cpu,omitempty"`
 	Candidate string `json:"candidate"` // candidate.Candidate.Digest
 	Policy    string `json:"policy"`    // policy.Policy.Digest
 	Golden    string `json:"golden"`    // golden.Set.Digest
@@ -33,9 +36,11 @@ type Evidence struct {
 	// Crash is set when the child process died; what it had finished is kept.
 	Crash *Crash `json:"crash,omitempty"`
 
-	Plan    Plan           `json:"plan"`
-	Machine Machine        `json:"machine"`
-	Session providers.Info `json:"session"`
+	Plan    Plan    `json:"plan"`
+	Machine Machine `json:"machine"`
+	// Emulation is what played CPU; nil: nothing did.
+	Emulation *Emulation     `json:"emulation,omitempty"`
+	Session   providers.Info `json:"session"`
 
 	VectorsSHA256 string       `json:"vectors_sha256"`
 	Useful        int64        `json:"useful_tokens"`   // real tokens of the golden corpus in batches of 32
@@ -67,7 +72,16 @@ type Crash struct {
 	Stderr string `json:"stderr"` // its last lines
 }
 
-// Machine is where it ran.
+// Emulation is how a program ran on a processor that the machine has not.
+type Emulation struct {
+	Emulator string `json:"emulator"` // "qemu-x86_64"
+	Version  string `json:"version"`
+	Model    string `json:"model"` // of the processor, in the emulator's words: "Nehalem"
+	Host     string `json:"host"`  // architecture of the machine itself, in Go's names
+}
+
+// Machine is where it ran, as the measuring program sees it: under an emulator
+// the architecture is the emulated one.
 type Machine struct {
 	OS   string `json:"os"`
 	Arch string `json:"arch"`

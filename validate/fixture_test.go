@@ -90,13 +90,20 @@ func smallPolicy(g golden.Set) policy.Policy {
 		ColdStart: policy.Limit{Budget: 5 * time.Second},
 		Memory:    policy.MemoryLimit{Budget: 600 << 20},
 		Providers: map[string]policy.Provider{
-			"cpu": placed("fp32"), "cuda": wholly("fp32"), "coreml": placed("fp32", "int8"),
+			"cpu": portable(placed("fp32")), "cuda": wholly("fp32"), "coreml": placed("fp32", "int8"),
 		},
 		Channels: map[string]policy.Channel{
 			"local": {Require: []string{"cpu"}}, "release": {Require: []string{"cuda", "cpu"}}, "gpu": {Require: []string{"cuda"}},
+			"everywhere": {Require: []string{"cpu"}, Portability: true},
 		},
 		Digest: strings.Repeat("8", 64),
 	}
+}
+
+// portable is a provider that must be right on other processors, too.
+func portable(p policy.Provider) policy.Provider {
+	p.Portability = []string{"x86-64-v2", "arm64"}
+	return p
 }
 
 // placed is a provider on which nearly all must have run.

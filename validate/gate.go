@@ -69,8 +69,8 @@ func gateWith(checks []check, in Input) (Verdict, error) {
 		if row.Result == Pass && c != nil && len(passed) == 0 {
 			passed = append(passed, *c)
 		}
-		if row.Required && row.Result != Pass && !slices.Contains(v.Missing, row.Provider) {
-			v.Missing = append(v.Missing, row.Provider)
+		if row.Required && row.Result != Pass && !slices.Contains(v.Missing, row.On()) {
+			v.Missing = append(v.Missing, row.On())
 		}
 	}
 	in.markBest(v.Rows)
@@ -109,31 +109,58 @@ func (in Input) result(v Verdict) Result {
 // A rowKey names one row.
 type rowKey struct {
 	provider, variant string
+	cpu               string // of the policy's portability; "": the machine's own
 	required          bool
+}
+
+func keyOf(e Evidence) rowKey { return rowKey{provider: e.Provider, variant: e.Variant, cpu: e.CPU} }
+
+// same tells whether two keys name the same row.
+func (k rowKey) same(o rowKey) bool {
+	return k.provider == o.provider && k.variant == o.variant && k.cpu == o.cpu
+}
+
+// plan is what the policy wants measured for a row.
+func (in Input) plan(k rowKey) Plan {
+	file := in.Candidate.Manifest.Variants[in.Policy.FileOf(k.variant)]
+	if k.cpu != "" {
+		return PortabilityPlan(in.Golden, file)
+	}
+	return PlanFor(in.Policy, in.Golden, k.provider, k.variant, file)
 }
 
 // rows lists the required rows in the channel's order, then the policy's other
 // ones, then those that only the evidence knows.
 func (in Input) rows() []rowKey {
 	var keys []rowKey
-	require := in.Policy.Channels[in.Channel].Require
-	add := func(p, v string, required bool) {
-		if !slices.ContainsFunc(keys, func(k rowKey) bool { return k.provider == p && k.variant == v }) {
-			keys = append(keys, rowKey{p, v, required})
+	channel := in.Policy.Channels[in.Channel]
+	seen := map[rowKey]bool{}
+	add := func(k rowKey, required bool) {
+		if k.required = false; !seen[k] {
+			seen[k] = true
+			k.required = required
+			keys = append(keys, k)
 		}
 	}
-	for _, p := range require {
-		for _, v := range in.Policy.Providers[p].Variants {
-			add(p, v, true)
+	all := func(p string, required, portable bool) {
+		q := in.Policy.Providers[p]
+		for _, v := range q.Variants {
+			add(rowKey{provider: p, variant: v}, required)
 		}
+		for _, cpu := range q.Portability {
+			for _, v := range q.Variants {
+				add(rowKey{provider: p, variant: v, cpu: cpu}, portable)
+			}
+		}
+	}
+	for _, p := range channel.Require {
+		all(p, true, channel.Portability)
 	}
 	for _, p := range slices.Sorted(maps.Keys(in.Policy.Providers)) {
-		for _, v := range in.Policy.Providers[p].Variants {
-			add(p, v, false)
-		}
+		all(p, false, false)
 	}
 	for _, e := range in.sorted() {
-		add(e.Provider, e.Variant, false)
+		add(keyOf(e), false)
 	}
 	return keys
 }
@@ -142,17 +169,17 @@ func (in Input) rows() []rowKey {
 func (in Input) sorted() []Evidence {
 	all := slices.Clone(in.Evidence)
 	slices.SortStableFunc(all, func(a, b Evidence) int {
-		return cmp.Or(cmp.Compare(a.Provider, b.Provider), cmp.Compare(a.Variant, b.Variant), cmp.Compare(a.Digest, b.Digest))
+		return cmp.Or(cmp.Compare(a.Provider, b.Provider), cmp.Compare(a.Variant, b.Variant), cmp.Compare(a.CPU, b.CPU), cmp.Compare(a.Digest, b.Digest))
 	})
 	return all
 }
 
 // judge makes one row. The case is nil where nothing was measured.
 func (in Input) judge(checks []check, r *references, k rowKey) (Row, *gateCase) {
-	row := Row{Provider: k.provider, Variant: k.variant, Required: k.required}
+	row := Row{Provider: k.provider, Variant: k.variant, CPU: k.cpu, Required: k.required}
 	var mine []Evidence
 	for _, e := range in.sorted() {
-		if e.Provider == k.provider && e.Variant == k.variant {
+		if keyOf(e).same(k) {
 			mine = append(mine, e)
 		}
 	}
@@ -161,6 +188,9 @@ func (in Input) judge(checks []check, r *references, k rowKey) (Row, *gateCase) 
 	case len(mine) == 0:
 		one.Result, one.Measured = NotMeasuredR, "no evidence of it was given"
 		one.Next = fmt.Sprintf("Run `embedgate measure --provider %s` on a machine that has it, and give its evidence to the gate.", k.provider)
+		if k.cpu != "" {
+			one.Next = fmt.Sprintf("Run `embedgate run --portability`, or `embedgate measure --provider %s --portability` where QEMU is, and give its evidence to the gate.", k.provider)
+		}
 		row.Findings = append([]Finding{one}, in.readiness(checks, k)...)
 	case len(mine) > 1:
 		row.Evidence = mine[0].Digest
@@ -173,7 +203,7 @@ func (in Input) judge(checks []check, r *references, k rowKey) (Row, *gateCase) 
 		row.Evidence = e.Digest
 		c := gateCase{
 			policy: in.Policy, candidate: in.Candidate, nonce: in.Nonce, channel: in.Channel,
-			foreign: in.Foreign, class: in.Policy.Class(k.provider, k.variant), evidence: e,
+			cpu: k.cpu, foreign: in.Foreign, class: in.Policy.Class(k.provider, k.variant), evidence: e,
 		}
 		file := in.Policy.FileOf(k.variant)
 		c.graph = in.Graphs[file]
@@ -183,7 +213,8 @@ func (in Input) judge(checks []check, r *references, k rowKey) (Row, *gateCase) 
 		if e.Session.Provider != "" {
 			row.Session = &Session{Runtime: strings.TrimSpace(e.Session.Runtime + " " + e.Session.RuntimeVersion), Library: e.Session.LibrarySHA256, Device: e.Session.Device, Options: e.Session.Options}
 		}
-		c.plan = PlanFor(in.Policy, in.Golden, k.provider, k.variant, in.Candidate.Manifest.Variants[file])
+		row.Emulation = e.Emulation
+		c.plan = in.plan(k)
 		var err error
 		if c.golden, err = r.of(c.plan.Texts); err != nil {
 			one.Result, one.Measured = Fail, err.Error()
@@ -212,6 +243,9 @@ func (in Input) judge(checks []check, r *references, k rowKey) (Row, *gateCase) 
 // readiness is what is predicted of a file that nobody measured there: a
 // provider that is known to split it need not be asked.
 func (in Input) readiness(checks []check, k rowKey) []Finding {
+	if k.cpu != "" {
+		return nil // placement is not asked there
+	}
 	c := gateCase{policy: in.Policy, graph: in.Graphs[in.Policy.FileOf(k.variant)], evidence: Evidence{Provider: k.provider, Variant: k.variant}}
 	for _, check := range checks {
 		if check.name == readinessName && check.applies(c) {
@@ -225,7 +259,7 @@ func (in Input) readiness(checks []check, k rowKey) []Finding {
 // whose data are still there; the crash itself has already failed it.
 func opine(checks []check, c gateCase) (all opinion) {
 	for _, k := range checks {
-		if k.applies != nil && !k.applies(c) || c.evidence.Crash != nil && !k.holds(c.evidence) {
+		if !k.concerns(c) || c.evidence.Crash != nil && !k.holds(c.evidence) {
 			continue
 		}
 		o := k.judge(c)

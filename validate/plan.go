@@ -2,6 +2,7 @@ package validate
 
 import (
 	"cmp"
+	"maps"
 	"math"
 	"slices"
 
@@ -93,6 +94,42 @@ func PlanFor(p policy.Policy, g golden.Set, provider, variant string, file candi
 		}
 	}
 	return plan
+}
+
+// portableTexts is how many golden texts are measured on an emulated processor:
+// enough to have every kind of text, and few enough to end in minutes.
+const portableTexts = 48
+
+// PortabilityPlan fixes what is measured of a variant's file on another
+// processor: whether it is right there. Under an emulator time and memory mean
+// nothing, and none is measured.
+func PortabilityPlan(g golden.Set, file candidate.Variant) Plan {
+	longest := math.MaxInt
+	if _, cols, ok := file.Fixed(); ok {
+		longest = cols
+	}
+	return Plan{Points: []LatencyPoint{}, Texts: ofEveryGroup(g, portableTexts, longest), Recorded: []int{}}
+}
+
+// ofEveryGroup picks about n of the golden texts of at most longest tokens: of
+// each group its share and at least one, in the group from the shortest to the
+// longest at even steps.
+func ofEveryGroup(g golden.Set, n, longest int) []int {
+	groups, fit := map[string][]int{}, textsOf(g, 0, longest)
+	for _, i := range fit {
+		groups[g.Texts[i].Group] = append(groups[g.Texts[i].Group], i)
+	}
+	picked := []int{}
+	for _, name := range slices.Sorted(maps.Keys(groups)) {
+		mine := groups[name]
+		slices.SortStableFunc(mine, func(a, b int) int { return cmp.Compare(len(g.IDs[a]), len(g.IDs[b])) })
+		share := min(len(mine), max(1, (n*len(mine)+len(fit)-1)/len(fit))) // rounded up: n or more in all
+		for k := range share {
+			picked = append(picked, mine[k*(len(mine)-1)/max(share-1, 1)])
+		}
+	}
+	slices.Sort(picked)
+	return picked
 }
 
 // textsOf picks at most n of the golden texts of at most longest tokens (n 0:

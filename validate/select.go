@@ -15,7 +15,7 @@ import (
 func (in Input) markBest(rows []Row) {
 	byProvider := map[string][]int{}
 	for i, r := range rows {
-		if r.Result == Pass {
+		if r.Result == Pass && r.CPU == "" { // an emulator has no times to compare
 			byProvider[r.Provider] = append(byProvider[r.Provider], i)
 		}
 	}

@@ -22,7 +22,15 @@ func selfTest(checks []check, in Input, r *reference, passed []gateCase, rows []
 	for _, b := range goodCases(in, r) {
 		all = append(all, acceptsGood(checks, b))
 	}
-	bases := append(goodCases(in, someOf(r)), passed...)
+	few := someOf(r)
+	portable := portableCases(in, few)
+	for _, b := range portable {
+		all = append(all, acceptsGood(checks, b))
+	}
+	if f, asked := portabilityRequired(in); asked {
+		all = append(all, f)
+	}
+	bases := slices.Concat(goodCases(in, few), portable, passed)
 	for _, k := range checks {
 		if len(k.bad) == 0 {
 			f := selfTestFinding(k.name, "refused")
@@ -127,7 +135,7 @@ func goodCases(in Input, r *reference) []gateCase {
 }
 
 func acceptsGood(checks []check, c gateCase) Finding {
-	f := selfTestFinding("known-good "+string(c.class)+" evidence", "accepted")
+	f := selfTestFinding(strings.TrimSpace("known-good "+string(c.class)+" evidence "+c.cpu), "accepted")
 	f.Measured = "accepted"
 	for _, got := range opine(checks, c).findings {
 		if got.Result == Pass || got.Result == Reported {
@@ -152,7 +160,7 @@ func refuses(k check, bad badCase, bases []gateCase, shown []bool) (f Finding, a
 	f = selfTestFinding(k.name+": "+bad.name, "refused as "+string(want))
 	for i, base := range bases {
 		c := base
-		if k.applies != nil && !k.applies(c) {
+		if !k.concerns(c) {
 			continue
 		}
 		c.evidence = cloneEvidence(base.evidence)

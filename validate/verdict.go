@@ -45,7 +45,7 @@ const VerdictSchema = 1
 
 // Finding is one check's answer for one provider × variant.
 type Finding struct {
-	Check     string   `json:"check"`          // "integrity", "readiness", "placement", "tokens", "parity", "precision", "invariance", "latency", "worth-it", "cold-start", "memory", "self-test"
+	Check     string   `json:"check"`          // "integrity", "readiness", "placement", "tokens", "parity", "precision", "invariance", "latency", "worth-it", "cold-start", "memory", "portability", "self-test"
 	Item      string   `json:"item,omitempty"` // which part: "min cosine", "16 tokens p95"
 	Result    Result   `json:"result"`
 	Measured  string   `json:"measured"`       // with its unit, as shown
@@ -60,19 +60,30 @@ type Finding struct {
 type Row struct {
 	Provider string `json:"provider"`
 	Variant  string `json:"variant"`
-	Evidence string `json:"evidence"` // sha256 of its evidence.json bytes; "" where there is none
-	Required bool   `json:"required"` // by the channel
-	Result   Result `json:"result"`   // worst of the findings
+	CPU      string `json:"cpu,omitempty"` // of the policy's portability; "": the machine's own
+	Evidence string `json:"evidence"`      // sha256 of its evidence.json bytes; "" where there is none
+	Required bool   `json:"required"`      // by the channel
+	Result   Result `json:"result"`        // worst of the findings
 	// Best marks the fastest of the provider's variants that passed.
 	Best      bool               `json:"best,omitempty"`
-	Machine   *Machine           `json:"machine,omitempty"` // where it was measured; nil where it was not
-	Session   *Session           `json:"session,omitempty"` // nil where none was opened
+	Machine   *Machine           `json:"machine,omitempty"`   // where it was measured; nil where it was not
+	Session   *Session           `json:"session,omitempty"`   // nil where none was opened
+	Emulation *Emulation         `json:"emulation,omitempty"` // nil where nothing was emulated
 	Findings  []Finding          `json:"findings"`
 	Latency   []LatencySummary   `json:"latency,omitempty"`
 	Parity    *ParitySummary     `json:"parity,omitempty"`
 	Bits      float64            `json:"bits,omitempty"` // of the vectors' values that are right
 	Placement []PlacementSummary `json:"placement,omitempty"`
 	WorthIt   []WorthSummary     `json:"worth_it,omitempty"`
+}
+
+// On is where the row was measured, in words: "cpu", or "cpu as arm64" for
+// another processor than the machine's own.
+func (r Row) On() string {
+	if r.CPU == "" {
+		return r.Provider
+	}
+	return r.Provider + " as " + r.CPU
 }
 
 // Why is what kept a row from passing, in words: nothing for one that passed.

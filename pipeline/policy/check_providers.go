@@ -56,6 +56,7 @@ func (p Policy) checkProvider(bad report, at string, q Provider) {
 	if q.Memory != nil && q.Memory.Budget <= 0 {
 		bad("%s.memory.budget: got %d, wanted a size above zero such as 600MiB", at, q.Memory.Budget)
 	}
+	checkPortability(bad, at, q.Portability)
 	if q.Placement == nil {
 		bad("%s.placement: a gate needs its threshold; got none, wanted {min_flops: …, elsewhere: [operators that may run on another provider]}", at)
 		return
@@ -70,6 +71,21 @@ func (p Policy) checkProvider(bad report, at string, q Provider) {
 		}
 		if slices.Contains(l.Elsewhere[:i], op) {
 			bad("%s.placement.elsewhere: %q is there twice", at, op)
+		}
+	}
+}
+
+// cpus are the processors that can be emulated; a test holds the list against
+// the providers' own, which this package must not know.
+var cpus = []string{"x86-64-v2", "x86-64-v3", "arm64"}
+
+func checkPortability(bad report, at string, names []string) {
+	for i, c := range names {
+		if !slices.Contains(cpus, c) {
+			bad("%s.portability: got %q, wanted some of %q", at, c, cpus)
+		}
+		if slices.Contains(names[:i], c) {
+			bad("%s.portability: %q is there twice", at, c)
 		}
 	}
 }
@@ -162,6 +178,9 @@ func (p Policy) checkChannels(bad report) {
 		}
 		if len(p.Channels[n].Require) == 0 {
 			bad("channels.%s.require: got none; a channel that requires nothing proves nothing", n)
+		}
+		if p.Channels[n].Portability && !slices.ContainsFunc(p.Channels[n].Require, func(r string) bool { return len(p.Providers[r].Portability) > 0 }) {
+			bad("channels.%s.portability: got true, and no required provider names a processor; wanted one with portability: %q", n, cpus)
 		}
 		for _, r := range p.Channels[n].Require {
 			if _, ok := p.Providers[r]; !ok {

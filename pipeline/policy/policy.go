@@ -139,6 +139,9 @@ type Provider struct {
 	Launches  int                            `yaml:"launches"`   // processes that take the samples; 0: the policy's
 	Texts     int                            `yaml:"texts"`      // golden texts that are measured, evenly spread; 0: all
 	Placement *Placement                     `yaml:"placement"`
+	// Portability is which other processors the variants must be right on, by
+	// name; they are emulated where the machine is another.
+	Portability []string `yaml:"portability"`
 	// A GPU's libraries and compilers take their time and room: a provider may
 	// have budgets of its own. Nil: the policy's.
 	ColdStart *Limit       `yaml:"cold_start"`
@@ -195,4 +198,7 @@ func (p Policy) OptionsOf(provider, variant string) map[string]string {
 // Channel is where a release goes and what must have passed for that.
 type Channel struct {
 	Require []string `yaml:"require"` // providers
+	// Portability says that the required providers must also have passed on
+	// every processor that they name.
+	Portability bool `yaml:"portability"`
 }

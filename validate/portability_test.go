@@ -1,0 +1,149 @@
+package validate
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/embedgate/embedgate/export/candidate"
+	"github.com/embedgate/embedgate/golden"
+)
+
+// everywhere is input of a channel that requires other processors, with good
+// evidence of each.
+func everywhere(t *testing.T) Input {
+	in := smallInput(t)
+	in.Channel = "everywhere"
+	for _, cpu := range in.Policy.Providers["cpu"].Portability {
+		in.Evidence = append(in.Evidence, portableEvidence(t, in, cpu))
+	}
+	return in
+}
+
+func portableEvidence(t *testing.T, in Input, cpu string) Evidence {
+	k := rowKey{provider: "cpu", variant: "fp32", cpu: cpu}
+	whole, err := newReference(in.Golden)
+	require.NoError(t, err)
+	plan := in.plan(k)
+	r, err := newReferences(whole).of(plan.Texts)
+	require.NoError(t, err)
+	e := knownPortable(in, r, k).evidence
+	e.Plan = plan
+	e.Candidate, e.Nonce, e.Digest = in.Candidate.Digest, in.Nonce, strings.Repeat("d", 64)
+	return e
+}
+
+func portableRow(t *testing.T, v Verdict, cpu string) Row {
+	i := slices.IndexFunc(v.Rows, func(r Row) bool { return r.CPU == cpu && r.Variant == "fp32" })
+	require.GreaterOrEqual(t, i, 0, "%s", cpu)
+	return v.Rows[i]
+}
+
+func TestAChannelPassesWithItsProcessorsAndNotWithoutOne(t *testing.T) {
+	in := everywhere(t)
+	v := gate(t, in)
+	require.Equal(t, Pass, v.Result, "%v", v.Missing)
+	row := portableRow(t, v, "x86-64-v2")
+	assert.True(t, row.Required)
+	assert.Equal(t, Pass, row.Result)
+	assert.Equal(t, "Nehalem", row.Emulation.Model)
+	checked := map[string]bool{}
+	for _, f := range row.Findings {
+		checked[f.Check] = true
+	}
+	assert.Equal(t, map[string]bool{"integrity": true, "tokens": true, "parity": true, "precision": true, "invariance": true, "portability": true}, checked)
+	assert.False(t, row.Best, "an emulator has no times")
+	names := ""
+	for _, f := range v.SelfTest {
+		names += f.Item + "\n"
+	}
+	assert.Contains(t, names, "portability: required evidence that is missing")
+	assert.Contains(t, names, "portability: a native run passed off as emulated")
+
+	in.Evidence = in.Evidence[:2]
+	v = gate(t, in)
+	assert.Equal(t, Fail, v.Result)
+	assert.Equal(t, []string{"cpu as arm64"}, v.Missing)
+	assert.Equal(t, NotMeasuredR, portableRow(t, v, "arm64").Result)
+
+	in.Channel = "local"
+	assert.Equal(t, Pass, gate(t, in).Result, "local does not ask for it")
+}
+
+func TestEvidenceOfAnotherProcessorIsRefused(t *testing.T) {
+	for _, c := range []struct {
+		name, want string
+		spoil      func(e *Evidence)
+	}{
+		{"nothing was emulated", "portability/processor", func(e *Evidence) { e.Emulation = nil }},
+		{"a processor with AVX2 played", "portability/processor", func(e *Evidence) { e.Emulation.Model = "Haswell" }},
+		{"a program for ARM", "portability/processor", func(e *Evidence) { e.Machine.Arch = "arm64" }},
+		{"an emulator that says nothing of itself", "portability/processor", func(e *Evidence) { e.Emulation.Version = "" }},
+		{"times", "portability/processor", func(e *Evidence) { e.Cold = []ColdStart{{1, 1, 1, 3}} }},
+		{"fewer texts", "integrity/plan", func(e *Evidence) { e.Plan.Texts = e.Plan.Texts[1:] }},
+		{"wrong vectors there alone", "parity/min cosine", func(e *Evidence) {
+			for i := range e.Raw.Primary[:e.Raw.Dim] {
+				e.Raw.Primary[i] *= float32(i % 2)
+			}
+		}},
+		{"another token", "tokens/ids", func(e *Evidence) { e.Raw.IDs[3][1]++ }},
+		{"a batch with other vectors", "invariance/batch-32", func(e *Evidence) { e.Raw.Invariance[0].Vecs[0] += 1 }},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			in := everywhere(t)
+			require.Equal(t, "x86-64-v2", in.Evidence[1].CPU)
+			c.spoil(&in.Evidence[1])
+			v := gate(t, in)
+			assert.Equal(t, Fail, v.Result)
+			assert.Contains(t, failures(portableRow(t, v, "x86-64-v2")), "FAIL "+c.want)
+			assert.Equal(t, Pass, portableRow(t, v, "arm64").Result)
+		})
+	}
+}
+
+func TestAnARMMachineStandsForARMItself(t *testing.T) {
+	in := everywhere(t)
+	in.Evidence[2].Emulation = nil
+	require.Equal(t, "arm64", in.Evidence[2].CPU)
+	v := gate(t, in)
+	assert.Equal(t, Pass, v.Result, "%v", failures(portableRow(t, v, "arm64")))
+}
+
+func TestAnEmulatorsEvidenceIsNotTheMachinesOwn(t *testing.T) {
+	in := everywhere(t)
+	in.Evidence[0].Emulation = in.Evidence[1].Emulation
+	assert.Equal(t, Fail, gate(t, in).Result)
+}
+
+func TestAProcessorThatThePolicyDoesNotNameProvesNothing(t *testing.T) {
+	in := everywhere(t)
+	e := portableEvidence(t, in, "arm64")
+	e.CPU = "x86-64-v3"
+	in.Evidence = append(in.Evidence, e)
+	v := gate(t, in)
+	assert.Equal(t, Pass, v.Result, "it changes nothing")
+	assert.Contains(t, failures(portableRow(t, v, "x86-64-v3")), "FAIL portability/processor")
+}
+
+func TestAPortabilityPlanHasEveryGroupAndNoTimes(t *testing.T) {
+	g, ok, err := golden.Builtin("all-MiniLM-L6-v2")
+	require.NoError(t, err)
+	require.True(t, ok)
+	groups := map[string]int{}
+	plan := PortabilityPlan(g, candidate.Variant{})
+	for _, i := range plan.Texts {
+		groups[g.Texts[i].Group]++
+	}
+	assert.Len(t, groups, 16)
+	assert.GreaterOrEqual(t, len(plan.Texts), 48)
+	assert.Less(t, len(plan.Texts), 64)
+	assert.Empty(t, plan.Points)
+	assert.Zero(t, plan.Launches)
+	assert.True(t, slices.IsSorted(plan.Texts))
+	for _, i := range PortabilityPlan(g, fixedAt("16")).Texts {
+		assert.LessOrEqual(t, len(g.IDs[i]), 16)
+	}
+}
