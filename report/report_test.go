@@ -301,7 +301,8 @@ func TestRowsOfOtherProcessorsAreToldTogether(t *testing.T) {
 			Findings: []validate.Finding{{Check: "integrity", Result: validate.NotMeasuredR, Measured: "no evidence", Next: "Measure it."}}}
 	}
 	passed := validate.Row{Provider: "cpu", Variant: "fp32", CPU: "arm64", Result: validate.Pass,
-		Emulation: &validate.Emulation{Emulator: "qemu-aarch64", Version: "7.2", Model: "neoverse-n1", Host: "amd64"}}
+		Emulation: &validate.Emulation{Emulator: "qemu-aarch64", Version: "7.2", Model: "neoverse-n1", Host: "amd64"},
+		Findings:  []validate.Finding{{Check: "portability", Result: validate.Pass}}}
 	var b strings.Builder
 	require.NoError(t, report.Tables(&b, validate.Verdict{Result: validate.Pass, Rows: []validate.Row{
 		passed, absent("fp32", "x86-64-v2"), absent("int8", "x86-64-v2"), absent("fp32", "x86-64-v3"), absent("int8", "x86-64-v3"),

@@ -86,14 +86,14 @@ func (p *page) machines(v validate.Verdict) {
 		if m.InstructionSets != nil {
 			sets = cmp.Or(strings.Join(m.InstructionSets, ", "), "none of those that matter")
 		}
-		row := []string{r.Provider, m.OS + "/" + m.Arch, m.CPU, fmt.Sprint(m.Cores), sets}
+		row := []string{r.On(), m.OS + "/" + m.Arch, m.CPU, fmt.Sprint(m.Cores), sets}
 		i, have := of[strings.Join(row[1:], "\x00")]
 		switch {
 		case !have:
 			of[strings.Join(row[1:], "\x00")] = len(rows)
 			rows = append(rows, row)
-		case !slices.Contains(strings.Split(rows[i][0], ", "), r.Provider):
-			rows[i][0] += ", " + r.Provider
+		case !slices.Contains(strings.Split(rows[i][0], ", "), r.On()):
+			rows[i][0] += ", " + r.On()
 		}
 	}
 	p.table("Machines", []string{"measured", "system", "processor", "cores", "instruction sets"}, rows)

@@ -1,6 +1,7 @@
 package validate
 
 import (
+	"fmt"
 	"slices"
 
 	"github.com/embedgate/embedgate/providers"
@@ -21,6 +22,14 @@ func portabilityCheck() check {
 	}
 }
 
+// setsOf is what a processor's programs must find there, no more and no less:
+// with more, a runtime takes other kernels than the ones to be proven. ARM's
+// differ from machine to machine.
+var setsOf = map[string][]string{
+	"x86-64-v2": {SSE41},
+	"x86-64-v3": {SSE41, AVX2},
+}
+
 func processorOf(c gateCase) Finding {
 	var p problems
 	e := c.evidence
@@ -35,6 +44,9 @@ func processorOf(c gateCase) Finding {
 	}
 	if e.Machine.Arch != want.Arch {
 		p.add("the program ran on %q, wanted %s", clip(e.Machine.Arch), want.Arch)
+	}
+	if sets, fixed := setsOf[c.cpu]; fixed && !slices.Equal(e.Machine.InstructionSets, sets) {
+		p.add("the program found the instruction sets %s, wanted %s", clip(fmt.Sprintf("%q", e.Machine.InstructionSets)), fmt.Sprintf("%q", sets))
 	}
 	how := "natively"
 	switch m := e.Emulation; {
@@ -73,6 +85,13 @@ func badPortability() []badCase {
 		}),
 		evidence("a program of another architecture", func(e *Evidence) { e.Machine.Arch += "-other" }),
 		evidence("evidence for another processor than the plan's", func(e *Evidence) { e.CPU += "-other" }),
+		{name: "instruction sets that the processor has not", item: "processor", spoil: func(c *gateCase) bool {
+			if setsOf[c.cpu] == nil {
+				return false
+			}
+			c.evidence.Machine.InstructionSets = append(slices.Clone(setsOf[c.cpu]), VNNI)
+			return true
+		}},
 		evidence("an emulator without a name", func(e *Evidence) {
 			m := *e.Emulation
 			m.Emulator = ""
@@ -109,7 +128,7 @@ func knownPortable(in Input, r *reference, k rowKey) gateCase {
 	c.plan = Plan{Points: []LatencyPoint{}, Texts: c.plan.Texts, Recorded: []int{}}
 	e := &c.evidence
 	e.CPU, e.Plan = k.cpu, c.plan
-	e.Machine.Arch = cpu.Arch
+	e.Machine.Arch, e.Machine.InstructionSets = cpu.Arch, setsOf[k.cpu]
 	e.Emulation = &Emulation{Emulator: "self-test", Version: "1", Model: cpu.Model, Host: "amd64"}
 	e.Latency, e.Cold, e.Memory, e.Placement, e.Pairs = nil, nil, nil, nil, nil
 	return c

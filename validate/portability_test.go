@@ -81,6 +81,8 @@ func TestEvidenceOfAnotherProcessorIsRefused(t *testing.T) {
 		{"nothing was emulated", "portability/processor", func(e *Evidence) { e.Emulation = nil }},
 		{"a processor with AVX2 played", "portability/processor", func(e *Evidence) { e.Emulation.Model = "Haswell" }},
 		{"a program for ARM", "portability/processor", func(e *Evidence) { e.Machine.Arch = "arm64" }},
+		{"AVX2 where there is none", "portability/processor", func(e *Evidence) { e.Machine.InstructionSets = []string{SSE41, AVX2} }},
+		{"no word on instruction sets", "portability/processor", func(e *Evidence) { e.Machine.InstructionSets = nil }},
 		{"an emulator that says nothing of itself", "portability/processor", func(e *Evidence) { e.Emulation.Version = "" }},
 		{"times", "portability/processor", func(e *Evidence) { e.Cold = []ColdStart{{1, 1, 1, 3}} }},
 		{"fewer texts", "integrity/plan", func(e *Evidence) { e.Plan.Texts = e.Plan.Texts[1:] }},

@@ -58,7 +58,7 @@ func unshown(k check, bases []gateCase, shown []bool, rows []Row) (f Finding, un
 	f = selfTestFinding(k.name, "at least one known-bad case refused")
 	f.Result = Fail
 	for i, base := range bases {
-		if !shown[i] && (k.applies == nil || k.applies(base)) && passes(k.name, k.judge(base).findings) {
+		if !shown[i] && k.concerns(base) && passes(k.name, k.judge(base).findings) {
 			f.Measured = fmt.Sprintf("it passes %s × %s, and none of its known-bad cases could be made of that", base.evidence.Provider, base.evidence.Variant)
 			return f, true
 		}
