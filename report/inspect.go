@@ -55,6 +55,7 @@ func (p *page) facts(x support.Inspection) {
 	p.text("parameters    ", thousands(x.Parameters))
 	p.text("precision     ", cmp.Or(strings.Join(weights, "; "), "no weights in the file"))
 	p.text("arithmetic    ", arithmetic(x.Costs))
+	p.text("saturation    ", x.Saturation.String())
 	var ops []string
 	for _, o := range x.Operators {
 		ops = append(ops, fmt.Sprintf("%s %d", o.Op, o.Count))

@@ -34,6 +34,11 @@ func TestInspectionsAreShown(t *testing.T) {
 		Nodes:        []onnxedit.Node{{Op: "MatMul", In: []string{"x", "w"}, Out: []string{"y"}}},
 		Initializers: []onnxedit.Tensor{onnxedit.Zeros("w", 8, 8)}, MicrosoftOps: true,
 	}
+	saturating := onnxedit.Graph{
+		Inputs: []onnxedit.Value{{Name: "x", Type: 2, Shape: []string{"batch", "2"}}}, Outputs: []onnxedit.Value{{Name: "y", Type: 6}},
+		Nodes:        []onnxedit.Node{{Name: "ffn", Op: "MatMulInteger", In: []string{"x", "w"}, Out: []string{"y"}}, {Name: "other", Op: "MatMulInteger", In: []string{"x", "computed"}, Out: []string{"z"}}},
+		Initializers: []onnxedit.Tensor{{Name: "w", Type: 3, Dims: []int64{2, 2}, Raw: []byte{65, 1, 64, 1}}},
+	}
 	for name, x := range map[string]support.Inspection{
 		"inspect":                inspected(t, dynamic, ""),
 		"inspect-coreml-whole":   inspected(t, static, "coreml"),
@@ -42,6 +47,7 @@ func TestInspectionsAreShown(t *testing.T) {
 		"inspect-webgpu":         inspected(t, dynamic, "webgpu"),
 		"inspect-cuda":           inspected(t, static, "cuda"),
 		"inspect-coreml-strange": inspected(t, strange, "coreml"),
+		"inspect-saturation":     inspected(t, saturating, ""),
 	} {
 		t.Run(name, func(t *testing.T) {
 			var b bytes.Buffer

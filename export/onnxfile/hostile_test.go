@@ -69,6 +69,9 @@ func hostile(size int) map[string][]byte {
 			return field(1, field(1, name(i)), field(1, name(i)), field(2, name(i+1)), field(4, []byte("Concat")))
 		})),
 		"one node of all names": whole(value, field(1, field(4, []byte("Concat")), upTo(500_000, func(i int) []byte { return field(1, name(i)) }))),
+		"a product of integers each": whole(value, upTo(100_000, func(i int) []byte {
+			return field(1, field(1, name(0)), field(1, name(0)), field(2, name(i+1)), field(4, []byte("MatMulInteger")))
+		})),
 		"a product of each": whole(value, upTo(100_000, func(i int) []byte {
 			return field(1, field(1, name(0)), field(1, name(0)), field(2, name(i+1)), field(4, []byte("MatMul")))
 		})),
@@ -97,6 +100,7 @@ func TestAHostileFileIsAnsweredInLittleTimeAndMemory(t *testing.T) {
 			if err == nil {
 				err = onnxfile.Check(m)
 				_, _ = m.Costs(1, 16)
+				_ = m.Saturation(b)
 			}
 			took := time.Since(began)
 			runtime.ReadMemStats(&after)

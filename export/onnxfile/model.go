@@ -86,6 +86,10 @@ type Initializer struct {
 	Elements int     // counted in typed fields, -1 where raw_data holds them
 	Ints     []int64 // of an int32 or int64 tensor of at most maxInts values: shapes and axes
 	Inner    bool    // of a subgraph, an attribute or a sparse tensor
+
+	// Where int32_data lies in the file, if it is one packed field: small
+	// integers that some exporters write so.
+	packedAt, packedBytes int
 }
 
 // Value is a graph input or output, or a value between nodes.

@@ -29,18 +29,24 @@ const maxDims = 64
 // Read parses the file at path and checks it. Its errors are *fault.Error of
 // kind Usage that name the file.
 func Read(path string) (Model, error) {
+	m, _, err := read(path)
+	return m, err
+}
+
+// read returns the file's bytes as well.
+func read(path string) (Model, []byte, error) {
 	b, err := readAll(path)
 	if err != nil {
-		return Model{}, &fault.Error{Kind: fault.Usage, Thing: path, Wanted: "an ONNX file", Err: err}
+		return Model{}, nil, &fault.Error{Kind: fault.Usage, Thing: path, Wanted: "an ONNX file", Err: err}
 	}
 	m, err := Parse(b)
 	if err == nil {
 		err = Check(m)
 	}
 	if err != nil {
-		return m, &fault.Error{Kind: fault.Usage, Thing: path, Err: err, Next: "export the model again as one ONNX file with its weights inside"}
+		return m, nil, &fault.Error{Kind: fault.Usage, Thing: path, Err: err, Next: "export the model again as one ONNX file with its weights inside"}
 	}
-	return m, nil
+	return m, b, nil
 }
 
 func readAll(path string) ([]byte, error) {

@@ -10,6 +10,7 @@ import (
 // Numbers of TensorProto.DataType.
 const (
 	typeFloat32 = 1
+	typeInt8    = 3
 	typeInt32   = 6
 	typeInt64   = 7
 )
@@ -48,6 +49,9 @@ func (p *parser) tensor(b []byte, inner bool) (Initializer, error) {
 				typed++
 			}
 		case 5, 7, 11: // int32_data, int64_data, uint64_data
+			if n == 5 && v.kind == protowire.BytesType && typed == 0 && len(v.bytes) > 0 {
+				t.packedAt, t.packedBytes = offset(p.whole, v.bytes), len(v.bytes)
+			}
 			return repeated(v, func(x uint64) {
 				typed++
 				if len(ints) <= maxInts {

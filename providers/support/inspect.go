@@ -27,7 +27,9 @@ type Inspection struct {
 	Parameters int64            `json:"parameters"`   // stored numbers, integers of 32 bits and more left out
 	Weights    []Weights        `json:"weights"`      // the largest first
 	Costs      []Cost           `json:"costs"`
-	Readiness  *Readiness       `json:"readiness,omitempty"`
+	// Saturation is what products of 8-bit integers can do on x86 CPUs.
+	Saturation onnxfile.Saturation `json:"saturation"`
+	Readiness  *Readiness          `json:"readiness,omitempty"`
 }
 
 // Axis is an axis that the graph does not fix, and the inputs that have it.
@@ -90,12 +92,12 @@ func Inspect(path, provider string, tokens []int) (Inspection, error) {
 			return Inspection{}, &fault.Error{Kind: fault.Usage, Thing: "tokens", Got: strconv.Itoa(n), Wanted: "lengths from 1 to " + strconv.Itoa(maxTokens), Next: "embedgate inspect --help"}
 		}
 	}
-	m, err := onnxfile.Read(path)
+	m, saturation, err := onnxfile.ReadSaturation(path)
 	if err != nil {
 		return Inspection{}, err
 	}
 	x := inspect(m, tokens)
-	x.File = path
+	x.File, x.Saturation = path, saturation
 	if i, err := os.Stat(path); err == nil { // it was read a moment ago
 		x.Bytes = i.Size()
 	}
