@@ -164,6 +164,10 @@ func spoil(ts *testscript.TestScript, _ bool, args []string) {
 			ts.Fatalf("tokenizer.json does not say lowercase")
 		}
 		ts.Check(os.WriteFile(path, []byte(s), 0o666))
+		// The manifest claims it as the source's; the policy's pin gives it away.
+		id, err := candidate.HashFile(path)
+		ts.Check(err)
+		c.Manifest.Source.Files["tokenizer.json"] = id.SHA256
 	case "truncated":
 		ts.Check(os.Truncate(model, 1<<20))
 		return

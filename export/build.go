@@ -69,7 +69,7 @@ func build(ctx context.Context, o Options, src Source, out string) error {
 		}
 	}
 	for f := range o.Files {
-		if filepath.Ext(f) == ".safetensors" {
+		if !candidate.Carried(f) {
 			continue // the weights are in the variants
 		}
 		if err := copyFile(filepath.Join(src.Dir, filepath.FromSlash(f)), filepath.Join(out, filepath.FromSlash(f))); err != nil {

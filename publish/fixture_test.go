@@ -29,6 +29,8 @@ const (
 	tinyTexts = 24
 	tinyDim   = 8
 	tinyName  = "tiny-1.0.0"
+
+	tinyTokenizer = `{"model":{}}`
 )
 
 // A fixture is a tiny model with everything that a release needs, in a
@@ -106,7 +108,10 @@ release: {version: ` + version + `}
 model:
   name: tiny
   source: dir:source
-  files: {model.safetensors: ` + sum([]byte("weights")) + `}
+  files:
+    model.safetensors: ` + sum([]byte("weights")) + `
+    tokenizer.json: ` + sum([]byte(tinyTokenizer)) + `
+    1_Pooling/config.json: ` + sum([]byte("{}")) + `
 variants: {fp32: {precision: fp32}}
 parity:
   fp32: {min_cosine: 0.999999, max_abs: 5e-6, norm: 5e-6}
@@ -130,7 +135,7 @@ channels: {local: {require: [cpu]}, release: {require: [cpu, cuda]}}
 
 func (f *fixture) makeCandidate(t testing.TB) {
 	f.write(t, "candidate/fp32.onnx", tinyONNX(bytes.Repeat([]byte("weights!"), 512)))
-	f.write(t, "candidate/tokenizer.json", []byte(`{"model":{}}`))
+	f.write(t, "candidate/tokenizer.json", []byte(tinyTokenizer))
 	f.write(t, "candidate/1_Pooling/config.json", []byte(`{}`))
 	var err error
 	f.Candidate, err = candidate.Seal(f.at("candidate"), candidate.Manifest{

@@ -208,7 +208,7 @@ func TestAPublisherKilledAtAnyMomentLeavesNoPartialRelease(t *testing.T) {
 
 func TestSeveralPublishersAtOnce(t *testing.T) {
 	f, other := newFixture(t), newFixture(t)
-	other.write(t, "candidate/tokenizer.json", []byte(`{"model":{"type":"WordPiece"}}`))
+	other.write(t, "candidate/fp32.onnx", tinyONNX([]byte("other weights")))
 	other.reseal(t)
 	start := func(target string, fs ...*fixture) (rs []childResult) {
 		var cs []child

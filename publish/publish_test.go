@@ -90,10 +90,10 @@ func TestAVersionThatIsOutIsNeverChanged(t *testing.T) {
 	})
 	t.Run("another model is refused", func(t *testing.T) {
 		g := newFixture(t)
-		g.write(t, "candidate/tokenizer.json", []byte(`{"model":{"type":"WordPiece"}}`))
+		g.write(t, "candidate/fp32.onnx", tinyONNX([]byte("other weights")))
 		g.reseal(t)
 		_, err := again(&g)
-		refused(t, err, "raise release.version", "model/tokenizer.json")
+		refused(t, err, "raise release.version", "model/fp32.onnx")
 	})
 	t.Run("another policy is refused", func(t *testing.T) {
 		g := newFixture(t)

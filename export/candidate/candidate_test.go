@@ -2,6 +2,7 @@ package candidate_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -15,10 +16,15 @@ import (
 	"github.com/embedgate/embedgate/pipeline/fault"
 )
 
+// emptyObject is the sha256 of "{}".
+const emptyObject = "44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a"
+
 func manifest() candidate.Manifest {
 	return candidate.Manifest{
-		Model:     "handmade",
-		Source:    candidate.Source{Spec: "dir:handmade", Files: map[string]string{"model.safetensors": strings.Repeat("0", 64)}},
+		Model: "handmade",
+		Source: candidate.Source{Spec: "dir:handmade", Files: map[string]string{
+			"model.safetensors": strings.Repeat("0", 64), "tokenizer.json": emptyObject, "1_Pooling/config.json": emptyObject,
+		}},
 		Embedding: candidate.Embedding{Pooling: candidate.PoolMean, Normalize: true, MaxTokens: 16, Dimension: 3},
 		Versions:  map[string]string{"torch": "1"},
 		Variants:  map[string]candidate.Variant{"fp32": {File: "fp32.onnx", Precision: candidate.FP32, Opset: 18, Forward: "plain"}},
@@ -123,6 +129,50 @@ func TestReadRefusesACandidate(t *testing.T) {
 			require.NoError(t, os.Rename(p, away))
 			require.NoError(t, os.Symlink(away, p))
 		}, "wanted a regular file"},
+		"whose model has other inputs than it claims": {edit(func(m map[string]any) {
+			in := m["variants"].(map[string]any)["fp32"].(map[string]any)["inputs"].([]any)[0].(map[string]any)
+			in["shape"] = []any{"1", "16"} // a fixed length skips the budgets of longer ones
+		}), "got inputs x float32[batch,3], wanted x float32[1,16]"},
+		"whose model has other outputs than it claims": {edit(func(m map[string]any) {
+			m["variants"].(map[string]any)["fp32"].(map[string]any)["outputs"].([]any)[0].(map[string]any)["type"] = "float16"
+		}), "got outputs y float32[batch,3]"},
+		"whose model has no output that it claims": {edit(func(m map[string]any) {
+			m["variants"].(map[string]any)["fp32"].(map[string]any)["outputs"] = []any{}
+		}), "got outputs y float32[batch,3]"},
+		"of another opset than it claims": {edit(func(m map[string]any) {
+			m["variants"].(map[string]any)["fp32"].(map[string]any)["opset"] = 20
+		}), "got opset 18, wanted 20"},
+		"of another class than its weights": {edit(func(m map[string]any) {
+			m["variants"].(map[string]any)["fp32"].(map[string]any)["precision"] = "int8"
+		}), "got no tensor of int8"},
+		"of a class that nothing in it has": {edit(func(m map[string]any) {
+			m["variants"].(map[string]any)["fp32"].(map[string]any)["precision"] = "fp16"
+		}), "got no tensor of float16"},
+		"of another dimension than its outputs": {edit(func(m map[string]any) {
+			m["embedding"].(map[string]any)["dimension"] = 384
+		}), "last axis is the embedding's 384"},
+		"with a file that the source has not": {edit(func(m map[string]any) {
+			delete(m["source"].(map[string]any)["files"].(map[string]any), "1_Pooling/config.json")
+		}), "not in source.files"},
+		"with another file than the source's": {edit(func(m map[string]any) {
+			m["source"].(map[string]any)["files"].(map[string]any)["tokenizer.json"] = strings.Repeat("1", 64)
+		}), "as source.files says"},
+		"with code": {func(t *testing.T, dir string) {
+			put(t, dir, "modeling.py", []byte("{}"))
+			edit(func(m map[string]any) {
+				files(m)["modeling.py"] = files(m)["tokenizer.json"]
+				m["source"].(map[string]any)["files"].(map[string]any)["modeling.py"] = emptyObject
+			})(t, dir)
+		}, `got "modeling.py"`},
+		"with two variants in one file": {edit(func(m map[string]any) {
+			v := m["variants"].(map[string]any)
+			v["int8"] = v["fp32"]
+		}), "wanted one of its own"},
+		"with more files than any model": {edit(func(m map[string]any) {
+			for i := range 1001 {
+				files(m)[fmt.Sprintf("f%d.json", i)] = files(m)["tokenizer.json"]
+			}
+		}), "got 1004"},
 		"that names a file outside":    {edit(func(m map[string]any) { files(m)["../outside"] = files(m)["tokenizer.json"] }), `got "../outside"`},
 		"that names an absolute path":  {edit(func(m map[string]any) { files(m)["/etc/passwd"] = files(m)["tokenizer.json"] }), "inside the candidate"},
 		"that names a path of Windows": {edit(func(m map[string]any) { files(m)[`a\..\..\b`] = files(m)["tokenizer.json"] }), "inside the candidate"},
@@ -178,6 +228,56 @@ func TestSealRefusesAModelThatNoRuntimeMayBeGiven(t *testing.T) {
 	_, err := candidate.Seal(dir, manifest())
 	require.ErrorContains(t, err, "external data")
 	require.Equal(t, fault.Usage, fault.KindOf(err))
+}
+
+func TestSealSaysOfAModelWhatTheFileDoes(t *testing.T) {
+	m := manifest()
+	v := m.Variants["fp32"]
+	v.Opset, v.Inputs = 7, []candidate.Tensor{{Name: "input_ids", Type: "int64", Shape: []string{"1", "16"}}}
+	m.Variants["fp32"] = v
+	c, err := candidate.Seal(filled(t), m)
+	require.NoError(t, err)
+	got := c.Manifest.Variants["fp32"]
+	require.Equal(t, 18, got.Opset)
+	require.Equal(t, []candidate.Tensor{{Name: "x", Type: "float32", Shape: []string{"batch", "3"}}}, got.Inputs)
+}
+
+func TestReadHoldsTheClassAgainstTheWeights(t *testing.T) {
+	for name, c := range map[string]struct {
+		class   candidate.Precision
+		forward string
+		types   []int32
+		want    string
+	}{
+		"fp32 of float32":           {candidate.FP32, "plain", []int32{1, 7}, ""},
+		"fp32 with a half matrix":   {candidate.FP32, "plain", []int32{1, 10}, "of float16"},
+		"fp32 with an int8 matrix":  {candidate.FP32, "plain", []int32{1, 3}, "of int8"},
+		"fp16 of float16":           {candidate.FP16, "plain", []int32{10, 1}, ""},
+		"fp16 with an int8 matrix":  {candidate.FP16, "plain", []int32{10, 2}, "of uint8"},
+		"int8 with some of float32": {candidate.INT8, "plain", []int32{3, 1}, ""},
+		"a foreign file":            {candidate.FP32, "foreign", []int32{3}, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var weights []onnxedit.Tensor
+			for i, typ := range c.types {
+				size := map[int32]int{1: 4, 7: 8, 10: 2, 3: 1, 2: 1}[typ]
+				weights = append(weights, onnxedit.Tensor{Name: fmt.Sprint("w", i), Type: typ, Dims: []int64{2, 2}, Raw: make([]byte, 4*size)})
+			}
+			dir := filled(t)
+			put(t, dir, "fp32.onnx", onnxedit.Model{Initializers: weights}.Bytes())
+			m := manifest()
+			v := m.Variants["fp32"]
+			v.Precision, v.Forward = c.class, c.forward
+			m.Variants["fp32"] = v
+			_, err := candidate.Seal(dir, m)
+			if c.want == "" {
+				require.NoError(t, err)
+				return
+			}
+			require.ErrorContains(t, err, c.want)
+			require.Equal(t, fault.Usage, fault.KindOf(err))
+		})
+	}
 }
 
 func TestSealRefusesALink(t *testing.T) {

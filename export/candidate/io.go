@@ -12,7 +12,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 
 	"github.com/embedgate/embedgate/export/onnxfile"
 	"github.com/embedgate/embedgate/pipeline/fault"
@@ -42,8 +41,9 @@ func HashFile(path string) (File, error) {
 }
 
 // Read reads a candidate directory and checks that it is exactly what its
-// manifest says: every file and no other, each with its digest, and model
-// files that a runtime may be given. Errors are *fault.Error of kind Usage.
+// manifest says: every file and no other, each with its digest; model files
+// that a runtime may be given, with the signature, opset and kind of numbers
+// that the manifest claims; beside them files of the source alone. Errors are *fault.Error of kind Usage.
 func Read(dir string) (Candidate, error) {
 	bad := func(thing string, err error) (Candidate, error) {
 		return Candidate{}, &fault.Error{
@@ -69,8 +69,13 @@ func Read(dir string) (Candidate, error) {
 		}
 	}
 	for _, v := range slices.Sorted(maps.Keys(c.Manifest.Variants)) {
-		if _, err := onnxfile.Read(filepath.Join(dir, c.Manifest.Variants[v].File)); err != nil {
+		file := c.Manifest.Variants[v].File
+		m, err := onnxfile.Read(filepath.Join(dir, file))
+		if err != nil {
 			return Candidate{}, err
+		}
+		if err := c.Manifest.agrees(c.Manifest.Variants[v], m); err != nil {
+			return bad(file, err)
 		}
 	}
 	return c, nil
@@ -125,15 +130,10 @@ func (m Manifest) check() error {
 	if !slices.Contains([]Pooling{PoolMean, PoolCLS, PoolMax}, e.Pooling) || e.MaxTokens < 2 || e.MaxTokens > 1<<16 || e.Dimension < 1 || e.Dimension > 1<<16 {
 		return fmt.Errorf("embedding: got %+v, wanted a pooling of mean, cls or max, 2 to 65536 tokens and 1 to 65536 dimensions", e)
 	}
-	for name := range m.Files {
-		if !filepath.IsLocal(filepath.FromSlash(name)) || strings.Contains(name, `\`) || name == ManifestName {
-			return fmt.Errorf("files: got %q, wanted a path inside the candidate", name)
-		}
+	if err := m.checkNames(); err != nil {
+		return err
 	}
 	for n, v := range m.Variants {
-		if _, ok := m.Files[v.File]; !ok {
-			return fmt.Errorf("variants.%s: got file %q, wanted one of files", n, v.File)
-		}
 		for _, c := range v.Choices {
 			if !slices.Contains([]Form{FormInt8, FormBlocks, FormFP32}, c.Form) || c.Weight == "" || c.Smoothing < 0 || c.Smoothing > 1 {
 				return fmt.Errorf("variants.%s.choices: got %+v, wanted a weight's name, a form of int8, int8-blocks or fp32, and a smoothing of 0 to 1", n, c)
@@ -180,8 +180,9 @@ func SameFiles(dir string, m Manifest) error {
 	return nil
 }
 
-// Seal computes the identity of every file in dir, writes candidate.json last
-// and reads the whole back.
+// Seal computes the identity of every file in dir and reads each variant's
+// signature and opset from its file, whatever m says of them; it writes
+// candidate.json last and reads the whole back.
 func Seal(dir string, m Manifest) (Candidate, error) {
 	m.Schema, m.Files = Schema, map[string]File{}
 	err := filepath.WalkDir(dir, func(p string, d fs.DirEntry, err error) error {
@@ -199,6 +200,9 @@ func Seal(dir string, m Manifest) (Candidate, error) {
 		return err
 	})
 	if err != nil {
+		return Candidate{}, err
+	}
+	if m.Variants, err = signed(dir, m.Variants); err != nil {
 		return Candidate{}, err
 	}
 	b, err := json.MarshalIndent(m, "", "  ")

@@ -36,7 +36,9 @@ func options(t testing.TB) Options {
 	put("candidate/1_Pooling/config.json", []byte("{}"))
 	put("golden/golden.json", []byte("{}"))
 	c, err := candidate.Seal(filepath.Join(dir, "candidate"), candidate.Manifest{
-		Model: "small", Source: candidate.Source{Spec: "dir:small", Files: map[string]string{"model.safetensors": strings.Repeat("0", 64)}},
+		Model: "small", Source: candidate.Source{Spec: "dir:small", Files: map[string]string{
+			"model.safetensors": strings.Repeat("0", 64), "tokenizer.json": sum([]byte("{}")), "1_Pooling/config.json": sum([]byte("{}")),
+		}},
 		Embedding: candidate.Embedding{Pooling: candidate.PoolMean, MaxTokens: 16, Dimension: 3}, Versions: map[string]string{},
 		Variants: map[string]candidate.Variant{"fp32": {File: "fp32.onnx", Precision: candidate.FP32, Opset: 18, Forward: "plain"}},
 	})
