@@ -74,11 +74,14 @@ func examine(ctx context.Context, f *common) (list []symptom) {
 	list = append(list, found("cache directory", true, dir, err))
 	base, err := pyenv.FindBase(ctx)
 	list = append(list, found("Python 3.11 or newer", true, base.Path+" "+base.Version, err))
-	for _, k := range []pyenv.Kind{pyenv.Run, pyenv.Export} {
-		state, err := pyenv.State(ctx, pyenv.Options{Kind: k, Override: map[pyenv.Kind]string{pyenv.Export: f.python}[k]})
+	for _, k := range []pyenv.Kind{pyenv.Export, pyenv.Reference} {
+		state, err := pyenv.State(ctx, pyenv.Options{Kind: k, Override: f.python})
 		x := found(fmt.Sprintf("%s environment", k), false, state, err)
 		if !x.OK {
-			x.Next = "nothing: embedgate run makes it"
+			x.Next = map[pyenv.Kind]string{
+				pyenv.Export:    "nothing: embedgate run makes it",
+				pyenv.Reference: "nothing: embedgate golden makes it, and export where a model needs it",
+			}[k]
 		}
 		list = append(list, x)
 	}

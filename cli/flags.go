@@ -24,11 +24,11 @@ func (f *common) channelFlag(c *cobra.Command) {
 }
 
 func (f *common) runtimeFlags(c *cobra.Command) {
-	c.Flags().StringVar(&f.ortLib, "ort-lib", "", "ONNX Runtime's shared library (default $EMBEDGATE_ORT_LIB, else the run environment's)")
+	c.Flags().StringVar(&f.ortLib, "ort-lib", "", "ONNX Runtime's shared library (default $EMBEDGATE_ORT_LIB, else the export environment's)")
 }
 
 func (f *common) pythonFlag(c *cobra.Command) {
-	c.Flags().StringVar(&f.python, "python", "", "Python interpreter with torch and the other export requirements (default $EMBEDGATE_PYTHON, else an environment of embedgate's own)")
+	c.Flags().StringVar(&f.python, "python", "", "Python interpreter with the packages of scripts/requirements-export.txt (default $EMBEDGATE_PYTHON, else an environment of embedgate's own)")
 }
 
 func (f *common) jsonFlag(c *cobra.Command) {

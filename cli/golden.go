@@ -47,7 +47,7 @@ func newGolden(s *streams) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			env, err := pyenv.Ensure(ctx, pyenv.Options{Kind: pyenv.Export, CacheDir: x.CacheDir, Override: x.Python, Progress: x.Progress})
+			env, err := pyenv.Ensure(ctx, pyenv.Options{Kind: pyenv.Reference, CacheDir: x.CacheDir, Override: x.Python, Progress: x.Progress})
 			if err != nil {
 				return err
 			}

@@ -23,38 +23,32 @@ type said struct {
 	Variants  map[string]candidate.Variant `json:"variants"`
 	Embedding candidate.Embedding          `json:"embedding"`
 	Versions  map[string]string            `json:"versions"`
+	Torch     string                       `json:"torch,omitempty"` // why nothing was made: torch must
 }
 
 // build fills out with the candidate's files. One call of the script makes all
-// variants: loading torch and the model takes longer than most of them.
+// variants: they share the weights, and what they are compared with.
 func build(ctx context.Context, o Options, src Source, out string) error {
 	if len(o.Variants) == 0 {
 		return &fault.Error{Kind: fault.Usage, Thing: "variants", Got: "none", Wanted: "at least one to export"}
 	}
-	env, err := pyenv.Ensure(ctx, pyenv.Options{Kind: pyenv.Export, CacheDir: o.CacheDir, Override: o.Python, Progress: o.Progress})
+	why, err := o.needsTorch(src.Dir)
 	if err != nil {
 		return err
+	}
+	var s said
+	if why == "" {
+		if s, err = o.runScript(ctx, pyenv.Export, src.Dir, out); err != nil {
+			return err
+		}
+		why = s.Torch
 	}
 	names := o.names()
-	args := []string{"--model-dir", src.Dir}
-	for _, v := range names {
-		// A name with a "/" in it would be a path; the script refuses it first.
-		args = append(args, "--variant", v, "--out", filepath.Join(out, filepath.Base(v)+".onnx"))
-	}
-	if o.Plain {
-		args = append(args, "--plain")
-	}
-	o.Progress.Say("exporting %s to ONNX", strings.Join(names, ", "))
-	raw, err := pyscript.Run(ctx, pyscript.Options{
-		Python: env.Python, Script: script, Args: args, Progress: o.Progress,
-		Env: []string{"HF_HUB_OFFLINE=1", "TRANSFORMERS_OFFLINE=1", "TOKENIZERS_PARALLELISM=false"},
-	})
-	if err != nil {
-		return err
-	}
-	s, err := parseSaid(raw, names)
-	if err != nil {
-		return err
+	if why != "" {
+		o.sayTorch(why)
+		if s, err = o.runScript(ctx, pyenv.Reference, src.Dir, out); err != nil {
+			return err
+		}
 	}
 	if s.Embedding != src.Embedding {
 		return fmt.Errorf("%s read %+v from the model's configuration, embedgate read %+v: one of them is wrong", script, s.Embedding, src.Embedding)
@@ -83,6 +77,36 @@ func build(ctx context.Context, o Options, src Source, out string) error {
 	return err
 }
 
+// runScript runs the export script in an environment. In Export's it makes
+// nothing where torch must, and says so.
+func (o Options) runScript(ctx context.Context, k pyenv.Kind, src, out string) (s said, err error) {
+	env, err := o.environment(ctx, k)
+	if err != nil {
+		return s, err
+	}
+	names := o.names()
+	args := []string{"--model-dir", src}
+	for _, v := range names {
+		// A name with a "/" in it would be a path; the script refuses it first.
+		args = append(args, "--variant", v, "--out", filepath.Join(out, filepath.Base(v)+".onnx"))
+	}
+	if o.Plain {
+		args = append(args, "--plain")
+	}
+	if k == pyenv.Export {
+		args = append(args, "--no-torch")
+	}
+	o.Progress.Say("exporting %s to ONNX", strings.Join(names, ", "))
+	raw, err := pyscript.Run(ctx, pyscript.Options{
+		Python: env.Python, Script: script, Args: args, Progress: o.Progress,
+		Env: []string{"HF_HUB_OFFLINE=1", "TRANSFORMERS_OFFLINE=1", "TOKENIZERS_PARALLELISM=false"},
+	})
+	if err != nil {
+		return s, err
+	}
+	return parseSaid(raw, names)
+}
+
 // names are the variants to export, each once, in an order of their own: it
 // must not decide anything.
 func (o Options) names() []string {
@@ -95,6 +119,9 @@ func parseSaid(raw json.RawMessage, names []string) (said, error) {
 	var s said
 	if err := strictjson.Decode(raw, &s); err != nil {
 		return s, fmt.Errorf("%s: its manifest: %w", script, err)
+	}
+	if s.Torch != "" {
+		return s, nil
 	}
 	if got := slices.Sorted(maps.Keys(s.Variants)); !slices.Equal(got, names) {
 		return s, fmt.Errorf("%s: its manifest: got variants %v, wanted %v", script, got, names)

@@ -19,6 +19,7 @@ import (
 	"github.com/embedgate/embedgate/export/cache"
 	"github.com/embedgate/embedgate/export/candidate"
 	"github.com/embedgate/embedgate/export/pyenv"
+	"github.com/embedgate/embedgate/export/source"
 	"github.com/embedgate/embedgate/pipeline/progress"
 	"github.com/embedgate/embedgate/scripts"
 )
@@ -36,19 +37,21 @@ type Options struct {
 	Plain    bool              // export the model's own forward, for comparison
 	Out      string            // candidate directory; "": only the cache's
 	CacheDir string
-	Python   string // override of the export environment's interpreter
+	Python   string // override of the environments' interpreter
 	// Accept looks at the verified files before anything is made of them; nil:
 	// whatever package stmodel takes. It is for what this package must not
 	// know, such as which tokenizers a provider can run.
-	Accept   func(dir string) error
-	Progress progress.Sink
+	Accept func(dir string) error
+	// DropSource removes the fetched weights from the cache once they are in
+	// the export, which is as large again.
+	DropSource bool
+	Progress   progress.Sink
 }
 
 // Result is a candidate and where its parts are.
 type Result struct {
 	Candidate candidate.Candidate
-	Cached    bool   // nothing was exported: inputs had not changed
-	SourceDir string // the verified source files
+	Cached    bool // nothing was exported: inputs had not changed
 }
 
 // Run exports, or takes the export from the cache. When ctx ends, what is half
@@ -59,11 +62,10 @@ func Run(ctx context.Context, o Options) (r Result, err error) {
 			return r, err
 		}
 	}
-	src, err := Fetch(ctx, o)
+	spec, err := source.Named(o.source())
 	if err != nil {
 		return r, err
 	}
-	r.SourceDir = src.Dir
 	root, err := cache.Or(o.CacheDir)
 	if err != nil {
 		return r, err
@@ -73,7 +75,7 @@ func Run(ctx context.Context, o Options) (r Result, err error) {
 	if err != nil {
 		return r, err
 	}
-	k, err := key(o, src.Spec, libraries)
+	k, err := key(o, spec, libraries)
 	if err != nil {
 		return r, err
 	}
@@ -85,6 +87,11 @@ func Run(ctx context.Context, o Options) (r Result, err error) {
 	defer unlock()
 	if r.Candidate, err = candidate.Read(home); err == nil {
 		r.Cached = true
+		if o.Accept != nil {
+			if err := o.Accept(home); err != nil {
+				return r, err
+			}
+		}
 		return r, o.deliver(&r)
 	}
 	if cache.Exists(home) {
@@ -95,11 +102,20 @@ func Run(ctx context.Context, o Options) (r Result, err error) {
 		return r, err
 	}
 	defer func() { _ = os.RemoveAll(tmp) }()
+	src, err := o.prepare(ctx)
+	if err != nil {
+		return r, err
+	}
 	if err := build(ctx, o, src, tmp); err != nil {
 		return r, err
 	}
 	if err := cache.Place(tmp, home); err != nil {
 		return r, err
+	}
+	if o.DropSource {
+		if err := source.Drop(ctx, o.source()); err != nil {
+			return r, err
+		}
 	}
 	if r.Candidate, err = candidate.Read(home); err != nil {
 		return r, err
@@ -114,7 +130,11 @@ func (o Options) libraries(ctx context.Context) (string, error) {
 	if o.Python == "" && os.Getenv(pyenv.PythonVar) == "" {
 		return "", nil
 	}
-	e, err := pyenv.Ensure(ctx, pyenv.Options{Kind: pyenv.Export, CacheDir: o.CacheDir, Override: o.Python, Progress: o.Progress})
+	kind := pyenv.Export
+	if o.Plain {
+		kind = pyenv.Reference
+	}
+	e, err := o.environment(ctx, kind)
 	return e.Hash, err
 }
 
@@ -139,10 +159,10 @@ func key(o Options, spec, libraries string) (string, error) {
 
 // decides tells whether an embedded file decides an export's bytes. The others
 // are the scripts that make goldens and fetch, whose results have digests of
-// their own, and the run environment's requirements.
+// their own, and requirements of what exports nothing.
 func decides(name string) bool {
 	switch {
-	case strings.Contains(name, "golden"), name == "hf_download.py", name == "requirements-run.txt", name == "requirements-bootstrap.txt":
+	case strings.Contains(name, "golden"), name == "hf_download.py", name == "requirements-bootstrap.txt", name == "requirements-cuda.txt", name == "requirements-openvino.txt":
 		return false
 	}
 	return true

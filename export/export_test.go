@@ -65,6 +65,7 @@ func TestExportsOfTheSameInputsAreTheSameBytesAndTellNothingOfTheMachine(t *test
 		t.Skip("exports models")
 	}
 	a, b := tiny(t), tiny(t)
+	a.Python, b.Python = exporttest.ReferencePython(t), exporttest.ReferencePython(t) // while int8 is searched for with torch
 	a.Variants = []string{"fp32", "fp16", "int8", "fp32-static16", "fp16-static7"}
 	b.Variants = []string{"int8", "fp16-static7", "fp32", "fp32-static16", "fp16", "fp32"} // neither order nor repetition decides
 	a.Out, b.Out = filepath.Join(t.TempDir(), "out"), filepath.Join(t.TempDir(), "deep", "other")
@@ -207,9 +208,11 @@ func TestAnExportThatFailsLeavesNothingHalfMade(t *testing.T) {
 		"for want of a variant":           func(o *export.Options) { o.Variants = nil },
 		"for a variant that nobody knows": func(o *export.Options) { o.Variants = []string{"fp3"} },
 		"for a variant too long for it":   func(o *export.Options) { o.Variants = []string{"fp32", "fp32-static65"} },
-		"for int8 of its own forward":     func(o *export.Options) { o.Variants, o.Plain = []string{"fp32", "int8"}, true },
-		"for a variant that is a path":    func(o *export.Options) { o.Variants = []string{"../fp32"} },
-		"for a file that is not pinned":   func(o *export.Options) { delete(o.Files, "modules.json") },
+		"for int8 of its own forward": func(o *export.Options) {
+			o.Variants, o.Plain, o.Python = []string{"fp32", "int8"}, true, exporttest.ReferencePython(t)
+		},
+		"for a variant that is a path":  func(o *export.Options) { o.Variants = []string{"../fp32"} },
+		"for a file that is not pinned": func(o *export.Options) { delete(o.Files, "modules.json") },
 	}
 	for name, change := range cases {
 		t.Run(name, func(t *testing.T) {

@@ -20,9 +20,7 @@ type Source struct {
 // what o.Accept refuses. No environment is made for that, so that it is said
 // before the long work begins.
 func Fetch(ctx context.Context, o Options) (s Source, err error) {
-	s.Dir, s.Spec, err = source.Fetch(ctx, source.Options{
-		Spec: o.Spec, Files: o.Files, BaseDir: o.BaseDir, CacheDir: o.CacheDir, Python: o.Python, Progress: o.Progress,
-	})
+	s.Dir, s.Spec, err = source.Fetch(ctx, o.source())
 	if err != nil {
 		return s, err
 	}
@@ -35,4 +33,10 @@ func Fetch(ctx context.Context, o Options) (s Source, err error) {
 		}
 	}
 	return s, stmodel.Agree(s.Dir)
+}
+
+func (o Options) source() source.Options {
+	return source.Options{
+		Spec: o.Spec, Files: o.Files, BaseDir: o.BaseDir, CacheDir: o.CacheDir, Python: o.Python, Progress: o.Progress,
+	}
 }

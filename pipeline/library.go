@@ -39,11 +39,11 @@ func (s *State) libraries(measured string) func(context.Context, string) (provid
 }
 
 // LibraryOptions is how the library of a provider is looked for. Options.OrtLib
-// stands for the run environment's library, wherever that is taken; others have
+// stands for the export environment's library, wherever that is taken; others have
 // their own variable.
 func LibraryOptions(e providers.Entry, o Options, sink progress.Sink) library.Options {
 	x := library.Options{CacheDir: o.CacheDir, Progress: sink}
-	if pyenv.Kind(e.Source.Env) == pyenv.Run {
+	if pyenv.Kind(e.Source.Env) == pyenv.Export {
 		x.Override = o.OrtLib
 	}
 	return x

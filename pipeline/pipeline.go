@@ -45,7 +45,7 @@ type Options struct {
 	Providers  []string // nil: all that the policy names
 	Candidate  string   // a candidate directory to use instead of exporting; "": export
 	Python     string   // interpreter of the export environment; "": build one
-	OrtLib     string   // ONNX Runtime's library; "": the run environment's
+	OrtLib     string   // ONNX Runtime's library; "": the export environment's
 	CacheDir   string   // "": the user's
 	WorkDir    string   // where evidence and verdict are written and read again
 	Executable []string // the command line that starts a measuring child

@@ -79,7 +79,7 @@ func ExportOptions(p policy.Policy, o Options, sink progress.Sink) export.Option
 		Model: p.Model.Name, Spec: p.Model.Source, Files: p.Model.Files,
 		BaseDir:  filepath.Dir(o.PolicyFile),
 		Variants: files(p),
-		CacheDir: o.CacheDir, Python: o.Python, Progress: sink,
+		CacheDir: o.CacheDir, Python: o.Python, DropSource: true, Progress: sink,
 		Accept: acceptTokenizer,
 	}
 }

@@ -78,7 +78,7 @@ var (
 
 // runWheel is ONNX Runtime's own wheel: CPU everywhere, CoreML on macOS.
 var runWheel = Source{
-	Origin: FromWheel, Package: "onnxruntime", Version: "1.32.0", Env: "run",
+	Origin: FromWheel, Package: "onnxruntime", Version: "1.32.0", Env: "export",
 	Pieces: []Piece{
 		{On: Platform{OS: "linux"}, Library: "onnxruntime/capi/libonnxruntime.so*", SHA256: slices.Concat(wheelLinuxAMD64, wheelLinuxARM64)},
 		{On: Platform{OS: "darwin"}, Library: "onnxruntime/capi/libonnxruntime*.dylib", SHA256: wheelDarwinARM64},

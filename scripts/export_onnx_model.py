@@ -1,6 +1,6 @@
 """Turns a sentence-transformers directory into ONNX files, one for each variant.
 
-    export_onnx_model.py --model-dir DIR --variant fp32 --out FILE [--variant int8 --out FILE …] [--plain]
+    export_onnx_model.py --model-dir DIR --variant fp32 --out FILE [--variant int8 --out FILE …] [--plain | --no-torch]
 
 Pooling and normalisation are inside the graph. The graph is written out over
 the weights (bert_graph.py) where the model is one that bert_weights.py knows,
@@ -65,6 +65,7 @@ def _arguments(argv: list[str]) -> argparse.Namespace:
     p.add_argument("--model-dir", required=True, help="the sentence-transformers directory")
     p.add_argument("--variant", required=True, action="append", help="what to write: " + variants.NAMES + "; once for each --out")
     p.add_argument("--out", required=True, action="append", help="the .onnx file to write, of the --variant at the same place; its folder must exist")
+    p.add_argument("--no-torch", action="store_true", help="make nothing, and say why in the manifest's \"torch\", where torch is needed")
     p.add_argument("--plain", action="store_true", help="export transformers' own forward, for comparison")
     a = p.parse_args(argv)
     if len(a.variant) != len(a.out):
@@ -102,6 +103,10 @@ def _quiet() -> None:
     logging.disable(logging.WARNING)  # torch sets its own loggers' levels when it is imported
 
 
+class _NeedsTorch(Exception):
+    """Why torch is needed, where --no-torch was given."""
+
+
 class _Model:
     """What every variant is made from: the weights of a BERT, or transformers' own forward."""
 
@@ -123,10 +128,14 @@ class _Model:
             variants.fits(v, longest, why)
         self.forward, self.inputs = ("plain" if why else "written-out"), ("input_ids", "attention_mask")
         if not why:
+            if a.no_torch and any(v.precision == "int8" for v in a.variant):
+                raise _NeedsTorch("int8 is searched for with torch")
             tensors = bert_weights.tensors(a.model_dir, hf)
             self.weights = bert_weights.fold(hf, tensors)
             self.check = self_check.SelfCheck(hf, tensors, config)
             return
+        if a.no_torch:
+            raise _NeedsTorch(why)
         say.total += 1
         say.step(f"taking transformers' own forward ({why}): loading torch and transformers (takes 5 to 20 s)")
         import plain_export
@@ -199,11 +208,13 @@ def _no_trace(text: bytes, model_dir: str) -> None:
             raise Failed("exported graph", f"{word.decode()!r} inside", "no stack trace", "report this with the model's name")
 
 
-def _versions() -> dict[str, str]:
+def _versions(forward: str) -> dict[str, str]:
     """What decides the bytes. Local build tags ("+cpu") do not."""
     from importlib.metadata import version
 
-    names = ("numpy", "onnx", "onnx-ir", "onnxscript", "torch", "transformers")
+    names = ("numpy", "onnx", "onnxruntime", "tokenizers")  # the last two run what int8 is calibrated on
+    if forward == "plain":
+        names = ("numpy", "onnx", "onnx-ir", "onnxscript", "torch", "transformers")
     return {"exporter": EXPORTER} | {n: version(n).split("+")[0] for n in names}
 
 
@@ -250,7 +261,7 @@ def run(a: argparse.Namespace, say: Protocol, pending: Pending) -> None:
     say.manifest(
         made,
         {"pooling": config.pooling, "normalize": config.normalize, "max_tokens": config.max_tokens, "dimension": config.dimension},
-        _versions(),
+        _versions(model.forward),
     )
 
 
@@ -263,6 +274,9 @@ def main(argv: list[str]) -> int:
         say = Protocol()
         _quiet()
         run(a, say, pending)
+        return 0
+    except _NeedsTorch as e:
+        say.needs_torch(str(e))
         return 0
     except Refused as e:
         _say(f"error: {e}")

@@ -31,6 +31,10 @@ class Protocol:
     def manifest(self, variants: dict, embedding: dict, versions: dict) -> None:
         self._send({"event": "manifest", "variants": variants, "embedding": embedding, "versions": versions})
 
+    def needs_torch(self, why: str) -> None:
+        """The manifest of nothing: torch must export this model, and may not here."""
+        self._send({"event": "manifest", "torch": why})
+
     def _send(self, event: dict) -> None:
         self._out.write(json.dumps(event, sort_keys=True) + "\n")
         self._out.flush()

@@ -12,7 +12,7 @@ import (
 )
 
 // The scripts' own tests are Python, because what they hold to account is
-// torch, transformers and sentence-transformers. This runs them in the export
+// torch, transformers and sentence-transformers. This runs them in the reference
 // environment, on the official model too.
 func TestPythonTestsPass(t *testing.T) {
 	if testing.Short() {
@@ -21,7 +21,7 @@ func TestPythonTestsPass(t *testing.T) {
 	c := exporttest.CandidateWith(t, exporttest.Variants()...)
 	golden, err := filepath.Abs(filepath.Join("..", "golden", exporttest.Model))
 	require.NoError(t, err)
-	cmd := exec.CommandContext(t.Context(), exporttest.Python(t), "-m", "unittest", "discover", "-v", "-s", "tests")
+	cmd := exec.CommandContext(t.Context(), exporttest.ReferencePython(t), "-m", "unittest", "discover", "-v", "-s", "tests")
 	cmd.Env = append(os.Environ(),
 		"PYTHONDONTWRITEBYTECODE=1", "PYTHONNOUSERSITE=1", "ORT_DISABLE_TELEMETRY=1",
 		"EMBEDGATE_TEST_MODEL="+exporttest.SourceDir(t),

@@ -62,6 +62,15 @@ func Python(t testing.TB) string {
 	return e.Python
 }
 
+// ReferencePython returns the reference environment's interpreter: with torch,
+// transformers and sentence-transformers. Its first set-up takes minutes.
+func ReferencePython(t testing.TB) string {
+	t.Helper()
+	e, err := pyenv.Ensure(context.Background(), pyenv.Options{Kind: pyenv.Reference, Progress: say(t)})
+	require.NoError(t, err)
+	return e.Python
+}
+
 // OrtLib returns ONNX Runtime's shared library.
 func OrtLib(t testing.TB) string {
 	t.Helper()
@@ -86,7 +95,7 @@ func Candidate(t testing.TB) candidate.Candidate {
 }
 
 // CandidateWith returns the default model's candidate of these variants. Its
-// directory is shared: read only. int8 takes a minute the first time.
+// directory is shared: read only.
 func CandidateWith(t testing.TB, variants ...string) candidate.Candidate {
 	t.Helper()
 	return exported(t, export.Options{Model: Model, Spec: Spec, Files: Files(), Variants: variants})
@@ -98,7 +107,7 @@ func Variants() []string {
 }
 
 // PlainCandidate returns the default model as torch.onnx.export alone makes
-// it, for comparison.
+// it, for comparison. It needs the reference environment.
 func PlainCandidate(t testing.TB) candidate.Candidate {
 	t.Helper()
 	return exported(t, export.Options{Model: Model, Spec: Spec, Files: Files(), Variants: []string{"fp32"}, Plain: true})

@@ -35,11 +35,16 @@ func (e Env) build(ctx context.Context, base Base, p progress.Sink) error {
 	}
 	defer func() { _ = os.RemoveAll(tmp) }()
 	made := Env{Kind: e.Kind, Dir: tmp, Python: interpreter(tmp), Hash: e.Hash}
-	if err := run(ctx, base.Path, "-m", "venv", tmp); err != nil {
+	if err := run(ctx, base.Path, "-m", "venv", "--without-pip", tmp); err != nil {
 		return err
 	}
-	if err := made.install(ctx, p); err != nil {
+	if err := made.install(ctx, base, p); err != nil {
 		return err
+	}
+	if !about[e.Kind].large {
+		if err := made.prune(); err != nil {
+			return err
+		}
 	}
 	if err := made.smoke(ctx); err != nil {
 		return err
@@ -55,7 +60,7 @@ func (e Env) build(ctx context.Context, base Base, p progress.Sink) error {
 }
 
 // install installs the requirements by their hashes.
-func (e Env) install(ctx context.Context, p progress.Sink) error {
+func (e Env) install(ctx context.Context, base Base, p progress.Sink) error {
 	dir, err := os.MkdirTemp("", "embedgate-requirements-")
 	if err != nil {
 		return err
@@ -70,24 +75,27 @@ func (e Env) install(ctx context.Context, p progress.Sink) error {
 			return err
 		}
 	}
-	pip := []string{"-m", "pip", "install", "--quiet", "--require-hashes", "--only-binary=:all:"}
-	// uv comes first because it installs in seconds what takes pip minutes.
-	if err := run(ctx, e.Python, append(slices.Clone(pip), "--no-deps", "-r", filepath.Join(dir, bootstrap))...); err != nil {
+	pip, err := pipOf(ctx, base, e.Dir)
+	if err != nil {
 		return err
 	}
-	var rest []string
-	if about[e.Kind].noDeps {
-		rest = append(rest, "--no-deps")
+	defer pip.Close()
+	file, noDeps := filepath.Join(dir, requirements(e.Kind)), about[e.Kind].noDeps
+	if !about[e.Kind].large {
+		return pip.install(ctx, e.Python, file, noDeps)
 	}
-	rest = append(rest, "-r", filepath.Join(dir, requirements(e.Kind)))
-	uv := []string{"-m", "uv", "pip", "install", "--quiet", "--require-hashes", "--only-binary=:all:", "--python", e.Python}
-	err = run(ctx, e.Python, append(uv, rest...)...)
+	u, err := pip.uv(ctx, base, e.Dir, filepath.Join(dir, bootstrap))
+	if err != nil {
+		return err
+	}
+	defer u.close()
+	err = u.install(ctx, e.Python, file, noDeps)
 	if err == nil || ctx.Err() != nil || diskFull(err) {
 		return err
 	}
 	// pip got uv itself from here: a mirror that only pip is configured for.
 	p.Say("uv could not install the %s environment; trying pip, which takes minutes", e.Kind)
-	if slow := run(ctx, e.Python, append(pip, rest...)...); slow != nil {
+	if slow := pip.install(ctx, e.Python, file, noDeps); slow != nil {
 		return errors.Join(err, slow)
 	}
 	return nil
@@ -108,9 +116,9 @@ func (e Env) smoke(ctx context.Context) error {
 }
 
 // remedy is the next step after a failed build.
-func remedy(err error) string {
+func remedy(k Kind, err error) string {
 	if diskFull(err) {
-		return "free disk space (the export environment takes about 5 GB on Linux), or set XDG_CACHE_HOME to a folder on a larger disk, then run the same command again"
+		return "free disk space (the " + string(k) + " environment takes about " + about[k].disk + "), or set XDG_CACHE_HOME to a folder on a larger disk, then run the same command again"
 	}
 	return "check network and proxy (pip's and uv's own settings are honoured), then run the same command again; embedgate doctor tells more"
 }

@@ -1,6 +1,6 @@
-// Package pyenv makes and finds the Python environments: a small one whose
-// wheel carries ONNX Runtime's library, and the large one that exports models
-// and makes golden vectors. An environment is keyed by the hash of its
+// Package pyenv makes and finds the Python environments: a small one that
+// exports the models that embedgate knows and whose wheel carries ONNX
+// Runtime's library, and a large one with PyTorch, for all else. An environment is keyed by the hash of its
 // requirements, made under a lock, and made again when it is broken. The
 // package must not know what is run inside, nor which provider wants which.
 package pyenv
@@ -12,10 +12,10 @@ type Kind string
 
 // The environments. Each is made from scripts/requirements-<kind>.txt.
 const (
-	Run      Kind = "run"      // onnxruntime's wheel and nothing else
-	CUDA     Kind = "cuda"     // onnxruntime-gpu's wheel and NVIDIA's libraries
-	OpenVINO Kind = "openvino" // onnxruntime's wheel and OpenVINO's plugin
-	Export   Kind = "export"   // torch, transformers, sentence-transformers, onnx
+	Export    Kind = "export"    // numpy, onnx, onnxruntime, tokenizers, safetensors
+	Reference Kind = "reference" // torch, transformers, sentence-transformers, and what Export has
+	CUDA      Kind = "cuda"      // onnxruntime-gpu's wheel and NVIDIA's libraries
+	OpenVINO  Kind = "openvino"  // onnxruntime's wheel and OpenVINO's plugin
 )
 
 // Variables that override an environment.
@@ -28,35 +28,41 @@ const (
 // requirements.
 type facts struct {
 	noDeps  bool              // the requirements leave dependencies out on purpose
+	large   bool              // uv installs it: pip takes minutes
+	disk    string            // about how much it takes
 	why     string            // said while it installs
 	files   []string          // globs under site-packages: one file each must be there
 	modules map[string]string // what scripts import → the distribution it comes in
 }
 
 var about = map[Kind]facts{
-	Run: {
-		noDeps: true,
-		why:    "ONNX Runtime's library, about 20 MB to fetch, once",
-		files:  []string{"onnxruntime/capi/*onnxruntime.*"},
+	Export: {
+		noDeps: true, disk: "150 MB",
+		why:   "ONNX Runtime and what writes ONNX files, about 65 MB to fetch and 150 MB on disk, once",
+		files: []string{"onnxruntime/capi/*onnxruntime.*"},
+		modules: map[string]string{
+			"numpy": "numpy", "onnx": "onnx", "onnxruntime": "onnxruntime", "safetensors": "safetensors", "tokenizers": "tokenizers",
+		},
 	},
 	CUDA: {
-		noDeps: true,
-		why:    "ONNX Runtime for CUDA and NVIDIA's libraries, about 2 GB to fetch, once",
+		noDeps: true, large: true, disk: "4 GB",
+		why: "ONNX Runtime for CUDA and NVIDIA's libraries, about 2 GB to fetch, once",
 		files: []string{
 			"onnxruntime/capi/*onnxruntime.*", "onnxruntime/capi/*onnxruntime_providers_cuda.*",
 			"nvidia/cu13/*/*cublasLt*", "nvidia/cudnn/*/*cudnn*",
 		},
 	},
 	OpenVINO: {
-		noDeps: true,
-		why:    "OpenVINO's provider and ONNX Runtime's library, about 75 MB to fetch, once",
-		files:  []string{"onnxruntime/capi/*onnxruntime.*", "onnxruntime_ep_openvino/*onnxruntime_providers_openvino_plugin.*"},
+		noDeps: true, disk: "250 MB",
+		why:   "OpenVINO's provider and ONNX Runtime's library, about 75 MB to fetch, once",
+		files: []string{"onnxruntime/capi/*onnxruntime.*", "onnxruntime_ep_openvino/*onnxruntime_providers_openvino_plugin.*"},
 	},
-	Export: {
-		why: "PyTorch, transformers and the ONNX exporter; on Linux PyTorch brings its CUDA libraries, about 5 GB on disk; once, a minute or more",
+	Reference: {
+		large: true, disk: "5 GB",
+		why: "PyTorch, transformers and their ONNX exporter; on Linux PyTorch brings its CUDA libraries, about 2.5 GB to fetch and 5 GB on disk; once, minutes",
 		modules: map[string]string{
 			"torch": "torch", "transformers": "transformers", "sentence_transformers": "sentence-transformers",
-			"tokenizers": "tokenizers", "safetensors": "safetensors", "huggingface_hub": "huggingface-hub", "numpy": "numpy",
+			"tokenizers": "tokenizers", "safetensors": "safetensors", "numpy": "numpy",
 			"onnx": "onnx", "onnxscript": "onnxscript", "onnxruntime": "onnxruntime",
 		},
 	},
@@ -67,8 +73,11 @@ type Options struct {
 	Kind     Kind
 	CacheDir string // "": cache.Dir()
 	// Override is an interpreter to use as it is. Empty: $EMBEDGATE_PYTHON for
-	// Export; then an environment is made.
+	// Export and Reference; then an environment is made.
 	Override string
+	// Own takes embedgate's own environment, whatever the user named: for
+	// ONNX Runtime's library, whose version is pinned.
+	Own      bool
 	Progress progress.Sink
 }
 

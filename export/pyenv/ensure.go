@@ -60,7 +60,7 @@ func Ensure(ctx context.Context, o Options) (Env, error) {
 		}
 		return Env{}, &fault.Error{
 			Kind: fault.Missing, Thing: fmt.Sprintf("the %s environment", o.Kind), Wanted: "Python packages installed from the package registry",
-			Err: err, Next: remedy(err),
+			Err: err, Next: remedy(o.Kind, err),
 		}
 	}
 	return e, nil
@@ -92,10 +92,13 @@ func State(ctx context.Context, o Options) (string, error) {
 }
 
 func (o Options) override() (python, from string) {
+	if o.Own {
+		return "", ""
+	}
 	if o.Override != "" {
 		return o.Override, "--python"
 	}
-	if o.Kind == Export {
+	if o.Kind == Export || o.Kind == Reference {
 		return os.Getenv(PythonVar), PythonVar
 	}
 	return "", ""

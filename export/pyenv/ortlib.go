@@ -11,7 +11,7 @@ import (
 )
 
 // OrtLib returns the path of ONNX Runtime's shared library: override, else
-// $EMBEDGATE_ORT_LIB, else the one in the run environment, which is made where
+// $EMBEDGATE_ORT_LIB, else the one in the export environment, which is made where
 // it is missing.
 func OrtLib(ctx context.Context, override, cacheDir string, p progress.Sink) (string, error) {
 	from := "--ort-lib"
@@ -27,7 +27,7 @@ func OrtLib(ctx context.Context, override, cacheDir string, p progress.Sink) (st
 		}
 		return filepath.Abs(override)
 	}
-	e, err := Ensure(ctx, Options{Kind: Run, CacheDir: cacheDir, Progress: p})
+	e, err := Ensure(ctx, Options{Kind: Export, Own: true, CacheDir: cacheDir, Progress: p})
 	if err != nil {
 		return "", err
 	}

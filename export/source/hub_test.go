@@ -14,7 +14,6 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/embedgate/embedgate/export/exporttest"
 	"github.com/embedgate/embedgate/export/source"
 	"github.com/embedgate/embedgate/pipeline/fault"
 )
@@ -45,19 +44,41 @@ func hub(t *testing.T, files map[string]string) {
 	t.Setenv("no_proxy", "127.0.0.1")
 }
 
+// The hub sends to a storage, with an address that is a secret of its own: the
+// user's token must not go there too.
+func TestTheTokenStaysWithTheHub(t *testing.T) {
+	var seen []string
+	body := "w"
+	note := func(where string, r *http.Request) {
+		seen = append(seen, where+" "+r.Header.Get("Authorization"))
+	}
+	storage := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		note("storage", r)
+		_, _ = w.Write([]byte(body))
+	}))
+	t.Cleanup(storage.Close)
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		note("hub", r)
+		http.Redirect(w, r, storage.URL+"/x", http.StatusFound)
+	}))
+	t.Cleanup(s.Close)
+	hub(t, nil)
+	t.Setenv("HF_ENDPOINT", s.URL)
+	t.Setenv("HF_TOKEN", "secret")
+	_, _, err := source.Fetch(t.Context(), source.Options{Spec: "hf:owner/model@" + commit, Files: map[string]string{"model.safetensors": hash(body)}, CacheDir: t.TempDir()})
+	require.NoError(t, err)
+	require.Equal(t, []string{"hub Bearer secret", "storage "}, seen)
+}
+
 func hash(s string) string {
 	h := sha256.Sum256([]byte(s))
 	return hex.EncodeToString(h[:])
 }
 
-func TestTheRealClientFetchesThePinnedFilesOfARevision(t *testing.T) {
-	if testing.Short() {
-		t.Skip("needs the export environment")
-	}
-	python := exporttest.Python(t)
+func TestTheHubGivesThePinnedFilesOfARevision(t *testing.T) {
 	files := map[string]string{"model.safetensors": "w", "1_Pooling/config.json": "{}", "unpinned.bin": "x"}
 	options := func(pins map[string]string) source.Options {
-		return source.Options{Spec: "hf:owner/model@" + commit, Files: pins, CacheDir: t.TempDir(), Python: python}
+		return source.Options{Spec: "hf:owner/model@" + commit, Files: pins, CacheDir: t.TempDir()}
 	}
 	pins := map[string]string{"model.safetensors": hash("w"), "1_Pooling/config.json": hash("{}")}
 	hub(t, files)

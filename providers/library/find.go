@@ -76,10 +76,10 @@ func (r request) library(ctx context.Context) (providers.Library, error) {
 		return r.given(given, from)
 	case r.entry.Source.Origin == providers.FromNPM:
 		return r.npm(ctx)
-	case r.o.Python != "" && r.entry.Source.Env != string(pyenv.Run):
+	case r.o.Python != "" && r.entry.Source.Env != string(pyenv.Export):
 		return r.inPython(ctx)
 	}
-	env, err := pyenv.Ensure(ctx, pyenv.Options{Kind: pyenv.Kind(r.entry.Source.Env), CacheDir: r.o.CacheDir, Progress: r.o.Progress})
+	env, err := pyenv.Ensure(ctx, pyenv.Options{Kind: pyenv.Kind(r.entry.Source.Env), Own: true, CacheDir: r.o.CacheDir, Progress: r.o.Progress})
 	if err != nil {
 		return providers.Library{}, err
 	}
@@ -94,7 +94,7 @@ func (r request) override() (file, from string) {
 	if v := Var(r.entry); r.getenv(v) != "" {
 		return r.getenv(v), v
 	}
-	if r.entry.Source.Env == string(pyenv.Run) {
+	if r.entry.Source.Env == string(pyenv.Export) {
 		return r.getenv(pyenv.OrtLibVar), pyenv.OrtLibVar
 	}
 	return "", ""
@@ -203,14 +203,14 @@ func (m machine) state(ctx context.Context, e providers.Entry, o Options) (found
 		if _, err := r.npmProgram(); err != nil {
 			return told(err)
 		}
-	case r.o.Python != "" && r.entry.Source.Env != string(pyenv.Run):
+	case r.o.Python != "" && r.entry.Source.Env != string(pyenv.Export):
 		lib, err := r.inPython(ctx)
 		if err != nil {
 			return told(err)
 		}
 		return lib.Path + on, "", true
 	default:
-		dir, err := pyenv.State(ctx, pyenv.Options{Kind: pyenv.Kind(r.entry.Source.Env), CacheDir: r.o.CacheDir})
+		dir, err := pyenv.State(ctx, pyenv.Options{Kind: pyenv.Kind(r.entry.Source.Env), Own: true, CacheDir: r.o.CacheDir})
 		if err == nil {
 			return dir + on, "", true
 		}

@@ -61,11 +61,11 @@ func TestALibraryThatTheUserNamesIsTaken(t *testing.T) {
 		env                map[string]string
 		want, says         string
 	}{
-		"by the flag":                              {"cpu", one, map[string]string{"EMBEDGATE_CPU_LIB": two}, one, ""},
-		"by the provider's own variable":           {"cpu", "", map[string]string{"EMBEDGATE_CPU_LIB": one, pyenv.OrtLibVar: two}, one, ""},
-		"by the variable of the run environment's": {"cpu", "", map[string]string{pyenv.OrtLibVar: two}, two, ""},
-		"one that is not there":                    {"cpu", "", map[string]string{"EMBEDGATE_CPU_LIB": dir + "/none.so"}, "", "correct EMBEDGATE_CPU_LIB"},
-		"a folder":                                 {"cpu", dir, nil, "", "correct --ort-lib"},
+		"by the flag":                                 {"cpu", one, map[string]string{"EMBEDGATE_CPU_LIB": two}, one, ""},
+		"by the provider's own variable":              {"cpu", "", map[string]string{"EMBEDGATE_CPU_LIB": one, pyenv.OrtLibVar: two}, one, ""},
+		"by the variable of the export environment's": {"cpu", "", map[string]string{pyenv.OrtLibVar: two}, two, ""},
+		"one that is not there":                       {"cpu", "", map[string]string{"EMBEDGATE_CPU_LIB": dir + "/none.so"}, "", "correct EMBEDGATE_CPU_LIB"},
+		"a folder":                                    {"cpu", dir, nil, "", "correct --ort-lib"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			m := bare(t, linux, c.env)

@@ -32,7 +32,7 @@ func TestBoundTheCPUConforms(t *testing.T) {
 
 func TestBoundATinyBERTConforms(t *testing.T) {
 	if testing.Short() {
-		t.Skip("exports a model with torch")
+		t.Skip("exports a model")
 	}
 	c := exporttest.TinyCandidate(t)
 	conforms(t, bindingOf(config(t, variant(c), c.Manifest.Embedding)),

@@ -59,7 +59,7 @@ func TestTheCPUConformsOnAHandWrittenModel(t *testing.T) {
 
 func TestTheCPUConformsOnATinyBERT(t *testing.T) {
 	if testing.Short() {
-		t.Skip("exports a model with torch")
+		t.Skip("exports a model")
 	}
 	c := exporttest.TinyCandidate(t)
 	conforms(t, config(t, variant(c), c.Manifest.Embedding),

@@ -28,7 +28,7 @@ type real struct {
 func openReal(t testing.TB) real {
 	t.Helper()
 	if testing.Short() {
-		t.Skip("exports a model with torch")
+		t.Skip("exports a model")
 	}
 	r := real{candidate: exporttest.Candidate(t)}
 	raw, err := os.ReadFile(filepath.Join(r.candidate.Dir, "tokenizer.json"))

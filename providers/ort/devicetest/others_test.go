@@ -23,7 +23,7 @@ const onProvider = "EMBEDGATE_TEST_PROVIDER"
 // Hardware that is not here is the one thing that is skipped in CI too.
 func TestWhateverElseTheMachineHasConforms(t *testing.T) {
 	if testing.Short() {
-		t.Skip("exports a model with torch and fetches libraries")
+		t.Skip("exports a model and fetches libraries")
 	}
 	if name := os.Getenv(onProvider); name != "" {
 		conformsOn(t, name)

@@ -42,7 +42,7 @@ var found struct {
 func lib(t testing.TB) providers.Library {
 	t.Helper()
 	if testing.Short() {
-		t.Skip("exports a model with torch and fetches a library of 114 MB")
+		t.Skip("exports a model and fetches a library of 114 MB")
 	}
 	e, ok := providers.Lookup("webgpu")
 	require.True(t, ok)
