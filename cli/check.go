@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/embedgate/embedgate/export/candidate"
+	"github.com/embedgate/embedgate/golden"
 	"github.com/embedgate/embedgate/pipeline"
 	"github.com/embedgate/embedgate/pipeline/policy"
 	"github.com/embedgate/embedgate/publish"
@@ -62,13 +63,21 @@ func classes() string {
 
 func newVerify(s *streams) *cobra.Command {
 	var f common
-	var provider string
+	var provider, own string
+	var expect publish.Expect
 	c := &cobra.Command{
 		Use:   "verify DIR",
 		Short: "Is this release whole and proven; with --measure, also on this machine",
 		Args:  wantArgs(1, 1, "a release directory"),
 		RunE: func(c *cobra.Command, args []string) error {
-			r, err := publish.Verify(c.Context(), args[0])
+			if own != "" {
+				g, err := golden.Read(own)
+				if err != nil {
+					return err
+				}
+				expect.Golden = &g
+			}
+			r, err := publish.Verify(c.Context(), args[0], expect)
 			if f.json {
 				if e := encodeJSON(s.out, r); e != nil {
 					return e
@@ -90,6 +99,8 @@ func newVerify(s *streams) *cobra.Command {
 	}
 	f.runtimeFlags(c)
 	f.jsonFlag(c)
+	c.Flags().StringVar(&expect.Channel, "channel", "", "channel that the release must be out for (default: any; the first line says which)")
+	c.Flags().StringVar(&own, "golden", "", "golden directory that the model is to be compared with (default: the one built in for the model's name)")
 	c.Flags().StringVar(&provider, "measure", "", "also run the model on this machine's provider and check tokens, parity and invariance again")
 	return c
 }
@@ -113,6 +124,10 @@ func (f *common) remeasure(c *cobra.Command, s *streams, r publish.Report, provi
 	s.show.Stage("measure")
 	var dirs []string
 	for _, variant := range p.Providers[provider].Variants {
+		if _, ok := r.Candidate.Manifest.Variants[p.FileOf(variant)]; !ok {
+			fmt.Fprintf(s.out, "%-12s here: %s × %s: the release does not hold its file, which passed nowhere\n", "not there", provider, variant)
+			continue
+		}
 		dir := filepath.Join(work, variant)
 		if _, err := measure.Run(c.Context(), measure.Options{
 			Candidate: r.Candidate, Policy: p, Golden: r.Golden, Provider: provider, Variant: variant,

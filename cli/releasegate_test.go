@@ -123,7 +123,7 @@ func TestTheReleaseWorkflowPublishesWhatEveryRequiredMachineProvedAndNothingElse
 	require.Contains(t, all["measure coreml"].Output, "NOT MEASURED")
 	require.Contains(t, all["gate"].Output, "PASS: tiny-bert for channel release")
 	release := filepath.Join(r.Artifacts, "release", "tiny-bert-1.0.0")
-	out, err := w.command("verify", release).CombinedOutput()
+	out, err := w.command("verify", "--channel", "release", "--golden", "golden", release).CombinedOutput()
 	require.NoError(t, err, "%s", out)
 
 	// From here on the same machines' evidence, spoilt in one way each.
@@ -172,7 +172,36 @@ func TestTheReleaseWorkflowPublishesWhatEveryRequiredMachineProvedAndNothingElse
 		c, all := again(t, func(t *testing.T, a string) {
 			require.NoError(t, os.CopyFS(filepath.Join(a, "evidence-mine"), os.DirFS(filepath.Join(a, "evidence-cpu"))))
 		})
-		require.False(t, all["gate"].OK && all["publish"].OK, all["gate"].Output)
+		require.False(t, all["gate"].OK)
+		require.Contains(t, all["gate"].Output, "wanted a folder evidence-PROVIDER")
+		require.NoDirExists(t, filepath.Join(c.Artifacts, "release"))
+	})
+	t.Run("a job that speaks for another job's provider", func(t *testing.T) {
+		c, all := again(t, func(t *testing.T, a string) {
+			require.NoError(t, os.Rename(filepath.Join(a, "evidence-cpu", "cpu-fp32"), filepath.Join(a, "evidence-coreml", "cpu-fp32")))
+			require.NoError(t, os.RemoveAll(filepath.Join(a, "evidence-cpu")))
+		})
+		require.False(t, all["gate"].OK)
+		require.Contains(t, all["gate"].Output, `got evidence of provider "cpu" from the job of coreml, wanted evidence of coreml alone`)
+		require.NoDirExists(t, filepath.Join(c.Artifacts, "release"))
+	})
+	t.Run("a verdict on another round", func(t *testing.T) {
+		c, _ := again(t, func(*testing.T, string) {})
+		require.NoError(t, os.RemoveAll(filepath.Join(c.Artifacts, "release")))
+		write(t, filepath.Join(c.Artifacts, "candidate", "plan"), "another-round\n")
+		all := c.Run(t, "publish")
+		require.False(t, all["publish"].OK)
+		require.Contains(t, all["publish"].Output, `wanted round "another-round"`)
+		require.NoDirExists(t, filepath.Join(c.Artifacts, "release"))
+	})
+	t.Run("a verdict for another channel", func(t *testing.T) {
+		c, _ := again(t, func(*testing.T, string) {})
+		require.NoError(t, os.RemoveAll(filepath.Join(c.Artifacts, "release")))
+		verdict := filepath.Join(c.Artifacts, "verdict", "verdict.json")
+		write(t, verdict, strings.Replace(read(t, verdict), `"channel": "release"`, `"channel": "local"`, 1))
+		all := c.Run(t, "publish")
+		require.False(t, all["publish"].OK)
+		require.Contains(t, all["publish"].Output, "got a verdict for channel local, wanted channel release")
 		require.NoDirExists(t, filepath.Join(c.Artifacts, "release"))
 	})
 	t.Run("a verdict on other evidence", func(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -159,13 +160,21 @@ func newMeasureChild() *cobra.Command {
 
 func newGate(s *streams) *cobra.Command {
 	var f common
+	var from evidenceFlags
 	var dir, out, nonce string
 	c := &cobra.Command{
-		Use:   "gate --candidate DIR --out FILE EVIDENCE…",
+		Use:   "gate --candidate DIR --out FILE EVIDENCE… | --jobs DIR",
 		Short: "Judge evidence: a verdict",
-		Args:  wantArgs(1, -1, "evidence directories"),
+		Args:  from.args,
 		RunE: func(c *cobra.Command, args []string) error {
 			if err := required(c, "candidate", "out"); err != nil {
+				return err
+			}
+			inputs := append([]string{dir, f.policy, from.jobs}, args...)
+			if strings.HasPrefix(nonce, "@") {
+				inputs = append(inputs, nonce)
+			}
+			if err := notAnInput("--out", out, inputs...); err != nil {
 				return err
 			}
 			nonce, err := readNonce(nonce)
@@ -174,6 +183,14 @@ func newGate(s *streams) *cobra.Command {
 			}
 			p, err := policy.Load(f.policy)
 			if err != nil {
+				return err
+			}
+			if own := p.Model.Golden; own != "" {
+				if err := notAnInput("--out", out, pipeline.GoldenDir(p, f.policy)); err != nil {
+					return err
+				}
+			}
+			if args, err = from.dirs(p, args); err != nil {
 				return err
 			}
 			cand, err := candidate.Read(dir)
@@ -197,6 +214,7 @@ func newGate(s *streams) *cobra.Command {
 	f.policyFlag(c)
 	f.channelFlag(c)
 	f.jsonFlag(c)
+	from.flags(c)
 	c.Flags().StringVar(&dir, "candidate", "", "candidate directory")
 	c.Flags().StringVar(&out, "out", "", "verdict file to write")
 	c.Flags().StringVar(&nonce, "nonce", "", "plan that the evidence must answer, or @FILE that plan wrote")
@@ -205,18 +223,26 @@ func newGate(s *streams) *cobra.Command {
 
 func newPublish(s *streams) *cobra.Command {
 	var f common
-	var dir, verdict, target string
+	var from evidenceFlags
+	var dir, verdict, target, channel, nonce string
 	c := &cobra.Command{
-		Use:   "publish --candidate DIR --verdict FILE --to TARGET EVIDENCE…",
+		Use:   "publish --candidate DIR --verdict FILE --channel NAME --nonce @FILE --to TARGET EVIDENCE… | --jobs DIR",
 		Short: "Publish what a PASS verdict covers, and nothing else",
-		Args:  wantArgs(1, -1, "the evidence directories that were judged"),
+		Args:  from.args,
 		RunE: func(c *cobra.Command, args []string) error {
-			if err := required(c, "candidate", "verdict", "to"); err != nil {
+			if err := required(c, "candidate", "verdict", "channel", "nonce", "to"); err != nil {
 				return err
 			}
 			s.show.Stage("publish")
+			nonce, err := readNonce(nonce)
+			if err != nil {
+				return err
+			}
 			p, err := policy.Load(f.policy)
 			if err != nil {
+				return err
+			}
+			if args, err = from.dirs(p, args); err != nil {
 				return err
 			}
 			g, err := pipeline.Golden(p, f.policy)
@@ -225,7 +251,7 @@ func newPublish(s *streams) *cobra.Command {
 			}
 			r, err := publish.Publish(c.Context(), publish.Options{
 				CandidateDir: dir, Golden: g, EvidenceDirs: args, VerdictFile: verdict,
-				Policy: p, Target: target, Progress: s.show.Sink(),
+				Policy: p, Channel: channel, Nonce: nonce, Target: target, Progress: s.show.Sink(),
 			})
 			if err != nil {
 				return err
@@ -244,7 +270,10 @@ func newPublish(s *streams) *cobra.Command {
 	}
 	f.policyFlag(c)
 	c.Flags().StringVar(&dir, "candidate", "", "candidate directory")
+	from.flags(c)
 	c.Flags().StringVar(&verdict, "verdict", "", "verdict file that gate wrote")
+	c.Flags().StringVar(&channel, "channel", "", "channel that the verdict must be for")
+	c.Flags().StringVar(&nonce, "nonce", "", "plan that the verdict must be on, or @FILE that plan wrote")
 	c.Flags().StringVar(&target, "to", "", "directory that gets the release")
 	return c
 }

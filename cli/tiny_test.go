@@ -71,7 +71,7 @@ func (w tiny) whole(t *testing.T, target string) (there bool) {
 		if strings.HasPrefix(e.Name(), ".") {
 			continue
 		}
-		out, err := w.command("verify", filepath.Join(target, e.Name())).CombinedOutput()
+		out, err := w.command("verify", "--golden", "golden", filepath.Join(target, e.Name())).CombinedOutput()
 		require.NoError(t, err, "%s", out)
 		there = true
 	}

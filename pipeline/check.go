@@ -102,7 +102,7 @@ func foreign(ctx context.Context, p policy.Policy, file, variant string, class c
 	return candidate.Seal(dir, candidate.Manifest{
 		Model: p.Model.Name, Source: candidate.Source{Spec: src.Spec, Files: p.Model.Files}, Embedding: src.Embedding,
 		Versions: map[string]string{}, Variants: map[string]candidate.Variant{variant: {
-			File: name, Precision: class, Opset: int(m.Opsets[""]), Forward: "foreign", Inputs: signature(m.Inputs), Outputs: signature(m.Outputs),
+			File: name, Precision: class, Opset: int(m.Opsets[""]), Forward: candidate.ForwardForeign, Inputs: signature(m.Inputs), Outputs: signature(m.Outputs),
 		}},
 	})
 }

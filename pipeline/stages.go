@@ -124,13 +124,19 @@ func (readGolden) Run(_ context.Context, s *State) (err error) {
 	return nil
 }
 
+// GoldenDir is the directory of the golden that a policy names.
+func GoldenDir(p policy.Policy, policyFile string) string {
+	if dir := p.Model.Golden; filepath.IsAbs(dir) {
+		return dir
+	}
+	return filepath.Join(filepath.Dir(policyFile), p.Model.Golden)
+}
+
 // Golden reads the golden that a policy names, or the one built in for its
 // model.
 func Golden(p policy.Policy, policyFile string) (golden.Set, error) {
-	if dir := p.Model.Golden; dir != "" {
-		if !filepath.IsAbs(dir) {
-			dir = filepath.Join(filepath.Dir(policyFile), dir)
-		}
+	if p.Model.Golden != "" {
+		dir := GoldenDir(p, policyFile)
 		if _, err := os.Stat(filepath.Join(dir, golden.ManifestName)); errors.Is(err, os.ErrNotExist) {
 			return golden.Set{}, &fault.Error{
 				Kind: fault.Usage, Thing: "model.golden", Got: fmt.Sprintf("%s, where no %s is", p.Model.Golden, golden.ManifestName),
@@ -177,6 +183,10 @@ func (measureAll) Run(ctx context.Context, s *State) error {
 		return err
 	}
 	s.Nonce = hex.EncodeToString(nonce)
+	// As plan writes it, so that the stages can be repeated one by one.
+	if err := candidate.WriteFile(filepath.Join(s.Options.WorkDir, "plan"), []byte(s.Nonce+"\n")); err != nil {
+		return err
+	}
 	names := s.Options.Providers
 	if names == nil {
 		names = slices.Sorted(maps.Keys(s.Policy.Providers))
@@ -260,7 +270,7 @@ func (publishRelease) Run(ctx context.Context, s *State) error {
 	}
 	r, err := publish.Publish(ctx, publish.Options{
 		CandidateDir: s.Candidate.Dir, Golden: s.Golden, EvidenceDirs: s.Evidence, VerdictFile: s.Verdicts,
-		Policy: s.Policy, Target: s.Options.Target, Progress: s.Sink,
+		Policy: s.Policy, Channel: s.Options.Channel, Nonce: s.Nonce, Target: s.Options.Target, Progress: s.Sink,
 	})
 	if err != nil {
 		return err

@@ -2,6 +2,7 @@ package publish
 
 import (
 	"bytes"
+	"context"
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
@@ -12,6 +13,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -59,6 +61,12 @@ func (f *fixture) at(parts ...string) string {
 }
 
 func (f *fixture) makeGolden(t testing.TB) {
+	f.makeGoldenTimes(t, 1)
+	tiny.Store(&f.Set)
+}
+
+// makeGoldenTimes makes the golden with each number multiplied.
+func (f *fixture) makeGoldenTimes(t testing.TB, by float64) {
 	r := rand.New(rand.NewPCG(7, 7))
 	var texts bytes.Buffer
 	var pooled, ids, offsets []byte
@@ -69,7 +77,7 @@ func (f *fixture) makeGolden(t testing.TB) {
 		require.NoError(t, err)
 		texts.Write(append(line, '\n'))
 		for range tinyDim {
-			pooled = binary.LittleEndian.AppendUint64(pooled, math.Float64bits(r.NormFloat64()))
+			pooled = binary.LittleEndian.AppendUint64(pooled, math.Float64bits(by*r.NormFloat64()))
 		}
 		for _, id := range []uint32{101, uint32(1000 + i), 102} {
 			ids = binary.LittleEndian.AppendUint32(ids, id)
@@ -96,6 +104,14 @@ func (f *fixture) makeGolden(t testing.TB) {
 	require.NoError(t, err)
 }
 
+// tiny is the golden that every fixture has.
+var tiny atomic.Pointer[golden.Set]
+
+// verify is Verify by somebody who knows the fixture's golden.
+func verify(ctx context.Context, dir string) (Report, error) {
+	return Verify(ctx, dir, Expect{Golden: tiny.Load()})
+}
+
 func (f *fixture) write(t testing.TB, name string, b []byte) {
 	path := f.at(filepath.FromSlash(name))
 	require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o755))
@@ -112,10 +128,11 @@ model:
     model.safetensors: ` + sum([]byte("weights")) + `
     tokenizer.json: ` + sum([]byte(tinyTokenizer)) + `
     1_Pooling/config.json: ` + sum([]byte("{}")) + `
-variants: {fp32: {precision: fp32}}
+variants: {fp32: {precision: fp32}, fp16: {precision: fp16}}
 parity:
   fp32: {min_cosine: 0.999999, max_abs: 5e-6, norm: 5e-6}
-invariance: {fp32: {max_abs: 5e-6}}
+  fp16: {min_cosine: 0.999, max_abs: 5e-3, norm: 5e-3}
+invariance: {fp32: {max_abs: 5e-6}, fp16: {max_abs: 5e-3}}
 latency:
   launches: 1
   samples: 90
@@ -125,6 +142,7 @@ memory: {budget: 600MiB}
 providers:
   cpu: {variants: [fp32], placement: {min_flops: 1, elsewhere: []}}
   cuda: {variants: [fp32], placement: {min_flops: 0.99, elsewhere: []}}
+  webgpu: {variants: [fp16], placement: {min_flops: 0.99, elsewhere: []}}
 channels: {local: {require: [cpu]}, release: {require: [cpu, cuda]}}
 `
 	f.write(t, "policy.yaml", []byte(y))
@@ -135,6 +153,7 @@ channels: {local: {require: [cpu]}, release: {require: [cpu, cuda]}}
 
 func (f *fixture) makeCandidate(t testing.TB) {
 	f.write(t, "candidate/fp32.onnx", tinyONNX(bytes.Repeat([]byte("weights!"), 512)))
+	f.write(t, "candidate/fp16.onnx", tinyModel(10, bytes.Repeat([]byte("half"), 512)))
 	f.write(t, "candidate/tokenizer.json", []byte(tinyTokenizer))
 	f.write(t, "candidate/1_Pooling/config.json", []byte(`{}`))
 	var err error
@@ -142,13 +161,20 @@ func (f *fixture) makeCandidate(t testing.TB) {
 		Model: "tiny", Source: candidate.Source{Spec: "dir:source", Files: f.Policy.Model.Files},
 		Embedding: candidate.Embedding{Pooling: candidate.PoolMean, Normalize: true, MaxTokens: 32, Dimension: tinyDim},
 		Versions:  map[string]string{"torch": "2.15.0"},
-		Variants:  map[string]candidate.Variant{"fp32": {File: "fp32.onnx", Precision: candidate.FP32, Opset: 20, Forward: "written-out"}},
+		Variants: map[string]candidate.Variant{
+			"fp32": {File: "fp32.onnx", Precision: candidate.FP32, Opset: 20, Forward: candidate.ForwardWrittenOut},
+			"fp16": {File: "fp16.onnx", Precision: candidate.FP16, Opset: 20, Forward: candidate.ForwardWrittenOut},
+		},
 	})
 	require.NoError(t, err)
 }
 
 // tinyONNX is a valid model: one Identity and one tensor of bytes.
-func tinyONNX(data []byte) []byte {
+func tinyONNX(data []byte) []byte { return tinyModel(2, data) }
+
+// tinyModel is one whose tensor is of that type of ONNX: 2 for bytes, 10 for
+// float16.
+func tinyModel(dtype uint64, data []byte) []byte {
 	num := func(field, v uint64) []byte {
 		return binary.AppendUvarint(binary.AppendUvarint(nil, field<<3), v)
 	}
@@ -157,11 +183,15 @@ func tinyONNX(data []byte) []byte {
 		return append(binary.AppendUvarint(binary.AppendUvarint(nil, field<<3|2), uint64(len(body))), body...)
 	}
 	str := func(field uint64, s string) []byte { return msg(field, []byte(s)) }
+	dims := num(1, uint64(len(data)))
+	if dtype == 10 { // a matrix: its type is the variant's
+		dims = append(num(1, 2), num(1, uint64(len(data)/4))...)
+	}
 	return bytes.Join([][]byte{
 		num(1, 10),
 		msg(7,
 			msg(1, str(1, "input_ids"), str(2, "sentence_embedding"), str(4, "Identity")),
-			msg(5, num(1, uint64(len(data))), num(2, 2), str(8, "weights"), msg(9, data)),
+			msg(5, dims, num(2, dtype), str(8, "weights"), msg(9, data)),
 			msg(11, str(1, "input_ids"), msg(2, msg(1, num(1, 7)))),
 			msg(12, str(1, "sentence_embedding"), msg(2, msg(1, num(1, 1)))),
 		),
@@ -172,10 +202,11 @@ func tinyONNX(data []byte) []byte {
 // measure leaves the evidence of a provider that gives the golden itself,
 // well within every budget.
 func (f *fixture) measure(t testing.TB, provider string, change ...func(*validate.Evidence)) {
+	variant := f.Policy.Providers[provider].Variants[0]
 	e := validate.Evidence{
-		Schema: validate.EvidenceSchema, Provider: provider, Variant: "fp32", Nonce: "plan",
+		Schema: validate.EvidenceSchema, Provider: provider, Variant: variant, Nonce: "plan",
 		Candidate: f.Candidate.Digest, Policy: f.Policy.Digest, Golden: f.Set.Digest,
-		Plan:   validate.PlanFor(f.Policy, f.Set, provider, "fp32", f.Manifest.Variants["fp32"]),
+		Plan:   validate.PlanFor(f.Policy, f.Set, provider, variant, f.Manifest.Variants[variant]),
 		Cold:   []validate.ColdStart{{Launch: 1, LoadNS: 1e8, FirstNS: 1e8, FromStartNS: 3e8}},
 		Memory: []validate.MemoryPeak{{Launch: 0, RSS: 1 << 20}, {Launch: 1, RSS: 1 << 20}},
 		Latency: []validate.LatencyRun{{
@@ -188,7 +219,7 @@ func (f *fixture) measure(t testing.TB, provider string, change ...func(*validat
 	e.Machine = validate.Machine{OS: "linux", Arch: "amd64", CPU: "a CPU", Cores: 2, Memory: 8 << 30}
 	e.Session = providers.Info{
 		Provider: provider, Runtime: string(ep.Runtime), RuntimeVersion: ep.Source.RuntimeVersion(), LibrarySHA256: ep.Source.Pieces[0].SHA256[0],
-		Options: providers.Options{Threads: 2, DisabledOptimizers: ep.Disabled, Provider: ep.OptionsWith(f.Policy.OptionsOf(provider, "fp32"))},
+		Options: providers.Options{Threads: 2, DisabledOptimizers: ep.Disabled, Provider: ep.OptionsWith(f.Policy.OptionsOf(provider, variant))},
 	}
 	e.Placement = []validate.PlacementRun{{Tokens: 16, Placement: providers.Placement{
 		Assigned: []providers.Subgraph{{EP: ep.EP, Nodes: []providers.Node{{Name: "the node", Op: "Identity"}}}},
@@ -244,7 +275,7 @@ func (f *fixture) judgeFor(t testing.TB, channel string) validate.Verdict {
 func (f *fixture) options(t testing.TB, target string) Options {
 	return Options{
 		CandidateDir: f.at("candidate"), Golden: f.Set, EvidenceDirs: f.evidence(t), VerdictFile: f.at("verdict.json"),
-		Policy: f.Policy, Target: target,
+		Policy: f.Policy, Channel: "local", Nonce: "plan", Target: target,
 	}
 }
 

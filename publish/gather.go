@@ -2,9 +2,7 @@ package publish
 
 import (
 	"fmt"
-	"maps"
 	"path/filepath"
-	"slices"
 
 	"github.com/embedgate/embedgate/export/candidate"
 	"github.com/embedgate/embedgate/golden"
@@ -18,6 +16,7 @@ import (
 type shipment struct {
 	parts    map[string]part
 	manifest Manifest
+	expect   Expect // what verifying it is told
 }
 
 // gather reads everything again, has the gate judge it again, and lists the
@@ -25,6 +24,9 @@ type shipment struct {
 func (o Options) gather() (s shipment, err error) {
 	v, verdict, err := readVerdict(o.VerdictFile)
 	if err != nil {
+		return s, err
+	}
+	if err := o.asked(v); err != nil {
 		return s, err
 	}
 	c, err := candidate.Read(o.CandidateDir)
@@ -47,6 +49,13 @@ func (o Options) gather() (s shipment, err error) {
 	if err != nil {
 		return s, err
 	}
+	if err := belongs(c.Manifest, p); err != nil {
+		return s, &fault.Error{
+			Kind: fault.Usage, Thing: "candidate " + o.CandidateDir, Err: err,
+			Next: "export the candidate again with this policy: embedgate export --out DIR",
+		}
+	}
+	passed := proven(v, p)
 	s.manifest = Manifest{
 		Schema: Schema, Model: p.Model.Name, Version: p.Release.Version, Channel: v.Channel,
 		Verdict: sum(verdict), Selection: selection(v), Files: map[string]candidate.File{},
@@ -57,11 +66,15 @@ func (o Options) gather() (s shipment, err error) {
 			Next: "correct model.name or release.version in the policy",
 		}
 	}
+	s.expect = Expect{Channel: o.Channel, Golden: &o.Golden}
 	s.parts = map[string]part{
 		PolicyName:  bytesPart(p.Raw),
 		VerdictName: bytesPart(verdict),
 	}
-	if err := s.addCandidate(c); err != nil {
+	if s.manifest.Proven, err = inRelease(c.Manifest, passed); err != nil {
+		return s, &fault.Error{Kind: fault.Usage, Thing: o.VerdictFile, Err: err, Next: "judge this candidate: embedgate gate"}
+	}
+	if err := s.addCandidate(c, func(variant string) bool { return passed[variant] != nil }); err != nil {
 		return s, err
 	}
 	for f, b := range o.Golden.Files {
@@ -75,14 +88,36 @@ func (o Options) gather() (s shipment, err error) {
 		}
 		in.Evidence = append(in.Evidence, e)
 	}
-	for _, f := range slices.Sorted(maps.Keys(s.parts)) {
-		if err := place(f); err != nil {
-			return s, &fault.Error{Kind: fault.Usage, Thing: "release", Err: err}
-		}
+	for f := range s.parts {
 		s.manifest.Files[f] = s.parts[f].want
 	}
+	if err := s.manifest.places(); err != nil {
+		return s, &fault.Error{Kind: fault.Usage, Thing: "release", Err: err}
+	}
 	s.manifest.Content = content(s.manifest.Files)
-	return s, judgedAgain(in, v)
+	return s, judgedAgain(in, v, func(string) bool { return true })
+}
+
+// asked compares the verdict with what the caller asked to publish: an old
+// round's verdict, or another channel's, says PASS as well.
+func (o Options) asked(v validate.Verdict) error {
+	refuse := func(what, got, wanted, next string) error {
+		return &fault.Error{Kind: fault.Usage, Thing: o.VerdictFile, Got: "a verdict " + what + " " + got, Wanted: wanted, Next: next}
+	}
+	switch {
+	case o.Channel == "" || o.Nonce == "":
+		return &fault.Error{
+			Kind: fault.Usage, Thing: "publish", Got: fmt.Sprintf("channel %q and round %q", o.Channel, o.Nonce), Wanted: "both: a verdict is not asked what it is for",
+			Next: "name them: --channel NAME --nonce @FILE",
+		}
+	case v.Channel != o.Channel:
+		return refuse("for channel", v.Channel, "channel "+o.Channel, "judge the evidence for that channel: embedgate gate --channel "+o.Channel)
+	case v.Nonce == "":
+		return refuse("on any round", "(it names none)", "round "+o.Nonce, "judge the evidence of one round: embedgate gate --nonce @FILE")
+	case v.Nonce != o.Nonce:
+		return refuse("on round", fmt.Sprintf("%.100q", v.Nonce), fmt.Sprintf("round %q", o.Nonce), "judge this round's evidence: embedgate gate --nonce @FILE")
+	}
+	return nil
 }
 
 // readVerdict reads a verdict that allows a release, and its bytes as they are
@@ -109,7 +144,9 @@ func readVerdict(path string) (v validate.Verdict, raw []byte, err error) {
 	}
 }
 
-func (s shipment) addCandidate(c candidate.Candidate) error {
+// addCandidate adds the candidate without the variants that are not kept, and
+// the manifest of the whole, to which the evidence is bound.
+func (s shipment) addCandidate(c candidate.Candidate, keep func(variant string) bool) error {
 	path := filepath.Join(c.Dir, candidate.ManifestName)
 	m, err := candidate.HashFile(path)
 	if err != nil {
@@ -118,8 +155,14 @@ func (s shipment) addCandidate(c candidate.Candidate) error {
 	if m.SHA256 != c.Digest {
 		return notJudged(path, m.SHA256, c.Digest)
 	}
-	s.parts[ModelDir+"/"+candidate.ManifestName] = part{from: path, want: m}
-	for f, id := range c.Manifest.Files {
+	s.parts[JudgedName] = part{from: path, want: m}
+	cut := c.Manifest.Cut(keep)
+	b, err := cut.Encode()
+	if err != nil {
+		return err
+	}
+	s.parts[ModelDir+"/"+candidate.ManifestName] = bytesPart(b)
+	for f, id := range cut.Files {
 		s.parts[ModelDir+"/"+f] = part{from: filepath.Join(c.Dir, filepath.FromSlash(f)), want: id}
 	}
 	return nil
@@ -166,21 +209,17 @@ func evidenceAt(e validate.Evidence) string {
 
 // judgedAgain has the gate, which is pure, judge the same input: a verdict that
 // somebody wrote by hand does not survive it.
-func judgedAgain(in validate.Input, v validate.Verdict) error {
+func judgedAgain(in validate.Input, v validate.Verdict, has func(variant string) bool) error {
 	in.Graphs = validate.ReadGraphs(in.Candidate, in.Policy)
 	again, err := validate.Gate(in)
 	if err != nil {
 		return err
 	}
-	a, err := validate.EncodeVerdict(again)
+	same, err := sameVerdict(v, again, has)
 	if err != nil {
 		return err
 	}
-	b, err := validate.EncodeVerdict(v)
-	if err != nil {
-		return err
-	}
-	if !slices.Equal(a, b) {
+	if !same {
 		return &fault.Error{
 			Kind: fault.Usage, Thing: "verdict", Got: fmt.Sprintf("one that differs from judging the same evidence again (%s)", again.Result),
 			Wanted: "the gate's own", Next: "run the gate again on this evidence: embedgate gate",

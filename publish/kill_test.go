@@ -58,7 +58,7 @@ func (j childJob) run() {
 	}
 	o := Options{
 		CandidateDir: f.at("candidate"), Golden: f.Set, EvidenceDirs: []string{f.at("evidence", "cpu")}, VerdictFile: f.at("verdict.json"),
-		Policy: f.Policy, Target: j.Target,
+		Policy: f.Policy, Channel: "local", Nonce: "plan", Target: j.Target,
 		step: func(s string) {
 			if len(r.Steps) == 0 {
 				fmt.Println("started")
@@ -124,7 +124,7 @@ func wholeOrAbsent(t testing.TB, target string) (released bool) {
 	for _, e := range entries {
 		switch {
 		case e.Name() == tinyName:
-			_, err := Verify(t.Context(), filepath.Join(target, tinyName))
+			_, err := verify(t.Context(), filepath.Join(target, tinyName))
 			require.NoError(t, err, "a release that is there is whole")
 			released = true
 		case e.Name() == ".embedgate.lock", strings.HasPrefix(e.Name(), tmpPrefix):

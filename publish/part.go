@@ -33,7 +33,7 @@ func sum(b []byte) string {
 // they are hashed while they are copied, so that nobody changes them between
 // the look and the copy.
 func (p part) write(ctx context.Context, to string) error {
-	src := source{ctx: ctx, r: bytes.NewReader(p.raw)}
+	src := reader{ctx: ctx, r: bytes.NewReader(p.raw)}
 	if p.from != "" {
 		f, err := os.Open(p.from)
 		if err != nil {
@@ -76,15 +76,15 @@ func (p part) unreadable(err error) error {
 	return &fault.Error{Kind: fault.Usage, Thing: p.from, Wanted: "the file that was judged", Err: err}
 }
 
-// source remembers that reading failed, which io.Copy does not tell from
+// reader remembers that reading failed, which io.Copy does not tell from
 // writing, and stops when ctx is cancelled.
-type source struct {
+type reader struct {
 	ctx context.Context
 	r   io.Reader
 	err error
 }
 
-func (s *source) Read(b []byte) (int, error) {
+func (s *reader) Read(b []byte) (int, error) {
 	if err := s.ctx.Err(); err != nil {
 		return 0, err
 	}

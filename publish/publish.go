@@ -2,6 +2,8 @@ package publish
 
 import (
 	"context"
+	"crypto/rand"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -23,10 +25,12 @@ import (
 // Options says what to publish, and where.
 type Options struct {
 	CandidateDir string
-	Golden       golden.Set
-	EvidenceDirs []string // all that the verdict was given on, in any order
+	Golden       golden.Set // the one that the policy means
+	EvidenceDirs []string   // all that the verdict was given on, in any order
 	VerdictFile  string
 	Policy       policy.Policy
+	Channel      string // for which the verdict must be
+	Nonce        string // of the round that the verdict must be on
 	Target       string // a directory, as PATH or dir:PATH; the release is a folder in it
 	Progress     progress.Sink
 
@@ -40,8 +44,24 @@ type Result struct {
 	Digest  string // of its content
 }
 
-// tmpPrefix begins the names of unfinished releases in a target.
+// tmpPrefix begins the names of unfinished releases in a target, and tmpName is
+// the whole of one: what somebody else called nearly so is not ours to remove.
 const tmpPrefix = ".tmp-release-"
+
+var tmpName = regexp.MustCompile(`^\.tmp-release-[0-9a-f]{32}$`)
+
+// makeTemp makes a directory of such a name.
+func makeTemp(target string) (string, error) {
+	var b [16]byte
+	if _, err := rand.Read(b[:]); err != nil {
+		return "", err
+	}
+	dir := filepath.Join(target, tmpPrefix+hex.EncodeToString(b[:]))
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		return "", err
+	}
+	return dir, os.Chmod(dir, 0o755) // whatever the umask: others may read a release
+}
 
 // Publish writes the release, or finds that it is there. A verdict that is not
 // PASS is a fault of kind Refused or Unsure; files that are not those that
@@ -66,7 +86,7 @@ func Publish(ctx context.Context, o Options) (r Result, err error) {
 	// target that is full or cannot be written.
 	if there(r.Dir) {
 		r.Existed = true
-		return r, same(ctx, r.Dir, s.manifest)
+		return r, s.same(ctx, r.Dir)
 	}
 	if err := ctx.Err(); err != nil {
 		return r, err
@@ -97,7 +117,7 @@ func Publish(ctx context.Context, o Options) (r Result, err error) {
 		}
 	}
 	r.Existed = true // another one was faster
-	return r, same(ctx, r.Dir, s.manifest)
+	return r, s.same(ctx, r.Dir)
 }
 
 // scheme is two letters or more: one letter is a Windows drive.
@@ -125,14 +145,11 @@ var errTaken = errors.New("the release is there already")
 // write puts the release together under another name, reads it back, and
 // renames it to dir in one step.
 func (s shipment) write(ctx context.Context, target, dir string, step func(string)) error {
-	tmp, err := os.MkdirTemp(target, tmpPrefix)
+	tmp, err := makeTemp(target)
 	if err != nil {
 		return cannotWrite(target, err)
 	}
 	defer func() { _ = os.RemoveAll(tmp) }() // gone by then when all went well
-	if err := os.Chmod(tmp, 0o755); err != nil {
-		return cannotWrite(target, err)
-	}
 	for _, f := range slices.Sorted(maps.Keys(s.parts)) {
 		step("file " + f)
 		if err := s.parts[f].write(ctx, filepath.Join(tmp, filepath.FromSlash(f))); err != nil {
@@ -152,7 +169,7 @@ func (s shipment) write(ctx context.Context, target, dir string, step func(strin
 		return cannotWrite(target, err)
 	}
 	step("read back")
-	if err := readBack(ctx, tmp); err != nil {
+	if err := s.readBack(ctx, tmp); err != nil {
 		return err
 	}
 	step("rename")
@@ -171,8 +188,8 @@ func (s shipment) write(ctx context.Context, target, dir string, step func(strin
 
 // readBack verifies what was written, all but the gate: it judged these very
 // digests a moment ago.
-func readBack(ctx context.Context, tmp string) error {
-	r := Report{Dir: tmp}
+func (s shipment) readBack(ctx context.Context, tmp string) error {
+	r := Report{Dir: tmp, expect: s.expect}
 	for _, c := range r.checks() {
 		if c.name == gateAgain {
 			continue
@@ -197,8 +214,9 @@ func there(path string) bool {
 
 // same accepts an existing release only if it is whole and proven, has this
 // content, and is out for this channel.
-func same(ctx context.Context, dir string, m Manifest) error {
-	rep, err := Verify(ctx, dir)
+func (s shipment) same(ctx context.Context, dir string) error {
+	m := s.manifest
+	rep, err := Verify(ctx, dir, Expect{Golden: s.expect.Golden})
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
@@ -259,7 +277,7 @@ func clean(target string) {
 		return // told by what comes next
 	}
 	for _, e := range entries {
-		if strings.HasPrefix(e.Name(), tmpPrefix) {
+		if e.IsDir() && tmpName.MatchString(e.Name()) {
 			_ = os.RemoveAll(filepath.Join(target, e.Name())) // the next one tries again
 		}
 	}

@@ -22,7 +22,7 @@ func TestAReleaseHoldsEverythingAndNothingElse(t *testing.T) {
 	dir := f.publish(t)
 	require.Equal(t, tinyName, filepath.Base(dir))
 	require.Equal(t, []string{
-		"evidence/cpu-fp32/evidence.json", "evidence/cpu-fp32/vectors.safetensors",
+		"candidate.json", "evidence/cpu-fp32/evidence.json", "evidence/cpu-fp32/vectors.safetensors",
 		"golden/golden.json", "golden/golden.safetensors", "golden/texts.jsonl",
 		"model/1_Pooling/config.json", "model/candidate.json", "model/fp32.onnx", "model/tokenizer.json",
 		"policy.yaml", "release.json", "verdict.json",
@@ -49,7 +49,7 @@ func TestADirTargetMayBeWrittenWithItsKind(t *testing.T) {
 	r, err := Publish(t.Context(), f.options(t, "dir:"+dist))
 	require.NoError(t, err)
 	require.Equal(t, filepath.Join(dist, tinyName), r.Dir)
-	_, err = Verify(t.Context(), "dir:"+r.Dir)
+	_, err = verify(t.Context(), "dir:"+r.Dir)
 	require.NoError(t, err)
 }
 
@@ -108,7 +108,11 @@ func TestAVersionThatIsOutIsNeverChanged(t *testing.T) {
 		g := newFixture(t)
 		g.measure(t, "cuda")
 		require.Equal(t, validate.Pass, g.judgeFor(t, "release").Result)
-		_, err := again(&g)
+		before := tree(t, target)
+		o := g.options(t, target)
+		o.Channel = "release"
+		_, err := Publish(t.Context(), o)
+		require.Equal(t, before, tree(t, target))
 		refused(t, err, "channel local", "channel release", "raise release.version")
 	})
 	t.Run("a damaged one is refused and stays", func(t *testing.T) {
@@ -266,7 +270,7 @@ func TestAFileThatChangesWhileItIsPublishedIsRefused(t *testing.T) {
 		"removed":   {change(os.Remove), "no such file"},
 	} {
 		for _, file := range [][2]string{
-			{"candidate/fp32.onnx", "model/fp32.onnx"}, {"candidate/candidate.json", "model/candidate.json"},
+			{"candidate/fp32.onnx", "model/fp32.onnx"}, {"candidate/candidate.json", "candidate.json"},
 			{"evidence/cpu/evidence.json", "evidence/cpu-fp32/evidence.json"}, {"evidence/cpu/vectors.safetensors", "evidence/cpu-fp32/vectors.safetensors"},
 		} {
 			t.Run(file[1]+" "+name, func(t *testing.T) {

@@ -16,11 +16,8 @@ import (
 	"fmt"
 	"maps"
 	"path"
-	"path/filepath"
 	"slices"
 	"strings"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/embedgate/embedgate/export/candidate"
 	"github.com/embedgate/embedgate/golden"
@@ -29,16 +26,17 @@ import (
 )
 
 // Schema is the version of release.json.
-const Schema = 1
+const Schema = 2
 
 // Names inside a release directory.
 const (
 	ManifestName = "release.json"
 	PolicyName   = "policy.yaml"
 	VerdictName  = "verdict.json"
-	ModelDir     = "model"    // the candidate
-	GoldenDir    = "golden"   // what it was compared with
-	EvidenceDir  = "evidence" // what was measured
+	JudgedName   = candidate.ManifestName // of the candidate that was judged, with the files that are not shipped
+	ModelDir     = "model"                // the candidate, without the model files that passed nowhere
+	GoldenDir    = "golden"               // what it was compared with
+	EvidenceDir  = "evidence"             // what was measured
 )
 
 // Manifest is release.json: every other file with its digest. It holds no time
@@ -50,6 +48,9 @@ type Manifest struct {
 	Channel string `json:"channel"`
 	Content string `json:"content"` // digest of what is shipped: model, golden and policy
 	Verdict string `json:"verdict"` // sha256 of verdict.json
+	// Proven says of each model file on which provider, as which variant, it
+	// passed. A file that passed nowhere is not in a release.
+	Proven map[string][]Run `json:"proven"` // slash path → at least one
 	// Selection says which variant to take on which provider, and how. Like
 	// the verdict it is of this run's measurements, and no part of the content.
 	Selection []Selected                `json:"selection"`
@@ -80,18 +81,36 @@ func content(files map[string]candidate.File) string {
 // would be shipped unseen.
 func place(f string) error {
 	dir, name, ok := strings.Cut(f, "/")
-	// The content's digest has a line a file, so that no name may hold one.
-	unprintable := func(c rune) bool { return !unicode.IsPrint(c) || c == utf8.RuneError }
+	if err := portable(f); err != nil {
+		return err
+	}
 	switch {
-	case !filepath.IsLocal(filepath.FromSlash(f)) || path.Clean(f) != f || strings.Contains(f, `\`) || strings.ContainsFunc(f, unprintable):
-		return fmt.Errorf("got the name %q, wanted a path inside the release", f)
-	case !ok && (f == PolicyName || f == VerdictName):
+	case !ok && (f == PolicyName || f == VerdictName || f == JudgedName):
 	case dir == ModelDir && ok: // candidate.Read looks at every one
 	case dir == GoldenDir && slices.Contains([]string{golden.ManifestName, golden.TextsName, golden.VectorsName}, name):
 	case dir == EvidenceDir && strings.Count(name, "/") == 1 &&
 		slices.Contains([]string{validate.EvidenceName, validate.VectorsName}, path.Base(name)):
 	default:
 		return fmt.Errorf("got %q, which has no place in a release", f)
+	}
+	return nil
+}
+
+// places refuses files that have no place in a release, and names of which some
+// file systems hold one only.
+func (m Manifest) places() error {
+	spelt := map[string]string{} // each part of a path in lower case → as first seen
+	for _, f := range slices.Sorted(maps.Keys(m.Files)) {
+		if err := place(f); err != nil {
+			return err
+		}
+		for d := f; d != "."; d = path.Dir(d) {
+			low := strings.ToLower(d)
+			if other, ok := spelt[low]; ok && other != d {
+				return fmt.Errorf("got the names %q and %q, wanted names that differ by more than their case: Windows and macOS take them for one", other, d)
+			}
+			spelt[low] = d
+		}
 	}
 	return nil
 }
@@ -115,10 +134,8 @@ func parseManifest(b []byte) (m Manifest, err error) {
 	if m.Schema != Schema {
 		return m, fmt.Errorf("schema: got %d, wanted %d", m.Schema, Schema)
 	}
-	for _, f := range slices.Sorted(maps.Keys(m.Files)) {
-		if err := place(f); err != nil {
-			return m, err
-		}
+	if err := m.places(); err != nil {
+		return m, err
 	}
 	again, err := m.encode()
 	if err == nil && !bytes.Equal(again, b) {

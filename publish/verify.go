@@ -41,10 +41,23 @@ type Report struct {
 	Manifest  Manifest            `json:"-"`
 	Policy    policy.Policy       `json:"-"`
 	Golden    golden.Set          `json:"-"`
-	Candidate candidate.Candidate `json:"-"`
+	Candidate candidate.Candidate `json:"-"` // what is shipped of the one that was judged
 
+	expect  Expect
+	judged  candidate.Candidate // its manifest; the files lie in Candidate.Dir
 	verdict validate.Verdict
 }
+
+// Expect is what whoever verifies a release knows of it. A release cannot be
+// asked: whoever forged it would have forged that as well.
+type Expect struct {
+	Channel string      // that it must be out for; empty: any
+	Golden  *golden.Set // that its policy means; nil: the one built in for the model's name
+}
+
+// errNoGolden is wrapped by the fault of a release whose golden the caller must
+// name.
+var errNoGolden = errors.New("whether the release's own golden is right cannot be told")
 
 // errNotWhole is wrapped by the fault of a release that is not whole and
 // proven.
@@ -52,14 +65,15 @@ var errNotWhole = errors.New("this release is not whole and proven: do not ship 
 
 // Verify re-checks a release: that it holds exactly the files of its manifest
 // with their digests, that all of them belong together, and that the gate,
-// asked again, gives its verdict. What is wrong is a fault of kind Refused; a
+// asked again, gives its verdict; that it is out for the channel and was compared
+// with the golden that e names. What is wrong is a fault of kind Refused; a
 // dir that is none is one of kind Usage. The directory's own name may be any.
-func Verify(ctx context.Context, dir string) (Report, error) {
+func Verify(ctx context.Context, dir string, e Expect) (Report, error) {
 	at, err := directory(dir)
 	if err != nil {
 		return Report{Dir: dir}, err
 	}
-	r := Report{Dir: at}
+	r := Report{Dir: at, expect: e}
 	// The directory may be a link, such as "latest"; nothing in it may.
 	if real, err := filepath.EvalSymlinks(at); err == nil {
 		r.Dir = real
@@ -77,6 +91,9 @@ func Verify(ctx context.Context, dir string) (Report, error) {
 		detail, err := c.check(ctx)
 		if ctx.Err() != nil {
 			return r, ctx.Err()
+		}
+		if errors.Is(err, errNoGolden) {
+			return r, err
 		}
 		if err != nil {
 			r.Items = append(r.Items, Item{c.name, false, err.Error()})
@@ -139,6 +156,9 @@ func (r *Report) readManifest(context.Context) (string, error) {
 	}
 	if got := content(r.Manifest.Files); got != r.Manifest.Content {
 		return "", fmt.Errorf("content: got %s, wanted %s", r.Manifest.Content, got)
+	}
+	if want := r.expect.Channel; want != "" && r.Manifest.Channel != want {
+		return "", fmt.Errorf("got a release for channel %q, wanted %q", r.Manifest.Channel, want)
 	}
 	return fmt.Sprintf("%s %s for channel %s", r.Manifest.Model, r.Manifest.Version, r.Manifest.Channel), nil
 }
@@ -245,14 +265,64 @@ func (r *Report) readGolden(context.Context) (_ string, err error) {
 	if r.Golden, err = golden.Read(r.path(GoldenDir)); err != nil {
 		return "", err
 	}
-	return fmt.Sprintf("%d texts", len(r.Golden.Texts)), nil
+	want, whose, err := r.meant()
+	if err != nil {
+		return "", err
+	}
+	if r.Golden.Digest != want {
+		return "", fmt.Errorf("got digest %s, wanted %s, %s", r.Golden.Digest, want, whose)
+	}
+	return fmt.Sprintf("%d texts, %s", len(r.Golden.Texts), whose), nil
+}
+
+// meant is the digest of the golden that the policy means, and whose it is. The
+// one in the release is compared with it: a wrong model with a wrong golden to
+// match would pass.
+func (r *Report) meant() (digest, whose string, err error) {
+	if g := r.expect.Golden; g != nil {
+		return g.Digest, "the golden that was given", nil
+	}
+	ask := func(got string) (string, string, error) {
+		return "", "", &fault.Error{
+			Kind: fault.Usage, Thing: "golden", Got: got, Wanted: "the golden that the model is to be compared with", Err: errNoGolden,
+			Next: "name it: embedgate verify --golden DIR",
+		}
+	}
+	if own := r.Policy.Model.Golden; own != "" {
+		return ask(fmt.Sprintf("a policy that names one of its own (%.100q)", own))
+	}
+	g, ok, err := golden.Builtin(r.Policy.Model.Name)
+	if err == nil && !ok {
+		return ask(fmt.Sprintf("none built in for %q", r.Policy.Model.Name))
+	}
+	return g.Digest, "the golden built in for " + r.Policy.Model.Name, err
 }
 
 func (r *Report) readModel(context.Context) (_ string, err error) {
+	if r.judged, err = candidate.ReadManifest(r.Dir); err != nil {
+		return "", err
+	}
+	r.judged.Dir = r.path(ModelDir)
+	if err := belongs(r.judged.Manifest, r.Policy); err != nil {
+		return "", err
+	}
 	if r.Candidate, err = candidate.Read(r.path(ModelDir)); err != nil {
 		return "", err
 	}
-	return "candidate sha256 " + r.Candidate.Digest, nil
+	cut, err := r.judged.Manifest.Cut(r.has).Encode()
+	if err != nil {
+		return "", err
+	}
+	if got := sum(cut); got != r.Candidate.Digest {
+		return "", fmt.Errorf("%s/%s: got sha256 %s, wanted %s: what %s says of the files that are here", ModelDir, candidate.ManifestName, r.Candidate.Digest, got, JudgedName)
+	}
+	return fmt.Sprintf("%s of candidate sha256 %s", strings.Join(slices.Sorted(maps.Keys(r.Candidate.Manifest.Variants)), ", "), r.judged.Digest), nil
+}
+
+// has tells whether the release holds an exported variant's file.
+func (r *Report) has(variant string) bool {
+	_, ok := r.Candidate.Manifest.Variants[variant]
+	return ok
 }
 
 func (r *Report) readVerdict(context.Context) (_ string, err error) {
@@ -269,8 +339,11 @@ func (r *Report) readVerdict(context.Context) (_ string, err error) {
 		return "", fmt.Errorf("got sha256 %s, wanted the manifest's %s", v.Digest, r.Manifest.Verdict)
 	case v.Channel != r.Manifest.Channel:
 		return "", fmt.Errorf("got channel %q, wanted the manifest's %q", v.Channel, r.Manifest.Channel)
-	case v.Candidate != r.Candidate.Digest || v.Policy != r.Policy.Digest || v.Golden != r.Golden.Digest:
+	case v.Candidate != r.judged.Digest || v.Policy != r.Policy.Digest || v.Golden != r.Golden.Digest:
 		return "", errors.New("it was given on another candidate, policy or golden")
+	}
+	if err := r.provenFiles(v); err != nil {
+		return "", err
 	}
 	if !reflect.DeepEqual(r.Manifest.Selection, selection(v)) {
 		return "", fmt.Errorf("got a table of variants in %s that does not follow from it", ManifestName)
@@ -279,9 +352,30 @@ func (r *Report) readVerdict(context.Context) (_ string, err error) {
 	return "PASS for channel " + v.Channel, nil
 }
 
+// provenFiles holds the model files against the verdict: each passed somewhere,
+// all that passed are there, and release.json says where.
+func (r *Report) provenFiles(v validate.Verdict) error {
+	passed := proven(v, r.Policy)
+	for _, variant := range slices.Sorted(maps.Keys(r.Candidate.Manifest.Variants)) {
+		if passed[variant] == nil {
+			return fmt.Errorf("got %s/%s, which passed on no provider, wanted files that are proven and no other", ModelDir, r.Candidate.Manifest.Variants[variant].File)
+		}
+	}
+	for _, variant := range slices.Sorted(maps.Keys(passed)) {
+		if !r.has(variant) {
+			return fmt.Errorf("got no model file of %s, wanted all that passed", variant)
+		}
+	}
+	want, err := inRelease(r.Candidate.Manifest, passed)
+	if err == nil && !reflect.DeepEqual(r.Manifest.Proven, want) {
+		err = fmt.Errorf("got other places in %s where model files passed, wanted those of the verdict", ManifestName)
+	}
+	return err
+}
+
 func (r *Report) gate(context.Context) (string, error) {
 	v := r.verdict
-	in := validate.Input{Policy: r.Policy, Channel: v.Channel, Golden: r.Golden, Candidate: r.Candidate, Nonce: v.Nonce}
+	in := validate.Input{Policy: r.Policy, Channel: v.Channel, Golden: r.Golden, Candidate: r.judged, Nonce: v.Nonce}
 	for _, f := range slices.Sorted(maps.Keys(r.Manifest.Files)) {
 		if !strings.HasPrefix(f, EvidenceDir+"/") {
 			continue
@@ -303,7 +397,7 @@ func (r *Report) gate(context.Context) (string, error) {
 		}
 		in.Evidence = append(in.Evidence, e)
 	}
-	if err := judgedAgain(in, v); err != nil {
+	if err := judgedAgain(in, v, func(variant string) bool { return r.has(r.Policy.FileOf(variant)) }); err != nil {
 		return "", err
 	}
 	return fmt.Sprintf("the same verdict from %d pieces of evidence", len(in.Evidence)), nil

@@ -13,13 +13,14 @@ import (
 
 	"github.com/embedgate/embedgate/export/candidate"
 	"github.com/embedgate/embedgate/pipeline/fault"
+	"github.com/embedgate/embedgate/pipeline/policy"
 	"github.com/embedgate/embedgate/validate"
 )
 
 func TestAPublishedReleaseVerifies(t *testing.T) {
 	f := newFixture(t)
 	dir := f.publish(t)
-	r, err := Verify(t.Context(), dir)
+	r, err := verify(t.Context(), dir)
 	require.NoError(t, err)
 	var checked []string
 	for _, i := range r.Items {
@@ -32,13 +33,13 @@ func TestAPublishedReleaseVerifies(t *testing.T) {
 	t.Run("under another name", func(t *testing.T) {
 		moved := filepath.Join(t.TempDir(), "latest")
 		require.NoError(t, os.CopyFS(moved, os.DirFS(dir)))
-		_, err := Verify(t.Context(), moved)
+		_, err := verify(t.Context(), moved)
 		require.NoError(t, err)
 	})
 	t.Run("through a link to it", func(t *testing.T) {
 		link := filepath.Join(t.TempDir(), "latest")
 		require.NoError(t, os.Symlink(dir, link))
-		_, err := Verify(t.Context(), link)
+		_, err := verify(t.Context(), link)
 		require.NoError(t, err)
 	})
 	t.Run("with evidence of a provider that was not measured", func(t *testing.T) {
@@ -51,14 +52,14 @@ func TestAPublishedReleaseVerifies(t *testing.T) {
 		f.judge(t)
 		dir := f.publish(t)
 		require.Contains(t, names(t, dir), "evidence/cuda-fp32/evidence.json")
-		_, err := Verify(t.Context(), dir)
+		_, err := verify(t.Context(), dir)
 		require.NoError(t, err)
 	})
 }
 
 // damaged verifies dir, wants it refused, and returns why.
 func damaged(t testing.TB, dir string) string {
-	r, err := Verify(t.Context(), dir)
+	r, err := verify(t.Context(), dir)
 	require.Error(t, err)
 	require.Equal(t, fault.Refused, fault.KindOf(err), "%v", err)
 	require.ErrorIs(t, err, errNotWhole)
@@ -87,7 +88,7 @@ func TestAnyFlippedByteInAnyFileIsFound(t *testing.T) {
 			flips++
 			_, err := file.WriteAt([]byte{good[at] ^ mask}, int64(at))
 			require.NoError(t, err)
-			if _, err := Verify(t.Context(), dir); fault.KindOf(err) != fault.Refused {
+			if _, err := verify(t.Context(), dir); fault.KindOf(err) != fault.Refused {
 				t.Fatalf("%s: byte %d (%q) flipped by %#x: got %v, wanted it refused", name, at, good[at], mask, err)
 			}
 			_, err = file.WriteAt(good[at:at+1], int64(at))
@@ -118,7 +119,7 @@ func TestAnyFlippedByteInAnyFileIsFound(t *testing.T) {
 		}
 		require.NoError(t, file.Close())
 	}
-	_, err := Verify(t.Context(), dir)
+	_, err := verify(t.Context(), dir)
 	require.NoError(t, err, "every byte was put back")
 	t.Logf("%d flips, each found", flips)
 }
@@ -138,7 +139,7 @@ func TestAnyTruncationAndExtensionIsFound(t *testing.T) {
 		require.Contains(t, damaged(t, dir), name+" is missing")
 		require.NoError(t, os.WriteFile(path, good, 0o644))
 	}
-	_, err := Verify(t.Context(), dir)
+	_, err := verify(t.Context(), dir)
 	require.NoError(t, err)
 }
 
@@ -212,6 +213,12 @@ func forge(t testing.TB, dir string, edit func(*Manifest)) {
 	m.Verdict = m.Files[VerdictName].SHA256
 	if v, err := validate.ReadVerdict(filepath.Join(dir, VerdictName)); err == nil {
 		m.Selection = selection(v)
+		if p, err := policy.Load(filepath.Join(dir, PolicyName)); err == nil {
+			if c, err := candidate.ReadManifest(dir); err == nil {
+				m.Proven, err = inRelease(c.Manifest, proven(v, p))
+				require.NoError(t, err)
+			}
+		}
 	}
 	if edit != nil {
 		edit(&m)
@@ -283,11 +290,24 @@ func TestAReleaseWhoseDigestsAreAllRightAndWhoseStoryIsNotIsFound(t *testing.T) 
 			return func(m *Manifest) { m.Selection[1].Best = true }
 		}, "verdict: got a table of variants in release.json that does not follow from it"},
 		"another model": {func(t *testing.T, f *fixture, dir string) func(*Manifest) {
-			put(t, dir, "model/fp32.onnx", tinyONNX([]byte("other weights")))
-			_, err := candidate.Seal(filepath.Join(dir, ModelDir), f.Manifest)
+			f.write(t, "candidate/fp32.onnx", tinyONNX([]byte("other weights")))
+			c, err := candidate.Seal(f.at("candidate"), f.Manifest)
 			require.NoError(t, err)
+			f.Candidate = c
+			putModel(t, f, dir, "fp32")
+			b, err := os.ReadFile(f.at("candidate", candidate.ManifestName))
+			require.NoError(t, err)
+			put(t, dir, JudgedName, b)
 			return nil
 		}, "verdict: it was given on another candidate, policy or golden"},
+		"another model than the one that was judged": {func(t *testing.T, f *fixture, dir string) func(*Manifest) {
+			f.write(t, "candidate/fp32.onnx", tinyONNX([]byte("other weights")))
+			c, err := candidate.Seal(f.at("candidate"), f.Manifest)
+			require.NoError(t, err)
+			f.Candidate = c
+			putModel(t, f, dir, "fp32")
+			return nil
+		}, "model: model/candidate.json: got sha256"},
 		"another model under the old candidate manifest": {func(t *testing.T, _ *fixture, dir string) func(*Manifest) {
 			put(t, dir, "model/fp32.onnx", tinyONNX([]byte("other weights")))
 			return nil
@@ -311,7 +331,7 @@ func TestAReleaseWhoseDigestsAreAllRightAndWhoseStoryIsNotIsFound(t *testing.T) 
 		"another channel":      {func(*testing.T, *fixture, string) func(*Manifest) { return func(m *Manifest) { m.Channel = "release" } }, `wanted the manifest's "release"`},
 		"another version":      {func(*testing.T, *fixture, string) func(*Manifest) { return func(m *Manifest) { m.Version = "1.0.1" } }, "wanted the manifest's tiny 1.0.1"},
 		"another model's name": {func(*testing.T, *fixture, string) func(*Manifest) { return func(m *Manifest) { m.Model = "big" } }, "wanted the manifest's big"},
-		"another schema":       {func(*testing.T, *fixture, string) func(*Manifest) { return func(m *Manifest) { m.Schema = 2 } }, "schema: got 2, wanted 1"},
+		"another schema":       {func(*testing.T, *fixture, string) func(*Manifest) { return func(m *Manifest) { m.Schema = 1 } }, "schema: got 1, wanted 2"},
 		"another verdict in its digest": {func(*testing.T, *fixture, string) func(*Manifest) {
 			return func(m *Manifest) { m.Verdict = m.Files[PolicyName].SHA256 }
 		}, "verdict: got sha256"},
@@ -334,7 +354,7 @@ func TestAReleaseWhoseDigestsAreAllRightAndWhoseStoryIsNotIsFound(t *testing.T) 
 			f := newFixture(t)
 			dir := f.publish(t)
 			forge(t, dir, nil)
-			_, err := Verify(t.Context(), dir)
+			_, err := verify(t.Context(), dir)
 			require.NoError(t, err, "forging by itself changes nothing")
 			forge(t, dir, c.spoil(t, &f, dir))
 			require.Contains(t, damaged(t, dir), c.want)
@@ -356,7 +376,7 @@ func (f *fixture) putEvidence(t testing.TB, dir string) {
 
 func TestVerifyingWhatIsNoDirectoryIsAUsersError(t *testing.T) {
 	for _, dir := range []string{filepath.Join(t.TempDir(), "none"), "", "oci:registry/x"} {
-		_, err := Verify(t.Context(), dir)
+		_, err := verify(t.Context(), dir)
 		require.Equal(t, fault.Usage, fault.KindOf(err), "%q: %v", dir, err)
 	}
 	require.Contains(t, damaged(t, t.TempDir()), "release.json is missing")
@@ -367,6 +387,6 @@ func TestVerifyingCanBeCancelled(t *testing.T) {
 	dir := f.publish(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	_, err := Verify(ctx, dir)
+	_, err := verify(ctx, dir)
 	require.ErrorIs(t, err, context.Canceled)
 }

@@ -49,11 +49,18 @@ type Variant struct {
 	File      string    `json:"file"`
 	Precision Precision `json:"precision"`
 	Opset     int       `json:"opset"`
-	Forward   string    `json:"forward"` // "written-out", "plain" or "foreign" (somebody else's export)
+	Forward   string    `json:"forward"` // one of the Forward constants
 	Inputs    []Tensor  `json:"inputs"`
 	Outputs   []Tensor  `json:"outputs"`
 	Choices   []Choice  `json:"choices,omitempty"` // of an int8 variant: how each weight of the encoder is computed with
 }
+
+// Whose forward a variant's graph is.
+const (
+	ForwardWrittenOut = "written-out" // embedgate's, over the weights
+	ForwardPlain      = "plain"       // transformers' own, exported by embedgate
+	ForwardForeign    = "foreign"     // somebody else's export
+)
 
 // Choice is what the export chose for one weight, by measuring on calibration
 // texts.

@@ -3,7 +3,6 @@ package candidate
 import (
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -205,11 +204,11 @@ func Seal(dir string, m Manifest) (Candidate, error) {
 	if m.Variants, err = signed(dir, m.Variants); err != nil {
 		return Candidate{}, err
 	}
-	b, err := json.MarshalIndent(m, "", "  ")
+	b, err := m.Encode()
 	if err != nil {
 		return Candidate{}, err
 	}
-	if err := WriteFile(filepath.Join(dir, ManifestName), append(b, '\n')); err != nil {
+	if err := WriteFile(filepath.Join(dir, ManifestName), b); err != nil {
 		return Candidate{}, err
 	}
 	return Read(dir)

@@ -78,6 +78,16 @@ func Fetch(ctx context.Context, o Options) (dir, spec string, err error) {
 	return dir, spec, cache.Place(tmp, dir)
 }
 
+// Recorded is a spec as a candidate records it. Of a directory the name alone
+// is kept: what was read is told by the digests; where it lay is this machine's
+// business.
+func Recorded(spec string) string {
+	if rest, ok := strings.CutPrefix(spec, "dir:"); ok {
+		return "dir:" + filepath.Base(filepath.Clean(rest))
+	}
+	return spec
+}
+
 // Named returns the spec as it may be recorded, and fetches nothing.
 func Named(o Options) (spec string, err error) {
 	scheme, rest, _ := strings.Cut(o.Spec, ":")
@@ -90,11 +100,7 @@ func Named(o Options) (spec string, err error) {
 	if err := pinned(o.Files); err != nil {
 		return "", err
 	}
-	if scheme == "dir" {
-		// What was read is told by the digests; where it lay is this machine's business.
-		return "dir:" + filepath.Base(filepath.Clean(rest)), nil
-	}
-	return o.Spec, nil
+	return Recorded(o.Spec), nil
 }
 
 // Drop removes from the cache what Fetch put there.
