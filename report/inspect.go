@@ -113,6 +113,9 @@ func (p *page) readiness(r support.Readiness) {
 	}
 }
 
+// mostRefusals are as many reasons as anybody reads.
+const mostRefusals = 50
+
 // refusals puts the nodes with the same reason into one row, the most frequent
 // reason first.
 func refusals(all []support.Refusal) (rows [][]string) {
@@ -134,6 +137,13 @@ func refusals(all []support.Refusal) (rows [][]string) {
 		g.n++
 	}
 	slices.SortStableFunc(groups, func(a, b *group) int { return cmp.Compare(b.n, a.n) })
+	if n := len(groups) - mostRefusals; n > 0 {
+		rest := &group{first: "", reason: fmt.Sprintf("%d more reasons, with --json", n), ops: map[string]int{}}
+		for _, g := range groups[mostRefusals:] {
+			rest.n += g.n
+		}
+		groups = append(groups[:mostRefusals:mostRefusals], rest)
+	}
 	for _, g := range groups {
 		names := slices.Sorted(maps.Keys(g.ops))
 		slices.SortStableFunc(names, func(a, b string) int { return g.ops[b] - g.ops[a] })

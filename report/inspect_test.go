@@ -3,6 +3,7 @@ package report_test
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -75,4 +76,15 @@ func TestAHostileFileNeitherSteersATerminalNorWidensATable(t *testing.T) {
 	require.NoError(t, report.Inspection(&b, x))
 	require.NotContains(t, b.String(), "\x1b")
 	require.NotContains(t, b.String(), "\u202e")
+}
+
+func TestMoreReasonsThanAnybodyReadsAreCounted(t *testing.T) {
+	p := support.Prediction{Nodes: 1000}
+	for i := range 1000 {
+		p.Elsewhere = append(p.Elsewhere, support.Refusal{Node: fmt.Sprint("n", i), Op: "MatMul", Reason: fmt.Sprint("reason ", i)})
+	}
+	var b bytes.Buffer
+	require.NoError(t, report.Inspection(&b, support.Inspection{Readiness: &support.Readiness{Provider: "coreml", Basis: support.Table, Prediction: &p}}))
+	require.Contains(t, b.String(), "950 more reasons, with --json")
+	require.Less(t, strings.Count(b.String(), "\n"), 100)
 }

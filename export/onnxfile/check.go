@@ -9,11 +9,18 @@ import (
 // its quantisation tools emit. Anything else needs a library nobody pinned.
 var ownDomains = map[string]bool{"": true, "ai.onnx": true, "com.microsoft": true}
 
+// maxSignature bounds what a graph takes and gives. A language model that
+// keeps keys and values of earlier runs has some hundreds.
+const maxSignature = 4096
+
 // Check refuses a model that must not be given to a runtime: data outside the
 // file, custom operators, tensors whose data is not there.
 func Check(m Model) error {
 	if len(m.Nodes) == 0 || len(m.Inputs) == 0 || len(m.Outputs) == 0 {
 		return fmt.Errorf("got %d nodes, %d inputs and %d outputs, wanted a graph", len(m.Nodes), len(m.Inputs), len(m.Outputs))
+	}
+	if max(len(m.Inputs), len(m.Outputs)) > maxSignature {
+		return fmt.Errorf("got %d inputs and %d outputs, wanted at most %d of each", len(m.Inputs), len(m.Outputs), maxSignature)
 	}
 	if m.Opsets[""] == 0 {
 		return fmt.Errorf("got no opset of ONNX's own operators, wanted one")

@@ -130,3 +130,22 @@ func TestMoreDimensionsThanAnyTensorHasAreRefused(t *testing.T) {
 	_, err := onnxfile.Parse(field(7, field(5, bytes.Repeat(varint(1, 1), 64)), field(13, shape(64))))
 	require.NoError(t, err)
 }
+
+func TestMoreInputsThanAnyModelTakesAreRefused(t *testing.T) {
+	value := func(n protowire.Number, count int) (b []byte) {
+		for i := range count {
+			b = append(b, field(n, field(1, fmt.Appendf(nil, "v%d", i)))...)
+		}
+		return b
+	}
+	node := field(1, field(1, []byte("v0")), field(2, []byte("v0")), field(4, []byte("Neg")))
+	for name, c := range map[string]struct{ in, out, bad int }{"inputs": {5000, 1, 1}, "outputs": {1, 5000, 1}, "many": {1000, 1000, 0}} {
+		b := append(field(7, value(11, c.in), node, value(12, c.out)), field(8, varint(2, 20))...)
+		_, err := onnxfile.Read(write(t, b))
+		if c.bad == 0 {
+			require.NoError(t, err, name)
+			continue
+		}
+		require.ErrorContains(t, err, "wanted at most 4096 of each", name)
+	}
+}
