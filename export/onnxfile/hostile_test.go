@@ -106,7 +106,7 @@ func TestAHostileFileIsAnsweredInLittleTimeAndMemory(t *testing.T) {
 			runtime.ReadMemStats(&after)
 			allocated := after.TotalAlloc - before.TotalAlloc
 			t.Logf("%.2f s, %d MiB allocated in all: %v", took.Seconds(), allocated/mib, err)
-			assert.Less(t, allocated, uint64(484*mib), "freed or not")
+			assert.Less(t, allocated, uint64(600*mib), "freed or not: at most 360 MB of it are held at once")
 			assert.Less(t, took, 15*time.Second, "5 s alone; three times that on a busy machine and with -race")
 		})
 	}

@@ -89,8 +89,11 @@ type Initializer struct {
 
 	// Where int32_data lies in the file, if it is one packed field: small
 	// integers that some exporters write so.
-	packedAt, packedBytes int
+	packed *span
 }
+
+// span is a part of the file.
+type span struct{ at, bytes int }
 
 // Value is a graph input or output, or a value between nodes.
 type Value struct {

@@ -68,11 +68,11 @@ func (t *Initializer) bytes(file []byte) ([]byte, string) {
 		return nil, ""
 	case t.Elements < 0:
 		return file[t.Offset : t.Offset+t.Bytes], ""
-	case t.packedBytes == 0:
+	case t.packed == nil:
 		return nil, "its weights are stored in a way that is not read; raw_data is"
 	}
 	b := make([]byte, 0, t.Elements)
-	for rest := file[t.packedAt : t.packedAt+t.packedBytes]; len(rest) > 0; {
+	for rest := file[t.packed.at : t.packed.at+t.packed.bytes]; len(rest) > 0; {
 		v, n := protowire.ConsumeVarint(rest)
 		if n < 0 {
 			break

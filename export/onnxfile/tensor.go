@@ -50,7 +50,7 @@ func (p *parser) tensor(b []byte, inner bool) (Initializer, error) {
 			}
 		case 5, 7, 11: // int32_data, int64_data, uint64_data
 			if n == 5 && v.kind == protowire.BytesType && typed == 0 && len(v.bytes) > 0 {
-				t.packedAt, t.packedBytes = offset(p.whole, v.bytes), len(v.bytes)
+				t.packed = &span{offset(p.whole, v.bytes), len(v.bytes)}
 			}
 			return repeated(v, func(x uint64) {
 				typed++
