@@ -30,19 +30,6 @@ def strip(model: onnx.ModelProto, graph_name: str, version: str) -> None:
     model.opset_import.extend(helper.make_opsetid(d, v) for d, v in kept)
 
 
-def tidy(model: onnx.ModelProto) -> None:
-    """Makes reshapes constant, drops what is dead or double, and names values by what makes them.
-
-    A reshape's target becomes constant where an axis of it is the input's axis
-    of the same place, by the names in value_info: 0 says "as the input".
-    """
-    graph = model.graph
-    _constant_reshapes(graph)
-    _drop_dead(graph)
-    _merge_small(graph)
-    rename(graph)
-
-
 def check(model: onnx.ModelProto, opset: int, others: dict[str, int] | None = None) -> None:
     """Raises Failed unless this is valid ONNX in one file, of the default domain and of others: domain → version."""
     if model.functions:
@@ -99,81 +86,6 @@ def _replace(field, items) -> None:
     items = [type(i).FromString(i.SerializeToString(deterministic=True)) for i in items]
     del field[:]
     field.extend(items)
-
-
-def _constant_reshapes(graph: onnx.GraphProto) -> None:
-    """Reshape(x, Concat(Shape…, Shape…, c…)) becomes Reshape(x, [0, 0, c…])."""
-    constants = {t.name: t for t in graph.initializer}
-    maker = {o: n for n in graph.node for o in n.output}
-    axes = {v.name: [d.dim_param or d.dim_value for d in v.type.tensor_type.shape.dim] for v in (*graph.input, *graph.value_info)}
-    for n in graph.node:
-        if n.op_type != "Reshape":
-            continue
-        target = _target(n, constants, maker, axes)
-        if target is not None:
-            name = "shape_" + "_".join(map(str, target))
-            if name not in constants:
-                constants[name] = numpy_helper.from_array(np.array(target, np.int64), name)
-                graph.initializer.append(constants[name])
-            n.input[1] = name
-        # allowzero says that a 0 is a 0: wrong for ours, refused by CoreML, noise elsewhere.
-        shape = constants.get(n.input[1])
-        if target is not None or (shape is not None and 0 not in numpy_helper.to_array(shape)):
-            for a in [a for a in n.attribute if a.name == "allowzero"]:
-                n.attribute.remove(a)
-
-
-def _target(node, constants, maker, axes) -> list[int] | None:
-    concat = maker.get(node.input[1])
-    if concat is None or concat.op_type != "Concat":
-        return None
-    reshaped = axes.get(node.input[0], [])
-    target: list[int] = []
-    for name in concat.input:
-        if name in constants:
-            target += numpy_helper.to_array(constants[name]).reshape(-1).tolist()
-            continue
-        shape = maker.get(name)
-        if shape is None or shape.op_type != "Shape":
-            return None
-        bounds = {a.name: a.i for a in shape.attribute}
-        source, axis, to = axes.get(shape.input[0], []), bounds.get("start", 0), len(target)
-        one = bounds.get("end") == axis + 1 and 0 <= axis < len(source)
-        if not one or to >= len(reshaped) or source[axis] != reshaped[to] or reshaped[to] == 0:
-            return None
-        target.append(0)
-    return target
-
-
-def _drop_dead(graph: onnx.GraphProto) -> None:
-    while True:
-        used = {i for n in graph.node for i in n.input} | {o.name for o in graph.output}
-        dead = [n for n in graph.node if not any(o in used for o in n.output)]
-        if not dead:
-            break
-        for n in dead:
-            graph.node.remove(n)
-    for t in [t for t in graph.initializer if t.name not in used]:
-        graph.initializer.remove(t)
-
-
-def _merge_small(graph: onnx.GraphProto) -> None:
-    """Scalars and shapes that are written many times become one each."""
-    first: dict[tuple, str] = {}
-    renamed: dict[str, str] = {}
-    for t in sorted(graph.initializer, key=lambda t: t.name):
-        if int(np.prod(t.dims)) > 16:
-            continue
-        key = (t.data_type, tuple(t.dims), numpy_helper.to_array(t).tobytes())
-        if key in first:
-            renamed[t.name] = first[key]
-        else:
-            first[key] = t.name
-    for t in [t for t in graph.initializer if t.name in renamed]:
-        graph.initializer.remove(t)
-    for n in graph.node:
-        for j, i in enumerate(n.input):
-            n.input[j] = renamed.get(i, i)
 
 
 def rename(graph: onnx.GraphProto) -> None:

@@ -11,17 +11,31 @@ import (
 	"github.com/embedgate/embedgate/export/exporttest"
 )
 
-// The scripts' own tests are Python, because what they hold to account is
-// torch, transformers and sentence-transformers. This runs them in the reference
-// environment, on the official model too.
+// The scripts' own tests are Python. This runs them in the export environment,
+// on the official model too.
 func TestPythonTestsPass(t *testing.T) {
 	if testing.Short() {
-		t.Skip("exports some twenty models with torch")
+		t.Skip("exports some thirty tiny models")
 	}
+	passes(t, exporttest.ReferencePython(t), "tests") // while int8 is searched for with torch
+}
+
+// What the scripts make is held to account by torch, transformers and
+// sentence-transformers.
+func TestPythonTestsAgainstTheReferencePass(t *testing.T) {
+	if testing.Short() {
+		t.Skip("needs the reference environment, 5 GB of it")
+	}
+	passes(t, exporttest.ReferencePython(t), filepath.Join("tests", "reference"))
+}
+
+// passes runs the Python tests in a folder, none of which may be skipped.
+func passes(t *testing.T, python, folder string) {
+	t.Helper()
 	c := exporttest.CandidateWith(t, exporttest.Variants()...)
 	golden, err := filepath.Abs(filepath.Join("..", "golden", exporttest.Model))
 	require.NoError(t, err)
-	cmd := exec.CommandContext(t.Context(), exporttest.ReferencePython(t), "-m", "unittest", "discover", "-v", "-s", "tests")
+	cmd := exec.CommandContext(t.Context(), python, "-m", "unittest", "discover", "-v", "-s", folder)
 	cmd.Env = append(os.Environ(),
 		"PYTHONDONTWRITEBYTECODE=1", "PYTHONNOUSERSITE=1", "ORT_DISABLE_TELEMETRY=1",
 		"EMBEDGATE_TEST_MODEL="+exporttest.SourceDir(t),

@@ -62,27 +62,28 @@ def tokenizer(dir: str) -> None:
     t.save(os.path.join(dir, "tokenizer.json"))
 
 
-def model(dir: str, config=None, seed: int = 1, **options) -> str:
-    """A random model with weights. config: a transformers configuration, or None for a BERT."""
-    import torch
-    from transformers import AutoModel, BertConfig
+def model(dir: str, config: dict | None = None, seed: int = 1, **options) -> str:
+    """A random BERT with weights. config is config.json, or None for that of bert_config."""
+    import bert_weights
+    import numpy as np
+    from safetensors.numpy import save_file
 
-    torch.manual_seed(seed)
-    config = config or BertConfig(**{k: v for k, v in bert_config().items() if k != "model_type"})
-    m = AutoModel.from_config(config).eval()
-    # Fresh biases are 0 and fresh norms 1: nothing would notice one left out.
-    with torch.no_grad():
-        for p in m.parameters():
-            p.add_(torch.randn_like(p) * 0.1)
-    m.save_pretrained(dir)
+    config = config or bert_config(options.get("hidden", 48))
+    rng = np.random.Generator(np.random.PCG64(seed))
+    tensors = {}
+    for name, shape in bert_weights.shapes(config).items():
+        # Fresh biases are 0 and fresh norms 1: nothing would notice one left out.
+        tensors[name] = (name.endswith("LayerNorm.weight") + 0.1 * rng.standard_normal(shape)).astype(np.float32)
+    write(dir, "config.json", config)
+    save_file(tensors, os.path.join(dir, "model.safetensors"), metadata={"format": "pt"})
     configs(dir, **options)
     tokenizer(dir)
     return dir
 
 
 def change_weights(dir: str, change) -> None:
-    """Rewrites model.safetensors with the tensors that change returns."""
-    from safetensors.torch import load_file, save_file
+    """Rewrites model.safetensors with the tensors that change returns, in numpy."""
+    from safetensors.numpy import load_file, save_file
 
     path = os.path.join(dir, "model.safetensors")
     save_file(change(load_file(path)), path, metadata={"format": "pt"})
