@@ -72,6 +72,8 @@ type Entry struct {
 	Disabled  []string            // graph optimizers that measurement says to leave out
 	Options   map[string]string   // the provider's own options, before the policy's
 	Recorded  map[string]string   // options that a recorded session has besides
+	// Plan is of a provider that may compute on the CPU by itself; nil: it cannot.
+	Plan *DevicePlan
 	// Copy is the way to the provider's own memory, which Options.IOBinding
 	// needs; empty: none is known.
 	Copy Copy
@@ -108,6 +110,15 @@ var Catalogue = []Entry{
 			"ModelFormat": "MLProgram", "MLComputeUnits": "CPUAndGPU", "RequireStaticInputShapes": "1",
 		},
 		Recorded: map[string]string{"ProfileComputePlan": "1"},
+		// The values are those of ONNX Runtime's option, the devices CoreML's
+		// MLComputeUnits. Apple's log goes to stderr where it is asked to.
+		Plan: &DevicePlan{
+			Option: "MLComputeUnits",
+			Wanted: map[string][]string{
+				"CPUOnly": {"cpu"}, "CPUAndGPU": {"gpu"}, "CPUAndNeuralEngine": {"ane"}, "ALL": {"gpu", "ane"},
+			},
+			Env: []string{"CFLOG_FORCE_STDERR=YES", "OS_ACTIVITY_DT_MODE=YES"},
+		},
 	},
 	{
 		Name: "cuda", Title: "CUDA", Runtime: ONNXRuntime, EP: "CUDAExecutionProvider",

@@ -136,6 +136,7 @@ func knownGood(in Input, r *reference, provider, variant string) gateCase {
 	for _, tokens := range c.plan.Recorded {
 		e.Placement = append(e.Placement, goodRecord(tokens, executionProvider(provider)))
 	}
+	e.Planned = goodPlan(c, provider, variant)
 	cold, memory := int64(p.ColdStartOf(provider)), int64(p.MemoryOf(provider))
 	share, room := c.plan.Samples/c.plan.Launches, int64(1<<62)
 	if c.plan.LimitNS > 0 {

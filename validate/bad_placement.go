@@ -10,7 +10,7 @@ import (
 // badPlacement is records of models that did not run where they should have,
 // and records that hide it.
 func badPlacement() []badCase {
-	return []badCase{
+	return append(badDevices(), []badCase{
 		{name: "all matrix products on another provider", item: "FLOPs", spoil: func(c *gateCase) bool {
 			applies := false
 			return eachRecord(c, func(r *PlacementRun) {
@@ -100,7 +100,7 @@ func badPlacement() []badCase {
 		{name: "a node that never ran", item: "record", spoil: func(c *gateCase) bool {
 			return eachRecord(c, func(r *PlacementRun) { r.Events[0].Runs = 0 })
 		}},
-	}
+	}...)
 }
 
 // strangeEP is no provider of any catalogue.

@@ -43,6 +43,7 @@ func judgePlacement(c gateCase) opinion {
 		o.findings = append(o.findings, j.share("time", limits.MinTime, func(s shares) float64 { return s.time }))
 	}
 	o.findings = append(o.findings, j.elsewhere())
+	o.findings = append(o.findings, j.devices()...)
 	for _, s := range all {
 		summary := PlacementSummary{
 			Tokens: s.tokens, Nodes: s.nodes, NodeShare: settled(s.nodeShare), FLOPs: settled(s.flops),
@@ -107,6 +108,7 @@ func recordOf(c gateCase) ([]shares, Finding) {
 			p.add("a record of %d tokens, which nobody planned", r.Tokens)
 		}
 	}
+	p = append(p, unplanned(c, ep)...)
 	return all, p.finding(Finding{
 		Check: "placement", Item: "record", Measured: plural(len(all), "length", "lengths") + ", all of the graph's FLOPs in each",
 		Threshold: "each planned length once, with every node",

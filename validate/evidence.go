@@ -53,6 +53,9 @@ type Evidence struct {
 	// its own: profiling slows what it times.
 	Placement []PlacementRun `json:"placement"`
 	Pairs     []PairedRun    `json:"pairs"`
+	// Planned is the plan of a provider that compiles the model for devices of
+	// its own, from the process that recorded the placement.
+	Planned []providers.PlannedOp `json:"planned,omitempty"`
 
 	Raw    Vectors `json:"-"` // read from vectors.safetensors
 	Digest string  `json:"-"` // sha256 of evidence.json's bytes, set by ReadEvidence

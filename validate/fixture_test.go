@@ -95,6 +95,7 @@ func smallPolicy(g golden.Set) policy.Policy {
 		Channels: map[string]policy.Channel{
 			"local": {Require: []string{"cpu"}}, "release": {Require: []string{"cuda", "cpu"}}, "gpu": {Require: []string{"cuda"}},
 			"everywhere": {Require: []string{"cpu"}, Portability: true},
+			"apple":      {Require: []string{"coreml"}},
 		},
 		Digest: strings.Repeat("8", 64),
 	}

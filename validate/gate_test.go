@@ -44,7 +44,7 @@ func TestEveryKnownBadCaseFailsTheWholeGate(t *testing.T) {
 	in := smallInput(t)
 	r, err := newReference(in.Golden)
 	require.NoError(t, err)
-	cpu, gpu := in.Evidence[0], evidenceFor(t, in, "cuda", "fp32")
+	every := []Evidence{in.Evidence[0], evidenceFor(t, in, "cuda", "fp32"), evidenceFor(t, in, "coreml", "fp32")}
 	shown := 0
 	for _, k := range checks() {
 		if k.name == portabilityName {
@@ -53,7 +53,7 @@ func TestEveryKnownBadCaseFailsTheWholeGate(t *testing.T) {
 		for _, bad := range k.bad {
 			var c gateCase
 			var applies bool
-			for _, e := range []Evidence{cpu, gpu} {
+			for _, e := range every {
 				c = gateCase{
 					policy: in.Policy, golden: r, candidate: in.Candidate, nonce: in.Nonce, class: candidate.FP32,
 					plan: e.Plan, evidence: cloneEvidence(e), graph: smallGraph(),
@@ -68,7 +68,10 @@ func TestEveryKnownBadCaseFailsTheWholeGate(t *testing.T) {
 			}
 			shown++
 			spoilt, provider := in, "cpu"
-			if c.evidence.Plan.Pairs != nil {
+			switch e := slices.IndexFunc(every, func(e Evidence) bool { return e.Provider == c.evidence.Provider }); {
+			case e == 2:
+				spoilt.Channel, provider = "apple", "coreml"
+			case e == 1 || c.evidence.Plan.Pairs != nil:
 				spoilt.Channel, provider = "gpu", "cuda"
 			}
 			spoilt.Policy, spoilt.Candidate, spoilt.Evidence = c.policy, c.candidate, []Evidence{c.evidence}

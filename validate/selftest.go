@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/embedgate/embedgate/export/candidate"
+	"github.com/embedgate/embedgate/providers"
 )
 
 // selfTest shows the checks known-good evidence, which they must pass, and each
@@ -113,8 +114,8 @@ func someOf(r *reference) *reference {
 // each thing that may be asked of a provider, for thresholds hang on both.
 func goodCases(in Input, r *reference) []gateCase {
 	type kind struct {
-		class                  candidate.Precision
-		pairs, nodes, duration bool
+		class                           candidate.Precision
+		pairs, nodes, duration, devices bool
 	}
 	var bases []gateCase
 	seen := map[kind]bool{}
@@ -122,9 +123,12 @@ func goodCases(in Input, r *reference) []gateCase {
 		q := in.Policy.Providers[p]
 		for _, v := range q.Variants {
 			k := kind{class: in.Policy.Class(p, v), pairs: in.Policy.WorthIt != nil && in.Policy.WorthIt.Provider != p}
-			if q.Placement != nil {
-				k.nodes, k.duration = q.Placement.MinNodes != nil, q.Placement.MinTime != nil
+			e, _ := providers.Lookup(p)
+			k.devices = e.Plan != nil
+			if q.Placement == nil || q.Placement.MinFLOPs == nil {
+				continue // without a threshold nothing is good, and its row fails
 			}
+			k.nodes, k.duration = q.Placement.MinNodes != nil, q.Placement.MinTime != nil
 			if !seen[k] {
 				seen[k] = true
 				bases = append(bases, knownGood(in, r, p, v))
@@ -199,7 +203,7 @@ func cloneEvidence(e Evidence) Evidence {
 		e.Latency[i].CalibrationNS = slices.Clone(e.Latency[i].CalibrationNS)
 	}
 	e.Cold, e.Memory = slices.Clone(e.Cold), slices.Clone(e.Memory)
-	e.Placement, e.Pairs = slices.Clone(e.Placement), slices.Clone(e.Pairs)
+	e.Placement, e.Pairs, e.Planned = slices.Clone(e.Placement), slices.Clone(e.Pairs), slices.Clone(e.Planned)
 	for i := range e.Placement {
 		r := &e.Placement[i]
 		r.Assigned, r.Events = slices.Clone(r.Assigned), slices.Clone(r.Events)

@@ -2,19 +2,15 @@ package ort
 
 import (
 	"bufio"
+	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"strconv"
 	"strings"
-)
 
-// PlannedOp is one operation of a CoreML program and the device that CoreML
-// prefers for it.
-type PlannedOp struct {
-	Op     string  `json:"op"`     // CoreML's name: "ios17.linear"
-	Device string  `json:"device"` // "cpu", "gpu" or "ane"
-	Cost   float64 `json:"cost"`   // CoreML's estimate of its share of the work, 0 to 1
-}
+	"github.com/embedgate/embedgate/providers"
+)
 
 // What a compute plan may hold: a program of this program's models has some
 // hundred operations.
@@ -38,40 +34,59 @@ var planDevices = []struct{ class, device string }{
 // hardware yet. Other lines are passed over, as are operations without a device,
 // which CoreML has folded away. A line that begins so and goes on otherwise is
 // an error: no device must be guessed.
-func ComputePlan(stderr io.Reader) ([]PlannedOp, error) {
-	var all []PlannedOp
-	s := bufio.NewScanner(stderr)
-	s.Buffer(nil, maxPlanLine)
-	for s.Scan() {
-		_, rest, ok := strings.Cut(s.Text(), "Operation: ")
-		if !ok {
-			continue
+func ComputePlan(stderr io.Reader) ([]providers.PlannedOp, error) {
+	var all []providers.PlannedOp
+	for r := bufio.NewReaderSize(stderr, maxPlanLine); ; {
+		line, err := wholeLine(r)
+		if _, rest, ok := bytes.Cut(line, []byte("Operation: ")); ok {
+			if errors.Is(err, bufio.ErrBufferFull) {
+				return nil, fmt.Errorf("CoreML's compute plan: the line of operation %.80q is too long", rest)
+			}
+			op, err := plannedOp(string(bytes.TrimRight(rest, "\r\n")))
+			if err != nil {
+				return nil, fmt.Errorf("CoreML's compute plan: %w", err)
+			}
+			if op.Device != "" {
+				all = append(all, op)
+			}
+			if len(all) > maxPlanned {
+				return nil, fmt.Errorf("CoreML's compute plan: more than %d operations", maxPlanned)
+			}
 		}
-		op, err := plannedOp(rest)
-		if err != nil {
+		switch {
+		case err == io.EOF:
+			return all, nil
+		case err != nil && !errors.Is(err, bufio.ErrBufferFull):
 			return nil, fmt.Errorf("CoreML's compute plan: %w", err)
 		}
-		if op.Device != "" {
-			all = append(all, op)
-		}
-		if len(all) > maxPlanned {
-			return nil, fmt.Errorf("CoreML's compute plan: more than %d operations", maxPlanned)
-		}
 	}
-	if err := s.Err(); err != nil {
-		return nil, fmt.Errorf("CoreML's compute plan: %w", err)
-	}
-	return all, nil
 }
 
-func plannedOp(s string) (PlannedOp, error) {
+// wholeLine reads a line, or with bufio.ErrBufferFull the beginning of one that
+// is too long; the rest of it is passed over.
+func wholeLine(r *bufio.Reader) ([]byte, error) {
+	line, err := r.ReadSlice('\n')
+	if !errors.Is(err, bufio.ErrBufferFull) {
+		return line, err
+	}
+	begins := bytes.Clone(line)
+	for errors.Is(err, bufio.ErrBufferFull) {
+		_, err = r.ReadSlice('\n')
+	}
+	if err != nil && err != io.EOF {
+		return begins, err
+	}
+	return begins, bufio.ErrBufferFull // an end is seen again by the next read
+}
+
+func plannedOp(s string) (providers.PlannedOp, error) {
 	name, rest, ok1 := strings.Cut(s, ", Device Usage: ")
 	device, cost, ok2 := strings.Cut(rest, ", Estimated Cost: ")
 	share, err := strconv.ParseFloat(strings.TrimSpace(cost), 64)
 	if !ok1 || !ok2 || name == "" || err != nil || !(share >= 0) || share > 1e6 {
-		return PlannedOp{}, fmt.Errorf("got %.200q, wanted an operation, its device and its cost", s)
+		return providers.PlannedOp{}, fmt.Errorf("got %.200q, wanted an operation, its device and its cost", s)
 	}
-	op := PlannedOp{Op: name, Cost: share}
+	op := providers.PlannedOp{Op: name, Cost: share}
 	if device == "(null)" {
 		return op, nil
 	}

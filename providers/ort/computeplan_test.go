@@ -6,6 +6,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/embedgate/embedgate/providers"
 )
 
 // Untested on hardware: written after the library's format string and a plan
@@ -21,7 +23,12 @@ something else that was written to stderr
 func TestAComputePlanSaysWhichDeviceEachOperationGot(t *testing.T) {
 	got, err := ComputePlan(strings.NewReader(plan))
 	require.NoError(t, err)
-	assert.Equal(t, []PlannedOp{{"ios17.linear", "gpu", 0.25}, {"ios17.gather", "cpu", 0.01}, {"ios17.softmax", "ane", 0.74}}, got)
+	assert.Equal(t, []providers.PlannedOp{
+		{Op: "ios17.linear", Device: "gpu", Cost: 0.25}, {Op: "ios17.gather", Device: "cpu", Cost: 0.01}, {Op: "ios17.softmax", Device: "ane", Cost: 0.74},
+	}, got)
+	long, err := ComputePlan(strings.NewReader(strings.Repeat("x", 3*maxPlanLine) + "\n" + plan + strings.Repeat("y", 2*maxPlanLine)))
+	require.NoError(t, err, "another's line may have any length")
+	assert.Equal(t, got, long)
 	got, err = ComputePlan(strings.NewReader("nothing of CoreML\n"))
 	require.NoError(t, err)
 	assert.Empty(t, got)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -15,6 +16,7 @@ import (
 
 	"github.com/embedgate/embedgate/pipeline/fault"
 	"github.com/embedgate/embedgate/pipeline/progress"
+	"github.com/embedgate/embedgate/providers"
 	"github.com/embedgate/embedgate/validate"
 )
 
@@ -23,6 +25,7 @@ type outcome struct {
 	part  part
 	raw   validate.Vectors
 	first time.Duration // from its start until its first vector; 0: there was none
+	plan  []providers.PlannedOp
 	crash *validate.Crash
 }
 
@@ -44,6 +47,10 @@ func launch(ctx context.Context, o Options, s step) (outcome, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	w := watch{progress: o.Progress, stall: o.Stall, step: s, cancel: cancel}
+	if planOf(s.job) != nil {
+		w.plan = newPlanReader()
+		defer w.plan.Close()
+	}
 	state, err := w.run(ctx, slices.Concat(o.Executable, []string{path}))
 	if errors.Is(context.Cause(ctx), errStalled) {
 		err = nil
@@ -59,7 +66,13 @@ func launch(ctx context.Context, o Options, s step) (outcome, error) {
 	}
 	out.first = w.first
 	out.crash, err = w.verdict(ctx, state, dir, out.part.Complete)
-	return out, err
+	if err != nil || out.crash != nil || w.plan == nil {
+		return out, err
+	}
+	if out.plan, err = w.plan.plan(); err != nil { // of the provider, not of this program
+		out.crash = &validate.Crash{Stage: string(s.job.Kind), Exit: 1, Stderr: err.Error()}
+	}
+	return out, nil
 }
 
 // watch follows one child.
@@ -74,6 +87,7 @@ type watch struct {
 	stage   string
 	first   time.Duration
 	stderr  deathbed
+	plan    *planReader // nil: none is expected
 }
 
 // goCrash is the exit status of a Go program whose runtime reports a crash.
@@ -94,6 +108,10 @@ func (w *watch) run(ctx context.Context, argv []string) (*os.ProcessState, error
 	cmd.Env = slices.Concat(os.Environ(), w.step.job.Library.Env, []string{"GOTRACEBACK=single"})
 	cmd.Stdout = &hearer{hear: w.hear}
 	cmd.Stderr = &w.stderr
+	if plan := planOf(w.step.job); plan != nil {
+		cmd.Env = append(cmd.Env, plan.Env...)
+		cmd.Stderr = io.MultiWriter(&w.stderr, w.plan)
+	}
 	cmd.WaitDelay = 5 * time.Second
 	// The child ends when this closes, which it does when this process dies.
 	stdin, err := cmd.StdinPipe()

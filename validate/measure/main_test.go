@@ -23,9 +23,10 @@ import (
 const (
 	envFake = "EMBEDGATE_TEST_FAKE" // "ok", or "WHAT@N": WHAT happens in the session's Nth run
 	envPID  = "EMBEDGATE_TEST_PID"
-	envLog  = "EMBEDGATE_TEST_LOG" // a file that gets a line when a fake session opens and when it closes
-	envWho  = "EMBEDGATE_TEST_WHO" // the provider whose process dies in a pair
-	envLib  = "EMBEDGATE_TEST_LIB" // what a library wants set; it goes into the log
+	envLog  = "EMBEDGATE_TEST_LOG"  // a file that gets a line when a fake session opens and when it closes
+	envWho  = "EMBEDGATE_TEST_WHO"  // the provider whose process dies in a pair
+	envPlan = "EMBEDGATE_TEST_PLAN" // a file that a session which records writes to stderr
+	envLib  = "EMBEDGATE_TEST_LIB"  // what a library wants set; it goes into the log
 )
 
 // TestMain makes the test binary the child of its own tests.
@@ -189,6 +190,15 @@ func (r *fakeRecorder) Run(ctx context.Context, b providers.Batch, runs int) err
 }
 
 func (r *fakeRecorder) Finish() ([]providers.Placement, error) {
+	if path := os.Getenv(envPlan); path != "" {
+		b, err := os.ReadFile(path)
+		if err != nil {
+			return nil, err
+		}
+		if _, err := os.Stderr.Write(b); err != nil {
+			return nil, err
+		}
+	}
 	return r.records, r.Close()
 }
 

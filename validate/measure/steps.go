@@ -47,7 +47,7 @@ func steps(o Options, p validate.Plan, mine, others providers.Library) []step {
 		j := base
 		j.Kind, j.Points = placementKind, lengths(p.Recorded)
 		all = append(all, step{job: j, what: what, keep: func(ev *validate.Evidence, out outcome) {
-			ev.Placement = out.part.Placement
+			ev.Placement, ev.Planned = out.part.Placement, out.plan
 		}})
 	}
 	for n := range p.Launches {
