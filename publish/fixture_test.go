@@ -206,6 +206,7 @@ func (f *fixture) measure(t testing.TB, provider string, change ...func(*validat
 	e := validate.Evidence{
 		Schema: validate.EvidenceSchema, Provider: provider, Variant: variant, Nonce: "plan",
 		Candidate: f.Candidate.Digest, Policy: f.Policy.Digest, Golden: f.Set.Digest,
+		Model:  f.Manifest.Files[f.Manifest.Variants[variant].File].SHA256,
 		Plan:   validate.PlanFor(f.Policy, f.Set, provider, variant, f.Manifest.Variants[variant]),
 		Cold:   []validate.ColdStart{{Launch: 1, LoadNS: 1e8, FirstNS: 1e8, FromStartNS: 3e8}},
 		Memory: []validate.MemoryPeak{{Launch: 0, RSS: 1 << 20}, {Launch: 1, RSS: 1 << 20}},
@@ -226,13 +227,17 @@ func (f *fixture) measure(t testing.TB, provider string, change ...func(*validat
 		Events:   []providers.NodeEvent{{Name: "the node", Op: "Identity", EP: ep.EP, Runs: 2, NS: 1000}},
 	}}}
 	e.Raw.Dim = f.Dim
+	off := 1e-7 // as float32 computes
+	if variant == "fp16" {
+		off = 1e-4
+	}
 	var rows []int
 	for i := range f.Texts {
 		rows = append(rows, i)
 		e.Raw.IDs = append(e.Raw.IDs, f.IDs[i])
 		e.Useful += int64(len(f.IDs[i]))
 		for _, x := range f.Embedding(i) {
-			e.Raw.Primary = append(e.Raw.Primary, float32(x))
+			e.Raw.Primary = append(e.Raw.Primary, float32(x*(1+off*float64(1-2*(i%2)))))
 		}
 	}
 	e.Computed = e.Useful

@@ -34,6 +34,8 @@ func badIntegrity() []badCase {
 			c.evidence.Nonce += "-other"
 			return c.nonce != ""
 		}},
+		evidence("another model opened", "binding", func(e *Evidence) { e.Model = otherDigest }),
+		evidence("nobody says which model was opened", "binding", func(e *Evidence) { e.Model = "" }),
 		evidence("vectors changed after measuring", "binding", func(e *Evidence) { e.Raw.SHA256 = otherDigest }),
 		evidence("a session on another provider", "binding", func(e *Evidence) { e.Session.Provider += "-other" }),
 		{name: "a broken graph", item: "graph", spoil: func(c *gateCase) bool {
@@ -50,6 +52,16 @@ func badIntegrity() []badCase {
 			}
 			c.candidate.Manifest.Source.Files, c.policy.Model.Files = files, pins
 			return !c.foreign
+		}},
+		{name: "a tokenizer that the policy does not pin", item: "files", spoil: func(c *gateCase) bool {
+			c.policy.Model.Files = maps.Clone(c.policy.Model.Files)
+			c.policy.Model.Files["tokenizer.json"] = "self-test"
+			withFile(c, "tokenizer.json")
+			return true
+		}},
+		{name: "a script beside the model", item: "files", spoil: func(c *gateCase) bool {
+			withFile(c, "modeling.py")
+			return true
 		}},
 		{name: "pooling swapped", item: "embedding", spoil: func(c *gateCase) bool {
 			c.candidate.Manifest.Embedding.Pooling = candidate.PoolCLS
@@ -92,8 +104,14 @@ func badIntegrity() []badCase {
 	}
 }
 
-// knownGood is a case that holds evidence as good as float32 allows: the golden
-// itself, rounded, measured well within every budget. The candidate is one that
+// withFile adds a file to the candidate.
+func withFile(c *gateCase, name string) {
+	c.candidate.Manifest.Files = maps.Clone(c.candidate.Manifest.Files)
+	c.candidate.Manifest.Files[name] = candidate.File{SHA256: otherDigest}
+}
+
+// knownGood is a case that holds evidence nearly as good as arithmetic of its
+// class allows: the golden, off by little, measured well within every budget. The candidate is one that
 // the golden fits; the thresholds are the policy's own.
 func knownGood(in Input, r *reference, provider, variant string) gateCase {
 	const nonce, launchOfVectors = "self-test", 0
@@ -109,7 +127,8 @@ func knownGood(in Input, r *reference, provider, variant string) gateCase {
 				Schema: candidate.Schema, Model: r.Model,
 				Source:    candidate.Source{Files: maps.Clone(r.Source)},
 				Embedding: embeddingThatFits(r.Set),
-				Variants:  map[string]candidate.Variant{p.FileOf(variant): {Precision: p.Variants[p.FileOf(variant)].Precision}},
+				Variants:  map[string]candidate.Variant{p.FileOf(variant): {File: "model.onnx", Precision: p.Variants[p.FileOf(variant)].Precision}},
+				Files:     map[string]candidate.File{"model.onnx": {SHA256: "self-test"}},
 			},
 		},
 	}
@@ -120,8 +139,8 @@ func knownGood(in Input, r *reference, provider, variant string) gateCase {
 	e := Evidence{
 		Schema: EvidenceSchema, Provider: provider, Variant: variant,
 		Candidate: c.candidate.Digest, Policy: p.Digest, Golden: r.Digest, Nonce: nonce,
-		Plan: c.plan, VectorsSHA256: "self-test",
-		Raw: Vectors{Dim: r.Dim, Primary: narrow(r.vecs), SHA256: "self-test"},
+		Plan: c.plan, Model: "self-test", VectorsSHA256: "self-test",
+		Raw: Vectors{Dim: r.Dim, Primary: computed(r, p.Variants[p.FileOf(variant)].Precision), SHA256: "self-test"},
 	}
 	e.Machine, e.Session = goodMachine, goodSession(c, provider, variant)
 	rows := indices(len(r.Texts))
@@ -146,14 +165,14 @@ func knownGood(in Input, r *reference, provider, variant string) gateCase {
 		for _, pt := range e.Plan.Points {
 			e.Latency = append(e.Latency, LatencyRun{
 				Launch: launch, LatencyPoint: pt, StealTicks: 0, TotalTicks: 1000,
-				SamplesNS:     repeat(max(min(tightest(c, pt)/10, room), 1), share),
+				SamplesNS:     repeat(max(min(tightest(c, pt)/10, room), int64(shortest)), share),
 				CalibrationNS: repeat(1e6, 16),
 			})
 		}
-		e.Cold = append(e.Cold, ColdStart{Launch: launch, LoadNS: max(cold/8, 1), FirstNS: max(cold/8, 1), FromStartNS: max(cold/2, 1)})
-		e.Memory = append(e.Memory, MemoryPeak{Launch: launch, RSS: max(memory/2, 1)})
+		e.Cold = append(e.Cold, ColdStart{Launch: launch, LoadNS: max(cold/8, int64(shortest)), FirstNS: max(cold/8, int64(shortest)), FromStartNS: max(cold/2, int64(shortest))})
+		e.Memory = append(e.Memory, MemoryPeak{Launch: launch, RSS: max(memory/2, smallest)})
 	}
-	e.Memory = append(e.Memory, MemoryPeak{Launch: launchOfVectors, RSS: max(memory/2, 1)})
+	e.Memory = append(e.Memory, MemoryPeak{Launch: launchOfVectors, RSS: max(memory/2, smallest)})
 	c.evidence = e
 	c.evidence.Pairs = goodPairs(c)
 	return c

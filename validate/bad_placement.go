@@ -83,6 +83,37 @@ func badPlacement() []badCase {
 				}
 			}) && applies
 		}},
+		{name: "the record of another graph", item: "record", spoil: func(c *gateCase) bool {
+			applies := false
+			return eachRecord(c, func(r *PlacementRun) {
+				for n, cost := range c.graph.Costs[r.Tokens] {
+					applies = applies || cost > 0 && !made(n)
+				}
+				for k := range r.Events {
+					r.Events[k].Name = "other-" + r.Events[k].Name
+				}
+				for k := range r.Assigned {
+					for i := range r.Assigned[k].Nodes {
+						r.Assigned[k].Nodes[i].Name = "other-" + r.Assigned[k].Nodes[i].Name
+					}
+				}
+			}) && applies
+		}},
+		{name: "one node's record in another's place", item: "record", spoil: func(c *gateCase) bool {
+			applies := false
+			return eachRecord(c, func(r *PlacementRun) {
+				var products []int
+				for k, e := range r.Events {
+					if c.graph.Costs[r.Tokens][e.Name] > 0 && !compiled(e) && !made(e.Name) {
+						products = append(products, k)
+					}
+				}
+				if len(products) > 1 {
+					applies = true
+					r.Events[products[1]].Name = r.Events[products[0]].Name
+				}
+			}) && applies
+		}},
 		{name: "a record of another length", item: "record", spoil: func(c *gateCase) bool {
 			if len(c.evidence.Placement) == 0 {
 				return false

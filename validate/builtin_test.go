@@ -29,7 +29,10 @@ func builtinInput(t testing.TB) Input {
 			Digest: strings.Repeat("c", 64),
 			Manifest: candidate.Manifest{
 				Model: p.Model.Name, Source: candidate.Source{Files: p.Model.Files}, Embedding: embeddingThatFits(g),
-				Variants: map[string]candidate.Variant{"fp32": {Precision: candidate.FP32}, "int8": {Precision: candidate.INT8}},
+				Variants: map[string]candidate.Variant{
+					"fp32": {File: "fp32.onnx", Precision: candidate.FP32}, "int8": {File: "int8.onnx", Precision: candidate.INT8},
+				},
+				Files: map[string]candidate.File{"fp32.onnx": {SHA256: strings.Repeat("a", 64)}, "int8.onnx": {SHA256: strings.Repeat("b", 64)}},
 			},
 		},
 	}

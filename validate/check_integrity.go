@@ -17,7 +17,7 @@ func integrityCheck() check {
 		portable: true,
 		holds:    func(Evidence) bool { return true },
 		judge: func(c gateCase) opinion {
-			f := []Finding{bindingOf(c), graphOf(c), sourceOf(c), embeddingOf(c), variantOf(c)}
+			f := []Finding{bindingOf(c), graphOf(c), sourceOf(c), filesOf(c), embeddingOf(c), variantOf(c)}
 			if opened(c.evidence) {
 				f = append(f, sessionOf(c), libraryOf(c))
 			}
@@ -55,6 +55,9 @@ func bindingOf(c gateCase) Finding {
 	}
 	if c.cpu == "" && e.Emulation != nil {
 		p.add("was emulated by %s, and speaks for the machine's own processor", clip(e.Emulation.Emulator))
+	}
+	if want := c.candidate.Manifest.Files[c.modelFile()].SHA256; opened(e) && (want == "" || e.Model != want) {
+		p.add("the model that was opened is sha256 %s, the candidate's %s", short(clip(e.Model)), short(want))
 	}
 	if e.NotMeasured != nil && (!e.Raw.Empty() || e.Crash != nil || len(e.Latency)+len(e.Cold)+len(e.Memory)+len(e.Placement)+len(e.Pairs) > 0) {
 		p.add("says that nothing was measured, and holds measurements")
@@ -118,6 +121,37 @@ func sourceOf(c gateCase) Finding {
 		}
 	}
 	return p.finding(f)
+}
+
+// filesOf proves that beside the model files the candidate carries what the
+// policy pins, and no other: a tokenizer with two ids exchanged, or a script,
+// would be published with the model.
+func filesOf(c gateCase) Finding {
+	var p problems
+	files, pins := c.candidate.Manifest.Files, c.policy.Model.Files
+	models := map[string]bool{}
+	for _, v := range c.candidate.Manifest.Variants {
+		models[v.File] = true
+	}
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		switch pin, ok := pins[name]; {
+		case models[name]:
+		case !ok:
+			p.add("%s is no variant's file, and the policy pins no such file", clip(name))
+		case pin != files[name].SHA256:
+			p.add("%s is sha256 %s, and the policy pins %s", clip(name), short(files[name].SHA256), short(pin))
+		}
+	}
+	return p.finding(Finding{
+		Check: "integrity", Item: "files", Measured: plural(len(files), "file", "files"), Threshold: "model files, and files that the policy pins",
+		Next: "Export again from the files that the policy pins; a file that is meant to be published belongs in model.files with its sha256.",
+	})
+}
+
+// modelFile is the file that a variant of the policy runs, as the candidate
+// names it; empty where it has none.
+func (c gateCase) modelFile() string {
+	return c.candidate.Manifest.Variants[c.policy.FileOf(c.evidence.Variant)].File
 }
 
 // isWeights tells whether a source file holds weights; only safetensors may.
@@ -199,12 +233,19 @@ func crashOf(c gateCase) (Finding, bool) {
 // clockSlack is how far two clocks of one machine may disagree.
 const clockSlack = 20 * time.Millisecond
 
+// Below these no number was measured: the shortest text takes longer, and a
+// process that has loaded a runtime is larger, on any machine.
+const (
+	shortest = 1000 * time.Nanosecond
+	smallest = 1 << 20 // bytes
+)
+
 // numbersOf refuses numbers that no machine can have measured.
 func numbersOf(c gateCase) Finding {
 	var p problems
 	e := c.evidence
 	for _, r := range e.Latency {
-		if i := slices.IndexFunc(r.SamplesNS, notPositive); i >= 0 {
+		if i := slices.IndexFunc(r.SamplesNS, tooShort); i >= 0 {
 			p.add("%s, launch %d: sample %d lasts %d ns", r.Label(), r.Launch, i, r.SamplesNS[i])
 		}
 		if i := slices.IndexFunc(r.CalibrationNS, notPositive); i >= 0 {
@@ -216,24 +257,29 @@ func numbersOf(c gateCase) Finding {
 	}
 	for _, s := range e.Cold {
 		switch {
-		case s.LoadNS <= 0 || s.FirstNS <= 0 || s.FromStartNS <= 0:
+		case tooShort(s.LoadNS) || tooShort(s.FirstNS) || tooShort(s.FromStartNS):
 			p.add("cold start of launch %d: %d ns to load, %d ns to the first vector, %d ns from the start", s.Launch, s.LoadNS, s.FirstNS, s.FromStartNS)
 		case s.LoadNS > s.FromStartNS+int64(clockSlack) || s.FirstNS > s.FromStartNS-s.LoadNS+int64(clockSlack):
 			p.add("cold start of launch %d: its parts last longer than the whole", s.Launch)
 		}
 	}
 	for _, m := range e.Memory {
-		if m.RSS <= 0 {
+		if m.RSS < smallest {
 			p.add("memory of launch %d: %d bytes", m.Launch, m.RSS)
 		}
+	}
+	if m := e.Machine; m.OS == "" || m.Arch == "" || m.CPU == "" || m.Cores < 1 {
+		p.add("a machine without a system, a processor or a core: %q, %q, %q, %d cores", clip(m.OS), clip(m.Arch), clip(m.CPU), m.Cores)
 	}
 	if e.Useful < 0 || e.Computed < e.Useful {
 		p.add("%d useful tokens of %d computed", e.Useful, e.Computed)
 	}
 	return p.finding(Finding{
-		Check: "integrity", Item: "numbers", Measured: "possible", Threshold: "durations and sizes above zero, parts within the whole",
+		Check: "integrity", Item: "numbers", Measured: "possible", Threshold: "durations and sizes that a machine can have, parts within the whole",
 		Next: "Measure again; if it comes back, the clock of that machine is broken or the evidence was edited.",
 	})
 }
 
 func notPositive(n int64) bool { return n <= 0 }
+
+func tooShort(n int64) bool { return n < int64(shortest) }

@@ -101,6 +101,7 @@ func recordOf(c gateCase) ([]shares, Finding) {
 		if want := totalCost(costs); math.Abs(s.flops-want) > agreement*want {
 			p.add("%s: the record has %s of the graph's %s FLOPs", at, number(s.flops), number(want))
 		}
+		p = append(p, namesOf(*r, costs)...)
 		all = append(all, s)
 	}
 	for _, r := range c.evidence.Placement {
@@ -111,7 +112,7 @@ func recordOf(c gateCase) ([]shares, Finding) {
 	p = append(p, unplanned(c, ep)...)
 	return all, p.finding(Finding{
 		Check: "placement", Item: "record", Measured: plural(len(all), "length", "lengths") + ", all of the graph's FLOPs in each",
-		Threshold: "each planned length once, with every node",
+		Threshold: "each planned length once, with every node of this graph",
 		Next:      "Measure again, whole, with a runtime that records its placement; nodes that are not in the record may have run anywhere.",
 	})
 }

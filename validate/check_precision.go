@@ -22,6 +22,10 @@ func precisionCheck() check {
 				coarsen(c, c.evidence.Raw.Primary, indices(len(c.golden.Texts)))
 				return true
 			}},
+			{name: "the golden's own vectors", item: "correct bits", spoil: func(c *gateCase) bool {
+				c.evidence.Raw.Primary = narrow(c.golden.vecs)
+				return true
+			}},
 			{name: "coarser arithmetic in batches alone", item: "correct bits", spoil: func(c *gateCase) bool {
 				run, ok := c.company(batchRun)
 				if ok {
@@ -67,6 +71,11 @@ func judgePrecision(c gateCase) opinion {
 			worst, median, where = m, m, " in run "+clip(r.Name)
 		}
 	}
+	if most := c.mostBits(); worst > most {
+		f.Measured, f.Value = fmt.Sprintf("%s, and a file of class %s has %.0f at most", bitsText(min(worst, 64)), c.fileClass(), most), settled(min(worst, 64))
+		f.Next = "These vectors are more exact than that file can compute them: they were not made by it, or its class in the policy is not its own. Measure again, or correct the variant's precision."
+		return opinion{findings: []Finding{f}, bits: f.Value}
+	}
 	// Beyond the numbers' own mantissa nothing can be told.
 	worst, median = min(worst, 24), min(median, 24)
 	f.Measured, f.Value = fmt.Sprintf("%s of %d%s", bitsText(worst), mantissas[c.class], where), settled(worst)
@@ -84,6 +93,22 @@ func judgePrecision(c gateCase) opinion {
 	}
 	o.findings = []Finding{f}
 	return o
+}
+
+// fileClass is the class of the variant's file, whatever the provider is held
+// to: a file of float32 may be computed in less.
+func (c gateCase) fileClass() candidate.Precision {
+	if c.foreign { // its class is the user's guess, which may be too low
+		return candidate.FP32
+	}
+	return c.policy.Variants[c.policy.FileOf(c.evidence.Variant)].Precision
+}
+
+func (c gateCase) mostBits() float64 {
+	if most, ok := mostBits[c.fileClass()]; ok {
+		return most
+	}
+	return mostBits[candidate.FP32]
 }
 
 func bitsText(b float64) string { return fmt.Sprintf("%.1f bits", b) }

@@ -42,6 +42,10 @@ type Evidence struct {
 	Emulation *Emulation     `json:"emulation,omitempty"`
 	Session   providers.Info `json:"session"`
 
+	// Model is the sha256 of the model file, computed by the processes that
+	// opened it; empty where none did.
+	Model string `json:"model_sha256,omitempty"`
+
 	VectorsSHA256 string       `json:"vectors_sha256"`
 	Useful        int64        `json:"useful_tokens"`   // real tokens of the golden corpus in batches of 32
 	Computed      int64        `json:"computed_tokens"` // the same with padding

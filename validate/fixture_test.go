@@ -129,7 +129,12 @@ func smallInput(t testing.TB) Input {
 			Digest: strings.Repeat("c", 64),
 			Manifest: candidate.Manifest{
 				Model: g.Model, Source: candidate.Source{Files: maps.Clone(g.Source)}, Embedding: embeddingThatFits(g),
-				Variants: map[string]candidate.Variant{"fp32": {Precision: candidate.FP32}, "int8": {Precision: candidate.INT8}},
+				Variants: map[string]candidate.Variant{
+					"fp32": {File: "fp32.onnx", Precision: candidate.FP32}, "int8": {File: "int8.onnx", Precision: candidate.INT8},
+				},
+				Files: map[string]candidate.File{
+					"fp32.onnx": {SHA256: strings.Repeat("a", 64)}, "int8.onnx": {SHA256: strings.Repeat("b", 64)},
+				},
 			},
 		},
 	}
@@ -149,8 +154,15 @@ func evidenceFor(t testing.TB, in Input, provider, variant string) Evidence {
 	r, err := newReference(in.Golden)
 	require.NoError(t, err)
 	e := knownGood(in, r, provider, variant).evidence
+	e.Model = modelOf(in, variant)
 	e.Candidate, e.Nonce, e.Digest = in.Candidate.Digest, in.Nonce, strings.Repeat("e", 64)
 	return e
+}
+
+// modelOf is the sha256 of the file that a variant runs.
+func modelOf(in Input, variant string) string {
+	m := in.Candidate.Manifest
+	return m.Files[m.Variants[in.Policy.FileOf(variant)].File].SHA256
 }
 
 func gate(t testing.TB, in Input) Verdict {

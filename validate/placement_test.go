@@ -188,6 +188,59 @@ func TestARecordThatCannotBeTrueIsRefused(t *testing.T) {
 	}
 }
 
+func TestARecordIsHeldAgainstTheGraphsNames(t *testing.T) {
+	renamed := func(name func(string) string) func(in *Input, e *Evidence) {
+		return func(_ *Input, e *Evidence) {
+			for i := range e.Placement {
+				r := &e.Placement[i]
+				for k := range r.Events {
+					r.Events[k].Name = name(r.Events[k].Name)
+				}
+				for k := range r.Assigned {
+					r.Assigned[k].Nodes[0].Name = name(r.Assigned[k].Nodes[0].Name)
+				}
+			}
+		}
+	}
+	for name, c := range map[string]struct {
+		spoil func(in *Input, e *Evidence)
+		want  string // "": it passes
+	}{
+		"another graph's names":     {renamed(func(n string) string { return "blocks." + n }), "16 tokens: 0.00 % of the graph's arithmetic"},
+		"names that begin so":       {renamed(func(n string) string { return n + "2" }), "0.00 % of the graph's arithmetic"},
+		"what an optimizer appends": {renamed(func(n string) string { return n + "/MatMulAddFusion/" }), ""},
+		"a third fused into one":    {renamed(func(n string) string { return map[bool]string{true: "Attention_0", false: n}[n == "query"] }), ""},
+		"one name twice":            {renamed(func(n string) string { return map[bool]string{true: "query", false: n}[n == "key"] }), "node query is there twice"},
+		"arithmetic moved between nodes": {func(_ *Input, e *Evidence) {
+			for i := range e.Placement {
+				r := &e.Placement[i]
+				wide := [][]int64{{1, int64(r.Tokens), 2 * goodWidth}}
+				r.Events[0].Inputs, r.Events[1].Inputs = wide, [][]int64{{1, int64(r.Tokens), 0}}
+			}
+		}, "node query has 4096 FLOPs, and 2048 in the graph"},
+		"a graph without names": {func(in *Input, e *Evidence) {
+			g := smallGraph()
+			for _, costs := range g.Costs {
+				for _, n := range goodNodes() {
+					costs["MatMul("+n+")"] = costs[n]
+					delete(costs, n)
+				}
+			}
+			in.Graphs["fp32"] = g
+		}, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			row := onCUDA(t, c.spoil)
+			if c.want == "" {
+				assert.Empty(t, failures(row))
+				return
+			}
+			assert.Equal(t, []string{"FAIL placement/record"}, failures(row))
+			assert.Contains(t, item(t, row, "placement", "record").Measured, c.want)
+		})
+	}
+}
+
 func TestARecordMayLackShapesThatTheGraphKnows(t *testing.T) {
 	row := onCUDA(t, func(_ *Input, e *Evidence) {
 		for i := range e.Placement {

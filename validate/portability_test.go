@@ -31,7 +31,7 @@ func portableEvidence(t *testing.T, in Input, cpu string) Evidence {
 	r, err := newReferences(whole).of(plan.Texts)
 	require.NoError(t, err)
 	e := knownPortable(in, r, k).evidence
-	e.Plan = plan
+	e.Plan, e.Model = plan, modelOf(in, "fp32")
 	e.Candidate, e.Nonce, e.Digest = in.Candidate.Digest, in.Nonce, strings.Repeat("d", 64)
 	return e
 }

@@ -72,6 +72,32 @@ var leastBits = map[candidate.Precision]float64{
 	candidate.FP32: 17, candidate.FP32GPU: 17, candidate.TF32: 8.5, candidate.FP16: 8.5, candidate.INT8: 2.8,
 }
 
+// mostBits is what a file of a class can have right, by how it stores its
+// weights. Rounding one exact result to float32 leaves 25.5 bits; a model's
+// sums and functions cost more than two of them, the official one's nearly
+// five. A half-precision or 8-bit weight is itself off by 2⁻¹² or 2⁻⁷, and
+// leaves few files with more than 13 or 8. Vectors beyond that were not
+// computed by such a file: they are the golden's, or another file's.
+var mostBits = map[candidate.Precision]float64{
+	candidate.FP32: 24, candidate.FP32GPU: 24, candidate.TF32: 24, candidate.FP16: 17, candidate.INT8: 17,
+}
+
+// computed is the golden's vectors as the arithmetic of a file of that class
+// gives them at its best: a bit and a half less than it can have, off in turns
+// of sign.
+func computed(r *reference, class candidate.Precision) []float32 {
+	v := narrow(r.vecs)
+	for i := range r.Texts {
+		row := v[i*r.Dim : (i+1)*r.Dim]
+		by := norm(r.vecs[i*r.Dim:(i+1)*r.Dim]) / math.Sqrt(float64(r.Dim)) * math.Exp2(1.5-mostBits[class])
+		for j := range row {
+			row[j] += float32(by)
+			by = -by
+		}
+	}
+	return v
+}
+
 // mantissas are what a class stores, its hidden bit included.
 var mantissas = map[candidate.Precision]int{
 	candidate.FP32: 24, candidate.FP32GPU: 24, candidate.TF32: 11, candidate.FP16: 11, candidate.INT8: 8,

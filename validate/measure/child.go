@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/embedgate/embedgate/export/candidate"
 	"github.com/embedgate/embedgate/pipeline/fault"
 	"github.com/embedgate/embedgate/providers"
 )
@@ -97,10 +98,25 @@ func (w *worker) embed(ctx context.Context, l loaded) (err error) {
 	}
 	w.part.FirstNS = time.Since(began).Nanoseconds()
 	w.tell.tell(note{First: true})
+	// After the first vector, whose time counts.
+	if err := w.hashModel(); err != nil {
+		return err
+	}
 	if w.job.Kind == vectorsKind {
 		return w.vectors(ctx, o)
 	}
 	return w.latency(ctx, o)
+}
+
+// hashModel writes down which file was opened: here, and not by who asked for
+// it, so that the evidence tells what ran.
+func (w *worker) hashModel() error {
+	id, err := candidate.HashFile(w.job.Model)
+	if err != nil {
+		return err
+	}
+	w.part.Model = id.SHA256
+	return nil
 }
 
 // save writes what is known so far.

@@ -55,7 +55,8 @@ type job struct {
 type part struct {
 	Complete  bool                    `json:"complete"`
 	Session   providers.Info          `json:"session"`
-	Vectors   string                  `json:"vectors"` // the directory that holds them; empty: none yet
+	Model     string                  `json:"model_sha256"` // of the file that it opened; empty: none yet
+	Vectors   string                  `json:"vectors"`      // the directory that holds them; empty: none yet
 	Useful    int64                   `json:"useful_tokens"`
 	Computed  int64                   `json:"computed_tokens"`
 	Placement []validate.PlacementRun `json:"placement"`

@@ -22,6 +22,9 @@ func (w *worker) placement(ctx context.Context, l loaded) error {
 	}
 	defer r.Close() // after Finish nothing is left to close
 	w.part.Session = r.Info()
+	if err := w.hashModel(); err != nil {
+		return err
+	}
 	w.tell.tell(note{Stage: "placement"})
 	for k, pt := range w.job.Points {
 		w.tell.tell(note{Message: "where its nodes run, " + pt.Label(),

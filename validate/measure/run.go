@@ -132,6 +132,9 @@ func measure(ctx context.Context, o Options, ev *validate.Evidence) error {
 			if err := sameSession(ev, out.part.Session, s.job.Kind); err != nil {
 				return err
 			}
+			if err := sameModel(ev, out.part.Model); err != nil {
+				return err
+			}
 		}
 		s.keep(ev, out)
 		if out.crash != nil {
@@ -171,6 +174,22 @@ func sameSession(ev *validate.Evidence, s providers.Info, k kind) error {
 		return &fault.Error{Kind: fault.Internal, Thing: "measuring process",
 			Got: "another runtime or other session options than the processes before it", Wanted: "the same",
 			Next: "measure again while nothing is installed or changed"}
+	}
+	return nil
+}
+
+// sameModel holds every process of this provider to the first one's model file.
+func sameModel(ev *validate.Evidence, sha256 string) error {
+	if sha256 == "" { // it ended before it had opened one
+		return nil
+	}
+	if ev.Model == "" {
+		ev.Model = sha256
+	}
+	if ev.Model != sha256 {
+		return &fault.Error{Kind: fault.Internal, Thing: "measuring process",
+			Got: "a model file of sha256 " + sha256, Wanted: ev.Model + ", as the processes before it had",
+			Next: "measure again while nobody changes the candidate"}
 	}
 	return nil
 }
