@@ -1,4 +1,4 @@
-"""The texts on which int8_search.py tries its choices out.
+"""The texts on which calibrate.py measures how large values become.
 
 Written for that and used for nothing else: no text of a golden corpus may be
 here (a test looks), or the exam would be known beforehand. What matters is

@@ -27,7 +27,6 @@ import sys
 import tempfile
 
 import variants
-from graph import OPSET
 from outputs import SIGNALS, Pending, Protocol
 from st_config import WEIGHTS, Config, Failed, Refused, hf_config, positions_of, read, weights_file
 
@@ -94,6 +93,7 @@ def _quiet() -> None:
         TRANSFORMERS_NO_ADVISORY_WARNINGS="1",
         TOKENIZERS_PARALLELISM="false",
         PYTHONWARNINGS="ignore",
+        OPENBLAS_NUM_THREADS="1",  # two wait for each other, spinning, where the cores have other work
         CUDA_VISIBLE_DEVICES="",  # an export needs no GPU, and waking one takes seconds
     )
     import logging
@@ -128,8 +128,6 @@ class _Model:
             variants.fits(v, longest, why)
         self.forward, self.inputs = ("plain" if why else "written-out"), ("input_ids", "attention_mask")
         if not why:
-            if a.no_torch and any(v.precision == "int8" for v in a.variant):
-                raise _NeedsTorch("int8 is searched for with torch")
             tensors = bert_weights.tensors(a.model_dir, hf)
             self.weights = bert_weights.fold(hf, tensors)
             self.check = self_check.SelfCheck(hf, tensors, config)
@@ -158,24 +156,16 @@ class _Model:
         return bert_graph.build(self.weights, self.config, EXPORTER, products, v.tokens), {}, {}
 
     def _int8(self, v: variants.Variant, say: Protocol):
-        import bert_forward
         import bert_graph
-        import canonical
-        import hf_forward
-        import int8_search
-        import quantise
+        import calibrate
+        import int8_graph
 
         say.total += 1
-        say.step("measuring which weights can be 8-bit integers (takes 30 to 60 s)")
-        module = bert_forward.WrittenOut(self.hf, hf_forward.tensors(self.dir), self.config.pooling, self.config.normalize)
-        choices, peaks = int8_search.choose(module, _rows(self.dir, self.config))
+        say.step("measuring on texts how large the values are that become 8-bit integers (takes 5 to 15 s)")
+        products = int8_graph.Int8Products(calibrate.peaks(self.weights, _rows(self.dir, self.config)))
         say.step(f"writing out the graph of {v.name}")
-        model = bert_graph.build(self.weights, self.config, EXPORTER)
-        quantise.apply(model, choices, peaks)
-        canonical.rename(model.graph)
-        canonical.strip(model, "sentence_embedding", EXPORTER)
-        others = {o.domain: o.version for o in model.opset_import if o.domain == quantise.DOMAIN}
-        return model, others, {"choices": [c.said() for c in choices]}
+        model = bert_graph.build(self.weights, self.config, EXPORTER, products)
+        return model, {}, {"choices": [c.said() for c in products.choices]}
 
 
 def _tensor(v) -> dict:
@@ -212,7 +202,7 @@ def _versions(forward: str) -> dict[str, str]:
     """What decides the bytes. Local build tags ("+cpu") do not."""
     from importlib.metadata import version
 
-    names = ("numpy", "onnx", "onnxruntime", "tokenizers")  # the last two run what int8 is calibrated on
+    names = ("numpy", "onnx", "tokenizers")  # the last makes the tokens that int8 is calibrated on
     if forward == "plain":
         names = ("numpy", "onnx", "onnx-ir", "onnxscript", "torch", "transformers")
     return {"exporter": EXPORTER} | {n: version(n).split("+")[0] for n in names}
@@ -233,6 +223,7 @@ def _rows(model_dir: str, config: Config) -> list[list[int]]:
 def _make(m: _Model, v: variants.Variant, say: Protocol) -> tuple[bytes, dict]:
     """One variant: its file's bytes and what the manifest says of it."""
     import canonical
+    from graph import OPSET
 
     model, others, more = m.make(v, say)
     canonical.check(model, OPSET, others)

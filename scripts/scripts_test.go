@@ -17,7 +17,7 @@ func TestPythonTestsPass(t *testing.T) {
 	if testing.Short() {
 		t.Skip("exports some thirty tiny models")
 	}
-	passes(t, exporttest.ReferencePython(t), "tests") // while int8 is searched for with torch
+	passes(t, exporttest.Python(t), "tests")
 }
 
 // What the scripts make is held to account by torch, transformers and
@@ -46,4 +46,17 @@ func passes(t *testing.T, python, folder string) {
 	require.NoError(t, err, "%s", out)
 	require.NotContains(t, string(out), "skipped", "every test has what it needs here")
 	t.Logf("%s", out)
+}
+
+// BenchmarkInt8Made is the export of the official model's int8 variant alone,
+// Python's start and the reading of the weights included.
+func BenchmarkInt8Made(b *testing.B) {
+	python, model := exporttest.Python(b), exporttest.SourceDir(b)
+	for b.Loop() {
+		cmd := exec.CommandContext(b.Context(), python, "export_onnx_model.py",
+			"--model-dir", model, "--variant", "int8", "--out", filepath.Join(b.TempDir(), "int8.onnx"))
+		cmd.Env = append(os.Environ(), "PYTHONDONTWRITEBYTECODE=1", "PYTHONNOUSERSITE=1", "ORT_DISABLE_TELEMETRY=1")
+		out, err := cmd.CombinedOutput()
+		require.NoError(b, err, "%s", out)
+	}
 }

@@ -3,7 +3,10 @@
 // know how the files were made, nor what is thought of them.
 package candidate
 
-import "strconv"
+import (
+	"slices"
+	"strconv"
+)
 
 // ManifestName is the manifest's file name inside a candidate directory.
 const ManifestName = "candidate.json"
@@ -52,7 +55,7 @@ type Variant struct {
 	Forward   string    `json:"forward"` // one of the Forward constants
 	Inputs    []Tensor  `json:"inputs"`
 	Outputs   []Tensor  `json:"outputs"`
-	Choices   []Choice  `json:"choices,omitempty"` // of an int8 variant: how each weight of the encoder is computed with
+	Choices   []Choice  `json:"choices,omitempty"` // of an int8 variant: how each large weight is computed with
 }
 
 // Whose forward a variant's graph is.
@@ -62,25 +65,43 @@ const (
 	ForwardForeign    = "foreign"     // somebody else's export
 )
 
-// Choice is what the export chose for one weight, by measuring on calibration
-// texts.
+// Choice is how the export computes with one weight.
 type Choice struct {
 	Weight string `json:"weight"` // its name in the graph: "layers.0.w2"
 	Form   Form   `json:"form"`
 	// Smoothing is how much of the differences between the input's channels was
 	// moved into the weight, 0 (none) to 1.
 	Smoothing float64 `json:"smoothing,omitempty"`
+	// Outliers are the units of a feed-forward, in rising order, that are
+	// computed in float32 beside the integers: columns of w1 and rows of w2.
+	Outliers []int `json:"outliers,omitempty"`
 }
 
-// Form is how a product with a weight is computed.
+// Form is how a weight of an int8 variant is held.
 type Form string
 
 // The forms that a weight of an int8 variant may have.
 const (
-	FormInt8   Form = "int8"        // 8-bit integers; one scale for the input, one for each of the weight's columns
-	FormBlocks Form = "int8-blocks" // 8-bit integers; a scale for every 32 values
-	FormFP32   Form = "fp32"        // left as it was
+	FormInt8 Form = "int8"      // 8-bit integers that are multiplied; one scale for the input, one for each of the weight's columns
+	FormRows Form = "int8-rows" // 8-bit integers that are looked up; a scale for each row
 )
+
+func (c Choice) check() bool {
+	return slices.Contains([]Form{FormInt8, FormRows}, c.Form) && c.Weight != "" && c.Smoothing >= 0 && c.Smoothing <= 1 &&
+		len(c.Outliers) <= maxUnits && sortedUnits(c.Outliers)
+}
+
+// maxUnits is more than any feed-forward has.
+const maxUnits = 1 << 20
+
+func sortedUnits(units []int) bool {
+	for i, u := range units {
+		if u < 0 || u >= maxUnits || i > 0 && u <= units[i-1] {
+			return false
+		}
+	}
+	return true
+}
 
 // Fixed returns the batch and sequence length that the graph's inputs are fixed
 // to; ok is false for a graph whose axes are dynamic.

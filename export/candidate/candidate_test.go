@@ -74,7 +74,7 @@ func TestASealedCandidateReadsBackAndHasTheSameBytesEverywhere(t *testing.T) {
 func TestChoicesAreKept(t *testing.T) {
 	m := manifest()
 	v := m.Variants["fp32"]
-	v.Choices = []candidate.Choice{{Weight: "layers.0.w1", Form: candidate.FormInt8, Smoothing: 0.7}, {Weight: "layers.0.w2", Form: candidate.FormBlocks}}
+	v.Choices = []candidate.Choice{{Weight: "layers.0.w1", Form: candidate.FormInt8, Smoothing: 0.7}, {Weight: "layers.0.w2", Form: candidate.FormInt8, Outliers: []int{0, 7}}, {Weight: "word", Form: candidate.FormRows}}
 	m.Variants = map[string]candidate.Variant{"fp32": v}
 	c, err := candidate.Seal(filled(t), m)
 	require.NoError(t, err)
@@ -189,6 +189,12 @@ func TestReadRefusesACandidate(t *testing.T) {
 		"with a choice smoothed beyond all": {edit(func(m map[string]any) {
 			m["variants"].(map[string]any)["fp32"].(map[string]any)["choices"] = []any{map[string]any{"weight": "w", "form": "int8", "smoothing": 1.5}}
 		}), "smoothing"},
+		"with a unit chosen twice": {edit(func(m map[string]any) {
+			m["variants"].(map[string]any)["fp32"].(map[string]any)["choices"] = []any{map[string]any{"weight": "w", "form": "int8", "outliers": []int{3, 3}}}
+		}), "rising order"},
+		"with a unit below none": {edit(func(m map[string]any) {
+			m["variants"].(map[string]any)["fp32"].(map[string]any)["choices"] = []any{map[string]any{"weight": "w", "form": "int8", "outliers": []int{-1}}}
+		}), "rising order"},
 		"of another schema":     {edit(func(m map[string]any) { m["schema"] = 2 }), "schema: got 2"},
 		"with an unknown field": {edit(func(m map[string]any) { m["extra"] = 2 }), "extra"},
 		"without variants":      {edit(func(m map[string]any) { m["variants"] = map[string]any{} }), "variants: got none"},

@@ -134,8 +134,8 @@ func (m Manifest) check() error {
 	}
 	for n, v := range m.Variants {
 		for _, c := range v.Choices {
-			if !slices.Contains([]Form{FormInt8, FormBlocks, FormFP32}, c.Form) || c.Weight == "" || c.Smoothing < 0 || c.Smoothing > 1 {
-				return fmt.Errorf("variants.%s.choices: got %+v, wanted a weight's name, a form of int8, int8-blocks or fp32, and a smoothing of 0 to 1", n, c)
+			if !c.check() {
+				return fmt.Errorf("variants.%s.choices: got %+.200v, wanted a weight's name, a form of int8 or int8-rows, a smoothing of 0 to 1, and units in rising order", n, c)
 			}
 		}
 	}

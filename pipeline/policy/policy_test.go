@@ -57,7 +57,7 @@ func TestABadPolicyIsRefusedByName(t *testing.T) {
 		"a budget of an unknown channel":     {"channels: [release]}", "channels: [nightly]}", `latency.budgets[1].channels: got "nightly", wanted some of ["local" "release"]`},
 		"a channel in which nothing gates":   {"0.99}\n    # Gated where", "0.99, channels: [release]}\n    # Gated where", "channels.local requires cpu × fp32: got no line of latency.budgets that gates fp32 there"},
 		"a class that nothing gates":         {"0.99}\n    # Gated where", "0.99, classes: [fp32]}\n    # Gated where", "channels.local requires cpu × int8: got no line of latency.budgets that gates int8 there"},
-		"a class without parity":             {"  int8: {min_cosine: 0.99, mean_cosine", "  int9: {min_cosine: 0.99, mean_cosine", "parity.int8 is missing"},
+		"a class without parity":             {"  int8: {min_cosine: 0.992, mean_cosine", "  int9: {min_cosine: 0.992, mean_cosine", "parity.int8 is missing"},
 		"a class without invariance":         {"  tf32: {max_abs: 2e-3}\n", "", "invariance.tf32 is missing"},
 		"an unknown class":                   {"fp32: {precision: fp32}", "fp32: {precision: fp64}", `"fp64"`},
 		"a threshold that nothing can fail":  {"min_cosine: 0.999999", "min_cosine: -1", "got -1, wanted a number above 0"},

@@ -9,17 +9,27 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/cpu"
 
 	"github.com/embedgate/embedgate/export/candidate"
 	"github.com/embedgate/embedgate/export/exporttest"
 	"github.com/embedgate/embedgate/providers"
 )
 
+// What int8 must reach over the whole golden corpus, on which nothing was
+// calibrated, whatever the processor: its integers are the same on all.
+const (
+	int8MinCosine  = 0.992
+	int8MeanCosine = 0.9985
+	int8Top10      = 0.955
+)
+
 // BenchmarkInt8OverFP32 compares the release's int8 variant with its fp32 one,
 // one thread each, nothing spinning, run by run in the order ABBA; and int8's
-// vectors of the whole golden corpus, on none of which it was calibrated, with
-// the float64 model's. Bars, with VNNI: ratio-16 ≤ 0.52, ratio-128 ≤ 0.65,
-// min-cosine ≥ 0.99, mean-cosine ≥ 0.997, top10 ≥ 0.95.
+// vectors with the float64 model's. Bars: ratio-16 ≤ 0.52, ratio-128 ≤ 0.60,
+// ratio-256 ≤ 0.66; with VNNI ratio-16 ≤ 0.45, ratio-128 ≤ 0.52, which are
+// reported as vnni-ratio-16 and vnni-ratio-128 too; MB ≤ 25; and the parity
+// above.
 func BenchmarkInt8OverFP32(b *testing.B) {
 	r := openReal(b)
 	r.candidate = exporttest.CandidateWith(b, exporttest.Variants()...)
@@ -31,7 +41,7 @@ func BenchmarkInt8OverFP32(b *testing.B) {
 		return mustOpen(b, c)
 	}
 	int8, fp32 := open("int8"), open("fp32")
-	for _, n := range []int{16, 128} {
+	for _, n := range []int{16, 128, 256} {
 		x, y := repeated(b, int8, n), repeated(b, fp32, n)
 		alternate(10, x, y)
 		var xs, ys []time.Duration
@@ -39,9 +49,14 @@ func BenchmarkInt8OverFP32(b *testing.B) {
 			as, bs := alternate(100, x, y) // a median wants many
 			xs, ys = append(xs, as...), append(ys, bs...)
 		}
-		b.ReportMetric(float64(median(xs))/float64(median(ys)), fmt.Sprint("ratio-", n))
+		ratio := float64(median(xs)) / float64(median(ys))
+		b.ReportMetric(ratio, fmt.Sprint("ratio-", n))
+		if cpu.X86.HasAVX512VNNI || cpu.X86.HasAVXVNNI {
+			b.ReportMetric(ratio, fmt.Sprint("vnni-ratio-", n))
+		}
 		b.ReportMetric(float64(median(xs))/1e6, fmt.Sprintf("int8-ms-%d", n))
 	}
+	b.ReportMetric(float64(r.candidate.Manifest.Files["int8.onnx"].Bytes)/1e6, "MB")
 	cosines, top := int8Parity(b, r, int8)
 	b.ReportMetric(slices.Min(cosines), "min-cosine")
 	b.ReportMetric(mean(cosines), "mean-cosine")
@@ -57,9 +72,10 @@ func TestInt8IsWithinItsClassOverTheWholeGoldenCorpus(t *testing.T) {
 	c.Model = variantOf(r.candidate, "int8")
 	cosines, top := int8Parity(t, r, mustOpen(t, c))
 	t.Logf("min cosine %.5f, mean %.5f, top-10 agreement %.4f", slices.Min(cosines), mean(cosines), top)
-	require.GreaterOrEqual(t, slices.Min(cosines), 0.99)
-	require.GreaterOrEqual(t, mean(cosines), 0.997)
-	require.GreaterOrEqual(t, top, 0.95)
+	require.GreaterOrEqual(t, slices.Min(cosines), int8MinCosine)
+	require.GreaterOrEqual(t, mean(cosines), int8MeanCosine)
+	require.GreaterOrEqual(t, top, int8Top10)
+	require.LessOrEqual(t, r.candidate.Manifest.Files["int8.onnx"].Bytes, int64(25e6))
 }
 
 func int8Parity(t testing.TB, r real, s *Session) (cosines []float64, top10 float64) {

@@ -143,20 +143,6 @@ class Tiny(base.Case):
                     if n.op_type in ("LayerNormalization", "Softmax", "Gelu"):
                         self.assertEqual(types[n.output[0]], 10, n.name)
 
-    def test_int8_is_what_its_choices_say(self):
-        choices = self.said["int8"]["choices"]
-        self.assertEqual([c["weight"] for c in choices], [f"layers.{n}.{w}" for n in range(3) for w in ("wq", "wk", "wv", "wo", "w1", "w2")])
-        g = graph(self.path("int8"))
-        kinds, held = Counter(n.op_type for n in g.node), {t.name: t for t in g.initializer}
-        forms = Counter(c["form"] for c in choices)
-        self.assertGreater(forms["int8"], 0)
-        self.assertEqual((kinds["MatMulInteger"], kinds["MatMulNBits"]), (forms["int8"], forms["int8-blocks"]))
-        for c in choices:
-            self.assertEqual(c["weight"] in held, c["form"] == "fp32")
-            self.assertEqual(c["weight"] + ".q" in held, c["form"] != "fp32")
-        smoothed = {c["weight"].replace("wk", "wq").replace("wv", "wq") for c in choices if c.get("smoothing")}
-        self.assertEqual(smoothed, {n.removesuffix(".smooth") for n in held if n.endswith(".smooth")})
-
 
 def hidden_of(n: int) -> dict:
     return tiny.bert_config(hidden=n, intermediate_size=96)
@@ -166,149 +152,6 @@ def numpy_of(t):
     from onnx import numpy_helper
 
     return numpy_helper.to_array(t)
-
-
-class Search(base.Case):
-    def setUp(self):
-        super().setUp()
-        import bert_forward
-        import hf_forward
-        import st_config
-
-        self.dir = tiny.model(self.folder("m"), hidden_of(64), hidden=64)
-        hf = st_config.hf_config(self.dir)
-        self.module = bert_forward.WrittenOut(hf, hf_forward.tensors(self.dir), "mean", True)
-        self.rows = base.exporter._rows(self.dir, st_config.read(self.dir))[::4]
-
-    def choose(self, mean: float, worst: float):
-        import int8_search
-
-        before = int8_search.MEAN_LOSS, int8_search.WORST_LOSS
-        int8_search.MEAN_LOSS, int8_search.WORST_LOSS = mean, worst
-        try:
-            return int8_search.choose(self.module, self.rows)
-        finally:
-            int8_search.MEAN_LOSS, int8_search.WORST_LOSS = before
-
-    def test_what_may_be_lost_decides(self):
-        loose, _ = self.choose(1, 1)
-        self.assertEqual({c.form for c in loose}, {"int8"})
-        strict, _ = self.choose(0, 0)
-        self.assertEqual({c.form for c in strict}, {"fp32"})
-
-    def test_the_same_twice_and_for_any_number_of_threads_and_the_module_is_as_it_was(self):
-        import torch
-
-        ids = torch.tensor([self.rows[0]])
-        before = self.module(ids, torch.ones_like(ids))
-        threads = torch.get_num_threads()
-        first, peaks = self.choose(2e-4, 1e-3)
-        torch.set_num_threads(1 if threads > 1 else 2)
-        try:
-            again, _ = self.choose(2e-4, 1e-3)
-        finally:
-            torch.set_num_threads(threads)
-        self.assertEqual(first, again)
-        self.assertTrue(torch.equal(before, self.module(ids, torch.ones_like(ids))))
-        self.assertEqual(sorted(peaks), sorted(c.weight for c in first))
-
-    def test_a_channel_that_towers_over_the_rest_is_smoothed_or_cut_into_blocks(self):
-        import torch
-
-        with torch.no_grad():
-            # One channel of the norm before layer 1's attention 200 times as large, and its readers as much smaller.
-            self.module.layers[0].ln2.weight[5] *= 200
-            self.module.layers[0].ln2.bias[5] *= 200
-            for w in ("wq", "wk", "wv"):
-                getattr(self.module.layers[1], w)[5] /= 200
-        chosen, _ = self.choose(1, 1)
-        by = {c.weight: c for c in chosen}
-        self.assertGreater(by["layers.1.wq"].smoothing, 0)
-        self.assertEqual({by[f"layers.1.{w}"].smoothing for w in ("wq", "wk", "wv")}, {by["layers.1.wq"].smoothing})
-
-    def test_the_imitation_loses_what_onnx_runtime_loses(self):
-        import int8_search
-        import numpy as np
-        import onnx
-        import quantise
-        import torch
-
-        base.export(self.dir, self.out)
-        exact = vectors(self.out, self.rows, None)
-        for form in ("int8", "int8-blocks"):
-            with self.subTest(form):
-                choices, peaks = self.choose(1, 1)
-                choices = [quantise.Choice(c.weight, form, 0.7 if form == "int8" else 0.0) for c in choices]
-                model = onnx.load(self.out)
-                quantise.apply(model, choices, peaks)
-                other = os.path.join(self.box, form + ".onnx")
-                onnx.save(model, other)
-                real = 1 - cosines(vectors(other, self.rows, None), exact)
-                with torch.no_grad():
-                    s = int8_search._Search(self.module, self.rows)
-                    s._measure_peaks()
-                    every = s.some + s.rest
-                    want = s._vectors(len(s.layers), every)
-                    s._use(s._tried({c.weight: c for c in choices}))
-                    imitated = 1 - (s._vectors(0, every) * want).sum(-1).numpy()
-                    s._use({})
-                self.assertGreater(real.mean(), 1e-6)
-                self.assertAlmostEqual(imitated.mean() / real.mean(), 1, delta=0.2)
-                self.assertAlmostEqual(np.max(imitated) / real.max(), 1, delta=0.5)
-
-    def test_a_weight_that_is_no_number_and_one_of_zeros_end(self):
-        import torch
-
-        with torch.no_grad():
-            self.module.layers[1].w1.zero_()
-        self.assertEqual(len(self.choose(1, 1)[0]), 18)
-        with torch.no_grad():
-            self.module.layers[1].w2[0, 0] = float("nan")
-        chosen, _ = self.choose(0.001, 0.001)  # whatever it is: the gate judges a model that has no numbers
-        self.assertEqual(len(chosen), 18)
-
-
-class Arithmetic(unittest.TestCase):
-    def test_columns_and_blocks_are_within_half_a_step(self):
-        import numpy as np
-        import quantise
-
-        w = np.random.default_rng(1).normal(size=(64, 24)).astype(np.float32)
-        w[:, 3] = 0
-        q, scale = quantise.columns(w)
-        self.assertEqual((q.dtype, q.shape, scale.shape), (np.int8, (64, 24), (24,)))
-        self.assertTrue((np.abs(q * scale - w) <= scale / 2 * 1.001).all())
-        q, scale = quantise.blocks(w)
-        self.assertEqual((q.dtype, q.shape, scale.shape), (np.int8, (24, 2, 32), (24, 2)))
-        self.assertTrue((np.abs((q * scale[:, :, None]).reshape(24, 64).T - w) <= scale.max() / 2 * 1.001).all())
-        w[5, 7] = np.nan
-        with np.errstate(all="raise"):
-            self.assertTrue(np.isnan(quantise.columns(w)[1][7]))
-            self.assertTrue(np.isnan(quantise.blocks(w)[1][7, 0]))
-
-    def test_factors_are_powers_of_two_and_survive_zeros(self):
-        import numpy as np
-        import quantise
-
-        peaks = np.array([0, 1e-9, 0.3, 8, 500], np.float32)
-        w = np.ones((5, 4), np.float32)
-        w[1] = 0
-        f = quantise.factors(peaks, [w, 2 * w], 0.7)
-        self.assertTrue((np.log2(f) == np.rint(np.log2(f))).all())
-        self.assertTrue((f > 0).all() and np.isfinite(f).all())
-        self.assertTrue((np.diff(f[2:]) > 0).all())
-
-    def test_a_weight_that_the_graph_has_not_is_an_error(self):
-        import onnx
-        import quantise
-        from onnx import helper
-        from st_config import Failed
-
-        x = helper.make_tensor_value_info("x", 1, [1])
-        m = helper.make_model(helper.make_graph([helper.make_node("Identity", ["x"], ["y"])], "g", [x], [helper.make_tensor_value_info("y", 1, [1])]))
-        self.assertIsInstance(m, onnx.ModelProto)
-        with self.assertRaisesRegex(Failed, "layers.9.w1"):
-            quantise.apply(m, [quantise.Choice("layers.9.w1", "int8")], {})
 
 
 class Calibration(unittest.TestCase):
@@ -371,15 +214,15 @@ class Golden(unittest.TestCase):
 
         cos, _, got, want = self.measured("int8")
         got = got / np.linalg.norm(got, axis=1, keepdims=True)
-        self.assertGreaterEqual(cos.min(), 0.99)
-        self.assertGreaterEqual(cos.mean(), 0.997)
+        self.assertGreaterEqual(cos.min(), 0.992)
+        self.assertGreaterEqual(cos.mean(), 0.9985)
         shares = []
         a, b = got @ got.T, want @ want.T
         np.fill_diagonal(a, -2), np.fill_diagonal(b, -2)
         for n in range(len(a)):
             nearest = np.argsort(-a[n], kind="stable")[:10]
             shares.append((b[n][nearest] >= np.sort(b[n])[-10] - 1e-7).mean())
-        self.assertGreaterEqual(np.mean(shares), 0.95)
+        self.assertGreaterEqual(np.mean(shares), 0.955)
 
 
 if __name__ == "__main__":
