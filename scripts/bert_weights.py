@@ -29,6 +29,11 @@ ACTIVATIONS = {
 _NOT_NEEDED = re.compile(r"(bert\.)?pooler\.dense\.(weight|bias)|(bert\.)?embeddings\.(position_ids|token_type_ids)|cls\.(predictions|seq_relationship)\..*")
 
 
+def completed(config: dict) -> dict:
+    """config.json with what BertConfig takes where it leaves something out."""
+    return {"layer_norm_eps": 1e-12, "hidden_act": "gelu"} | config
+
+
 def shapes(c: dict) -> dict[str, tuple[int, ...]]:
     """Every tensor that a sentence vector needs, by name, with its shape."""
     h, i = c["hidden_size"], c["intermediate_size"]
@@ -58,7 +63,7 @@ def shapes(c: dict) -> dict[str, tuple[int, ...]]:
 def why_not(config: dict, tensors: dict[str, tuple[int, ...]]) -> str:
     """Why bert_graph.py does not know the model, or "" where it does.
 
-    config is config.json; tensors are the weights file's names and shapes. The
+    config is what completed gives; tensors are the weights file's names and shapes. The
     answer is yes only where every setting and every tensor is accounted for.
     """
     if config.get("model_type") != "bert":
@@ -70,7 +75,7 @@ def why_not(config: dict, tensors: dict[str, tuple[int, ...]]) -> str:
     for key in ("is_decoder", "add_cross_attention", "is_encoder_decoder"):
         if config.get(key):
             return f"{key} is set"
-    if config.get("hidden_act", "gelu") not in ACTIVATIONS:
+    if config.get("hidden_act") not in ACTIVATIONS:
         return f"hidden_act is {config.get('hidden_act')!r}"
     for key in ("vocab_size", "hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads", "max_position_embeddings", "type_vocab_size"):
         v = config.get(key)
@@ -101,17 +106,34 @@ def prefix_of(tensors) -> str:
 
 
 def tensor_shapes(dir: str) -> dict[str, tuple[int, ...]]:
-    """Names and shapes in the weights file. Raises Refused where it is none."""
+    """Names, as they are now, and shapes in the weights file. Raises Refused where it is none."""
     with _open(weights_file(dir)) as f:
-        return {k: tuple(f.get_slice(k).get_shape()) for k in f.keys()}
+        return {now: tuple(f.get_slice(k).get_shape()) for now, k in _names(f).items()}
 
 
 def tensors(dir: str, config: dict) -> dict[str, np.ndarray]:
     """What shapes() names, in float32, without the prefix."""
     path = weights_file(dir)
     with _open(path) as f:
-        prefix = prefix_of(f.keys())
-        return {name: _float32(f, path, prefix + name) for name in shapes(config)}
+        names = _names(f)
+        prefix = prefix_of(names)
+        return {name: _float32(f, path, names[prefix + name]) for name in shapes(config)}
+
+
+def of_today(name: str) -> str:
+    """A tensor's name now: TensorFlow's gamma and beta are weight and bias, as transformers reads them."""
+    return re.sub(r"LayerNorm\.gamma$", "LayerNorm.weight", re.sub(r"LayerNorm\.beta$", "LayerNorm.bias", name))
+
+
+def _names(f) -> dict[str, str]:
+    """The names of the file's tensors by those of today."""
+    names = {}
+    for name in f.keys():
+        now = of_today(name)
+        if now in names:
+            raise Refused(WEIGHTS, f"both {names[now]} and {name}", f"one {now}", "take the file again from the model's release")
+        names[now] = name
+    return names
 
 
 def _open(path: str):
@@ -228,7 +250,7 @@ def fold(config: dict, held: dict[str, np.ndarray]) -> Weights:
             layers=[layer(n) for n in range(config["num_hidden_layers"])],
             heads=config["num_attention_heads"],
             epsilon=float(config["layer_norm_eps"]),
-            activation=ACTIVATIONS[config.get("hidden_act", "gelu")],
+            activation=ACTIVATIONS[config["hidden_act"]],
         )
 
 

@@ -114,7 +114,7 @@ class _Model:
         heavy = os.path.getsize(weights_file(a.model_dir))
         if heavy > MAX_WEIGHT_BYTES:
             raise Refused(WEIGHTS, f"{heavy} bytes", f"at most {MAX_WEIGHT_BYTES}, what one ONNX file can hold", "choose a smaller model")
-        self.dir, self.hf, self.config = a.model_dir, hf, config
+        self.dir, self.config = a.model_dir, config
         longest = min(positions_of(hf) or config.max_tokens, config.max_tokens)
         why = "--plain was asked for" if a.plain else ""
         for v in a.variant:
@@ -123,6 +123,7 @@ class _Model:
         import bert_weights
         import self_check
 
+        self.hf = hf = bert_weights.completed(hf)
         why = why or bert_weights.why_not(hf, bert_weights.tensor_shapes(a.model_dir))
         for v in a.variant:
             variants.fits(v, longest, why)

@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from bert_weights import of_today
 from st_config import WEIGHTS, Refused, weights_file
 
 # Weights that may be absent from the file: no sentence vector reads them.
@@ -27,9 +28,9 @@ def tensor_shapes(dir: str) -> dict[str, tuple[int, ...]]:
 
 
 def tensors(dir: str) -> dict[str, torch.Tensor]:
-    """All of the weights file's tensors."""
+    """All of the weights file's tensors, by their names of today."""
     with _open(weights_file(dir)) as f:
-        return {k: f.get_tensor(k) for k in f.keys()}
+        return {of_today(k): f.get_tensor(k) for k in f.keys()}
 
 
 def _open(path: str):
@@ -41,20 +42,21 @@ def _open(path: str):
         raise Refused(WEIGHTS, f"a file that safetensors cannot read ({str(e)[:160]})", "whole safetensors weights", "take the file again from the model's release") from None
 
 
-def load(dir: str):
-    """The transformers model in float32, every weight of it from the file."""
+def load(dir: str, dtype: torch.dtype = torch.float32, **options):
+    """The transformers model, every weight of it from the file, whatever type config.json says to load."""
     from transformers import AutoModel
 
     weights_file(dir)
     try:
         model, info = AutoModel.from_pretrained(
             dir,
-            dtype=torch.float32,
+            dtype=dtype,
             use_safetensors=True,
             trust_remote_code=False,
             local_files_only=True,
             output_loading_info=True,
             ignore_mismatched_sizes=True,  # told below, by name; transformers' own error names none
+            **options,
         )
     except (OSError, ValueError, KeyError, TypeError, RuntimeError, ImportError, AttributeError) as e:
         raise Refused("model", f"a directory that transformers cannot load ({type(e).__name__}: {str(e)[:300]})", "a model that the pinned transformers knows", "check config.json and model.safetensors against the model's release") from e

@@ -95,15 +95,19 @@ def main():
     import torch
     import transformers
 
+    import hf_forward
+
     torch.use_deterministic_algorithms(True)
     torch.set_num_threads(1)  # sums in one order on every machine
     transformers.logging.set_verbosity_error()
     tok = tokenizers.Tokenizer.from_file(os.path.join(a.model_dir, "tokenizer.json"))
     tok.no_padding()
     tok.enable_truncation(conf.max_tokens)
-    model = transformers.AutoModel.from_pretrained(
-        a.model_dir, attn_implementation="eager", dtype=torch.float64, use_safetensors=True, trust_remote_code=False
-    ).eval()
+    # Half-precision weights are widened, whatever config.json says to load them as.
+    try:
+        model = hf_forward.load(a.model_dir, torch.float64, attn_implementation="eager")
+    except st_config.Refused as e:
+        fail(str(e))
 
     ids, pooled, states = [], [], {}
     with torch.no_grad():
@@ -126,7 +130,9 @@ def main():
     want = pooled / np.maximum(np.linalg.norm(pooled, axis=1, keepdims=True), 1e-12) if conf.normalize else pooled
 
     say("cross-checking against sentence-transformers")
-    st = sentence_transformers.SentenceTransformer(a.model_dir, device="cpu", trust_remote_code=False)
+    st = sentence_transformers.SentenceTransformer(a.model_dir, device="cpu", trust_remote_code=False, model_kwargs={"dtype": torch.float32})
+    # It takes a longer max_seq_length at its word, and then breaks on the text that is longer than the position table.
+    st.max_seq_length = conf.max_tokens
     got = st.encode([t for _, t in texts], batch_size=1, convert_to_numpy=True, show_progress_bar=False)
     # Vectors that are not normalised may be large, and float32 errs in proportion.
     scale = 1.0 if conf.normalize else max(1.0, float(np.abs(want).max()))

@@ -86,6 +86,18 @@ class Agreement(Case):
             self.assertEqual(export(dir, self.out).variant["forward"], "written-out")
             self.assertAgrees(dir, self.out)
 
+    def test_names_and_settings_of_old_releases(self):
+        old = lambda k: k.replace("LayerNorm.weight", "LayerNorm.gamma").replace("LayerNorm.bias", "LayerNorm.beta")  # noqa: E731
+        dir = tiny.model(self.folder("m"))
+        tiny.change_weights(dir, lambda w: {old(k): v for k, v in w.items()})
+        tiny.edit(dir, "config.json", layer_norm_eps=None, hidden_act=None)
+        self.assertEqual(export(dir, self.out).variant["forward"], "written-out")
+        self.assertAgrees(dir, self.out)
+        tiny.change_weights(dir, lambda w: w | {"embeddings.LayerNorm.weight": w["embeddings.LayerNorm.gamma"].copy()})
+        with self.assertRaises(Refused) as caught:
+            export(dir, self.out)
+        self.assertIn("both", str(caught.exception))
+
     def test_plain_has_token_types_where_the_model_does(self):
         dir = tiny.model(self.folder("m"))
         heard = export(dir, self.out, plain=True)
