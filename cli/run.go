@@ -57,7 +57,10 @@ func newRun(s *streams) *cobra.Command {
 // directory, or one of the cache's that goes when the run ends.
 func workDir(reportDir string) (string, func(), error) {
 	if reportDir != "" {
-		return reportDir, func() {}, os.MkdirAll(reportDir, 0o777)
+		if err := os.MkdirAll(reportDir, 0o777); err != nil {
+			return "", nil, &fault.Error{Kind: fault.Usage, Thing: "--report " + reportDir, Wanted: "a directory that can be written", Err: err, Next: "name another, or correct the permissions there"}
+		}
+		return reportDir, func() {}, nil
 	}
 	base, err := cache.Dir()
 	if err != nil {

@@ -126,3 +126,31 @@ func TestWhatCannotWorkIsSaidInTheFirstSecond(t *testing.T) {
 		require.Contains(t, said.String(), "Python 3.11")
 	})
 }
+
+func TestPlacesThatCannotBeWrittenAreNamedWithTheirVariable(t *testing.T) {
+	policy := unfitModel(t, nil)
+	file := filepath.Join(t.TempDir(), "file")
+	require.NoError(t, os.WriteFile(file, nil, 0o666))
+	for name, c := range map[string]struct {
+		env     map[string]string
+		command []string
+		code    int
+		want    string
+	}{
+		"a cache that is no folder": {map[string]string{"XDG_CACHE_HOME": file}, []string{"export", "--out", file + "-out"}, 4, "XDG_CACHE_HOME"},
+		"a cache that is relative":  {map[string]string{"XDG_CACHE_HOME": "relative"}, []string{"export", "--out", file + "-out"}, 4, "XDG_CACHE_HOME"},
+		"no home":                   {map[string]string{"XDG_CACHE_HOME": "", "HOME": ""}, []string{"export", "--out", file + "-out"}, 4, "set HOME"},
+		"a report in a file":        {map[string]string{"XDG_CACHE_HOME": t.TempDir()}, []string{"run", "--report", filepath.Join(file, "report")}, 2, "--report"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for k, v := range c.env {
+				t.Setenv(k, v)
+			}
+			t.Setenv("PATH", t.TempDir())
+			var out, said bytes.Buffer
+			require.Equal(t, c.code, cli.Main(context.Background(), append(c.command, "--policy", policy), nil, &out, &said), said.String())
+			require.Contains(t, said.String(), c.want)
+			require.Contains(t, said.String(), "; next: ")
+		})
+	}
+}

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 
 	"github.com/embedgate/embedgate/pipeline/fault"
 )
@@ -45,10 +46,33 @@ func Exists(path string) bool {
 // folder makes a folder of the cache.
 func folder(dir string) error {
 	if err := os.MkdirAll(dir, 0o777); err != nil {
-		return &fault.Error{
-			Kind: fault.Missing, Thing: dir, Wanted: "a cache folder that can be written", Err: err,
-			Next: "free space or correct the permissions there, or set XDG_CACHE_HOME to another folder",
-		}
+		return unwritable(dir, err)
 	}
 	return nil
+}
+
+// unwritable is told of a folder of the cache that is read-only, or somebody
+// else's, or on a full disk.
+func unwritable(dir string, err error) error {
+	return &fault.Error{
+		Kind: fault.Missing, Thing: dir, Wanted: "a cache folder that can be written", Err: err,
+		Next: "free space or correct the permissions there, or set XDG_CACHE_HOME to another folder",
+	}
+}
+
+// Work makes a folder for the files of one call, outside the cache. The caller
+// removes it.
+func Work(pattern string) (string, error) {
+	dir, err := os.MkdirTemp("", pattern)
+	if err != nil {
+		variable := "TMPDIR"
+		if runtime.GOOS == "windows" {
+			variable = "TMP"
+		}
+		return "", &fault.Error{
+			Kind: fault.Missing, Thing: os.TempDir(), Wanted: "a folder for temporary files that can be written", Err: err,
+			Next: "free space or correct the permissions there, or set " + variable + " to another folder",
+		}
+	}
+	return dir, nil
 }

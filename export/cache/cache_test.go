@@ -91,3 +91,26 @@ func TestScratchRemovesWhatTheDeadLeftAndPlaceNamesWhatIsWhole(t *testing.T) {
 	require.True(t, cache.Exists(home))
 	require.False(t, cache.Exists(tmp))
 }
+
+func TestATemporaryFolderThatCannotBeMadeNamesTheVariable(t *testing.T) {
+	dir, err := cache.Work("embedgate-test-")
+	require.NoError(t, err)
+	require.NoError(t, os.Remove(dir))
+	t.Setenv("TMPDIR", filepath.Join(t.TempDir(), "absent"))
+	_, err = cache.Work("embedgate-test-")
+	require.ErrorContains(t, err, "TMPDIR")
+	require.Equal(t, fault.Missing, fault.KindOf(err))
+}
+
+func TestWithoutAHomeTheVariablesAreNamed(t *testing.T) {
+	t.Setenv("XDG_CACHE_HOME", "")
+	t.Setenv("HOME", "")
+	_, err := cache.Dir()
+	require.ErrorContains(t, err, "set HOME, or XDG_CACHE_HOME")
+	require.Equal(t, fault.Missing, fault.KindOf(err))
+	t.Setenv("HOME", t.TempDir())
+	t.Setenv("XDG_CACHE_HOME", "relative")
+	_, err = cache.Dir()
+	require.ErrorContains(t, err, "XDG_CACHE_HOME")
+	require.Equal(t, fault.Missing, fault.KindOf(err))
+}

@@ -27,7 +27,7 @@ func Scratch(home string) (string, error) {
 	}
 	entries, err := os.ReadDir(dir)
 	if err != nil {
-		return "", err
+		return "", unwritable(dir, err)
 	}
 	for _, e := range entries {
 		i, err := e.Info()
@@ -40,7 +40,7 @@ func Scratch(home string) (string, error) {
 	}
 	tmp, err := os.MkdirTemp(dir, mine)
 	if err != nil {
-		return "", err
+		return "", unwritable(dir, err)
 	}
 	return tmp, os.Chmod(tmp, 0o755)
 }

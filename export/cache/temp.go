@@ -24,7 +24,7 @@ func Temp(dir string) (path string, done func(), err error) {
 	// The lock comes first, so that nobody sees the folder without it.
 	f, err := os.CreateTemp(dir, runPrefix+"*"+lockSuffix)
 	if err != nil {
-		return "", nil, err
+		return "", nil, unwritable(dir, err)
 	}
 	_ = f.Close() // nothing was written
 	l := flock.New(f.Name())
@@ -34,7 +34,7 @@ func Temp(dir string) (path string, done func(), err error) {
 	path = strings.TrimSuffix(f.Name(), lockSuffix)
 	if err := os.Mkdir(path, 0o700); err != nil {
 		_ = l.Unlock()
-		return "", nil, err
+		return "", nil, unwritable(dir, err)
 	}
 	return path, func() { discard(path, l) }, nil
 }

@@ -61,7 +61,7 @@ func (e Env) build(ctx context.Context, base Base, p progress.Sink) error {
 
 // install installs the requirements by their hashes.
 func (e Env) install(ctx context.Context, base Base, p progress.Sink) error {
-	dir, err := os.MkdirTemp("", "embedgate-requirements-")
+	dir, err := cache.Work("embedgate-requirements-")
 	if err != nil {
 		return err
 	}
@@ -120,7 +120,7 @@ func remedy(k Kind, err error) string {
 	if diskFull(err) {
 		return "free disk space (the " + string(k) + " environment takes about " + about[k].disk + "), or set XDG_CACHE_HOME to a folder on a larger disk, then run the same command again"
 	}
-	return "check network and proxy (pip's and uv's own settings are honoured), then run the same command again; embedgate doctor tells more"
+	return "check " + Network() + ", then run the same command again; embedgate doctor tells more"
 }
 
 func diskFull(err error) bool {

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -14,26 +13,6 @@ import (
 
 // grace is how long a child may take to end itself after SIGINT.
 const grace = 5 * time.Second
-
-// Environ is the process environment for a Python of ours: what would let the
-// user's other Pythons leak in is left out, the settings of pip and uv (proxy,
-// certificates, mirrors) stay.
-func Environ() []string {
-	var env []string
-	for _, kv := range os.Environ() {
-		switch name, _, _ := strings.Cut(kv, "="); name {
-		case "PYTHONPATH", "PYTHONHOME", "PYTHONSTARTUP", "PYTHONDONTWRITEBYTECODE", "PYTHONPYCACHEPREFIX",
-			"VIRTUAL_ENV", "CONDA_PREFIX", "__PYVENV_LAUNCHER__", "UV_PROJECT_ENVIRONMENT", "UV_SYSTEM_PYTHON",
-			"PIP_USER", "PIP_TARGET", "PIP_PREFIX", // these three install elsewhere
-			"ORT_DISABLE_TELEMETRY":
-		default:
-			env = append(env, kv)
-		}
-	}
-	// ONNX Runtime sends events to Microsoft and queues them on disk unless told
-	// not to; see package providers/ort.
-	return append(env, "PYTHONNOUSERSITE=1", "PYTHONUTF8=1", "PIP_DISABLE_PIP_VERSION_CHECK=1", "ORT_DISABLE_TELEMETRY=1")
-}
 
 // Command prepares a child that gets SIGINT, with its whole process group, when
 // ctx ends, and SIGKILL five seconds later.
@@ -72,15 +51,19 @@ func (t *Tail) Lines(n int) string {
 
 // run runs a command and makes its failure readable.
 func run(ctx context.Context, name string, args ...string) error {
+	return finish(ctx, Command(ctx, name, args...))
+}
+
+// finish runs a prepared command to its end and makes its failure readable.
+func finish(ctx context.Context, c *exec.Cmd) error {
 	var tail Tail
-	c := Command(ctx, name, args...)
 	c.Stdout, c.Stderr = &tail, &tail
 	err := c.Run()
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
 	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) {
-		return fmt.Errorf("%s: %w; its last lines:\n%s", brief(name, args), err, tail.Lines(12))
+		return fmt.Errorf("%s: %w; its last lines:\n%s", brief(c.Path, c.Args[1:]), err, tail.Lines(12))
 	}
 	return err
 }
@@ -89,6 +72,9 @@ func run(ctx context.Context, name string, args ...string) error {
 func brief(name string, args []string) string {
 	words := []string{filepath.Base(name)}
 	for _, a := range args {
+		if a == "-I" {
+			continue
+		}
 		if strings.HasPrefix(a, "-") && a != "-m" || len(words) == 5 || filepath.IsAbs(a) {
 			break
 		}

@@ -12,7 +12,8 @@ import (
 // environments themselves have none, because it is a fifth of a small one.
 type Pip struct {
 	Python string
-	made   string // the folder of an environment that was made for it
+	env    []string // how packages are reached, and no other setting of the user's
+	made   string   // the folder of an environment that was made for it
 }
 
 // FindPip takes the pip of a Python on the PATH, and makes an environment in
@@ -27,18 +28,30 @@ func FindPip(ctx context.Context, scratch string) (Pip, error) {
 
 func pipOf(ctx context.Context, base Base, scratch string) (Pip, error) {
 	if hasPip(ctx, base.Path) {
-		return Pip{Python: base.Path}, nil
+		env, err := installing(ctx, base.Path)
+		return Pip{Python: base.Path, env: env}, err
 	}
 	dir, err := os.MkdirTemp(filepath.Dir(scratch), filepath.Base(scratch)+"-pip-")
 	if err != nil {
 		return Pip{}, err
 	}
 	p := Pip{Python: interpreter(dir), made: dir}
-	if err := run(ctx, base.Path, "-m", "venv", dir); err != nil {
+	err = run(ctx, base.Path, "-m", "venv", dir)
+	if err == nil {
+		p.env, err = installing(ctx, p.Python)
+	}
+	if err != nil {
 		p.Close()
 		return Pip{}, err
 	}
 	return p, nil
+}
+
+// Command prepares a call of pip, which ends as Command's children do.
+func (p Pip) Command(ctx context.Context, args ...string) *exec.Cmd {
+	c := Command(ctx, p.Python, append([]string{"-I", "-m", "pip"}, args...)...)
+	c.Env = append(c.Env, p.env...)
+	return c
 }
 
 // Close removes what was made for the pip.
@@ -62,16 +75,19 @@ func hasPip(ctx context.Context, python string) bool {
 // install installs a file of requirements, by their hashes, for the
 // interpreter target.
 func (p Pip) install(ctx context.Context, target, requirements string, noDeps bool) error {
-	args := []string{"-I", "-m", "pip", "--python", target, "install", "--quiet", "--no-compile", "--require-hashes", "--only-binary=:all:"}
+	args := []string{"--python", target, "install", "--quiet", "--no-compile", "--require-hashes", "--only-binary=:all:"}
 	if noDeps {
 		args = append(args, "--no-deps")
 	}
-	return run(ctx, p.Python, append(args, "-r", requirements)...)
+	return finish(ctx, p.Command(ctx, append(args, "-r", requirements)...))
 }
 
 // uv is a program that installs in seconds what takes pip minutes, in a folder
 // of its own.
-type uv struct{ dir, python string }
+type uv struct {
+	dir, python string
+	env         []string // Pip's
+}
 
 // uv fetches uv into a folder beside scratch.
 func (p Pip) uv(ctx context.Context, base Base, scratch, requirements string) (uv, error) {
@@ -79,7 +95,7 @@ func (p Pip) uv(ctx context.Context, base Base, scratch, requirements string) (u
 	if err != nil {
 		return uv{}, err
 	}
-	u := uv{dir, interpreter(dir)}
+	u := uv{dir, interpreter(dir), p.env}
 	err = run(ctx, base.Path, "-m", "venv", "--without-pip", dir)
 	if err == nil {
 		err = p.install(ctx, u.python, requirements, true)
@@ -103,5 +119,8 @@ func (u uv) install(ctx context.Context, target, requirements string, noDeps boo
 	if noDeps {
 		args = append(args, "--no-deps")
 	}
-	return run(ctx, u.python, append(args, "-r", requirements)...)
+	c := Command(ctx, u.python, append(args, "-r", requirements)...)
+	c.Env = append(c.Env, u.env...)
+	c.Dir = u.dir // a project's uv.toml is looked for from here on
+	return finish(ctx, c)
 }

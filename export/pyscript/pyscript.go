@@ -15,6 +15,7 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/embedgate/embedgate/export/cache"
 	"github.com/embedgate/embedgate/export/pyenv"
 	"github.com/embedgate/embedgate/pipeline/fault"
 	"github.com/embedgate/embedgate/pipeline/progress"
@@ -43,7 +44,7 @@ type Options struct {
 // Usage, 4 of kind Missing. When ctx ends the script's process group is
 // interrupted, and ctx's error returned.
 func Run(ctx context.Context, o Options) (json.RawMessage, error) {
-	dir, err := os.MkdirTemp("", "embedgate-scripts-")
+	dir, err := cache.Work("embedgate-scripts-")
 	if err != nil {
 		return nil, err
 	}

@@ -37,7 +37,7 @@ func fromPyPI(ctx context.Context, o Options, rest, dir string) error {
 	}
 	defer pip.Close()
 	var tail pyenv.Tail
-	c := pyenv.Command(ctx, pip.Python, "-I", "-m", "pip", "download", "--quiet", "--no-cache-dir", "--no-deps", "--only-binary=:all:", "--dest", wheels, rest)
+	c := pip.Command(ctx, "download", "--quiet", "--no-cache-dir", "--no-deps", "--only-binary=:all:", "--dest", wheels, rest)
 	c.Stdout, c.Stderr = &tail, &tail
 	if err := c.Run(); err != nil {
 		if ctx.Err() != nil {
@@ -45,7 +45,7 @@ func fromPyPI(ctx context.Context, o Options, rest, dir string) error {
 		}
 		return &fault.Error{
 			Kind: fault.Missing, Thing: o.Spec, Got: "no download", Wanted: "the package's wheel", Err: errors.New(tail.Lines(6)),
-			Next: "check the name, the version, network and proxy (pip's own settings are honoured)",
+			Next: "check the name, the version, " + pyenv.Network(),
 		}
 	}
 	m, err := filepath.Glob(filepath.Join(wheels, "*.whl"))

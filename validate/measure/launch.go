@@ -14,6 +14,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/embedgate/embedgate/export/cache"
 	"github.com/embedgate/embedgate/pipeline/fault"
 	"github.com/embedgate/embedgate/pipeline/progress"
 	"github.com/embedgate/embedgate/providers"
@@ -34,7 +35,7 @@ type outcome struct {
 // on, or a failure of embedgate itself. After ctx is cancelled the child and
 // all it started are dead, and the error is ctx's.
 func launch(ctx context.Context, o Options, s step) (outcome, error) {
-	dir, err := os.MkdirTemp("", "embedgate-measure-")
+	dir, err := cache.Work("embedgate-measure-")
 	if err != nil {
 		return outcome{}, err
 	}

@@ -1,0 +1,52 @@
+package pyenv
+
+import (
+	"os"
+	"slices"
+	"strings"
+)
+
+// Environ is the process environment for a Python of ours. Of the variables of
+// Python, pip and uv it has those alone that say where packages come from and
+// how they are reached: the others put packages elsewhere, choose others, or
+// change what a program computes and prints.
+func Environ() []string {
+	env := slices.DeleteFunc(os.Environ(), func(kv string) bool {
+		name, _, _ := strings.Cut(kv, "=")
+		return !passes(name)
+	})
+	// ONNX Runtime sends events to Microsoft and queues them on disk unless told
+	// not to; see package providers/ort.
+	return append(env, "PYTHONNOUSERSITE=1", "PYTHONUTF8=1", "PIP_DISABLE_PIP_VERSION_CHECK=1", "PIP_NO_INPUT=1", "ORT_DISABLE_TELEMETRY=1")
+}
+
+// reach are the settings by which pip finds packages, as a variable has them
+// behind PIP_.
+var reach = []string{
+	"INDEX_URL", "EXTRA_INDEX_URL", "FIND_LINKS", "NO_INDEX", "TRUSTED_HOST", "PROXY", "CERT", "CLIENT_CERT",
+	"TIMEOUT", "DEFAULT_TIMEOUT", "RETRIES", "KEYRING_PROVIDER", "CACHE_DIR", "NO_CACHE_DIR",
+}
+
+// uvReach are uv's, behind UV_.
+var uvReach = []string{
+	"DEFAULT_INDEX", "INDEX", "INDEX_URL", "EXTRA_INDEX_URL", "INDEX_STRATEGY", "FIND_LINKS", "NO_INDEX", "INSECURE_HOST",
+	"NATIVE_TLS", "SYSTEM_CERTS", "HTTP_TIMEOUT", "REQUEST_TIMEOUT", "HTTP_RETRIES", "KEYRING_PROVIDER", "OFFLINE", "CACHE_DIR", "NO_CACHE",
+	"LINK_MODE", "CONCURRENT_DOWNLOADS", "CONCURRENT_INSTALLS",
+}
+
+func passes(name string) bool {
+	switch name {
+	case "VIRTUAL_ENV", "CONDA_PREFIX", "__PYVENV_LAUNCHER__", "ORT_DISABLE_TELEMETRY":
+		return false
+	case "PYTHONHASHSEED", "PYTHONUNBUFFERED", "PIP_CONFIG_FILE":
+		return true
+	}
+	if s, ok := strings.CutPrefix(name, "PIP_"); ok {
+		return slices.Contains(reach, s)
+	}
+	if s, ok := strings.CutPrefix(name, "UV_"); ok {
+		// UV_INDEX_COMPANY_USERNAME belongs to the index that UV_INDEX names.
+		return slices.Contains(uvReach, s) || strings.HasPrefix(s, "INDEX_") && (strings.HasSuffix(s, "_USERNAME") || strings.HasSuffix(s, "_PASSWORD"))
+	}
+	return !strings.HasPrefix(name, "PYTHON")
+}
