@@ -136,7 +136,7 @@ func (w tiny) forgetExports(t *testing.T) {
 // killedDuring kills runs until four have died in the stage. A kill that comes
 // too late, when the run has left the stage, is as good a moment, but another.
 func (w tiny) killedDuring(t *testing.T, stage string, usual time.Duration, moments *rand.Rand) {
-	const wanted = 4
+	const wanted = 3
 	within := 0
 	for tries := 0; within < wanted; tries++ {
 		require.Less(t, tries, 10*wanted, "only %d kills fell within the stage", within)

@@ -48,8 +48,7 @@ func newTiny(t *testing.T) tiny {
 	s = strings.Replace(s, "top_k: 10", "top_k: 2", 1)
 	require.NoError(t, os.WriteFile(filepath.Join(w.dir, "policy.yaml"), []byte(s), 0o666))
 	require.NoError(t, os.WriteFile(filepath.Join(w.dir, "texts.jsonl"), []byte(tinyTexts), 0o666))
-	out, err := w.command("golden", "--texts", "texts.jsonl", "--out", "golden").CombinedOutput()
-	require.NoError(t, err, "%s", out)
+	w.goldenOf(t, "policy.yaml", "tiny-bert\x00"+pins)
 	return w
 }
 

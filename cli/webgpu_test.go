@@ -67,6 +67,18 @@ func TestCommandsOnWebGPU(t *testing.T) {
 	user, err := os.UserCacheDir()
 	require.NoError(t, err)
 	python, lib := exporttest.Python(t), exporttest.OrtLib(t)
+	policies := map[string]string{
+		"policy.yaml": accelerated("tiny-bert", "dir:"+src, files),
+		"real.yaml":   hasty(accelerated(exporttest.Model, exporttest.Spec, exporttest.Files())),
+	}
+	goldens := map[string]string{} // folders, by policy
+	for name, text := range policies {
+		w := tiny{dir: t.TempDir(), env: os.Environ()}
+		require.NoError(t, os.WriteFile(filepath.Join(w.dir, name), []byte(text), 0o666))
+		require.NoError(t, os.WriteFile(filepath.Join(w.dir, "texts.jsonl"), []byte(tinyTexts), 0o666))
+		w.goldenOf(t, name, text)
+		goldens[name] = filepath.Join(w.dir, "golden")
+	}
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/webgpu", RequireExplicitExec: true, RequireUniqueNames: true,
 		Setup: func(e *testscript.Env) error {
@@ -78,16 +90,17 @@ func TestCommandsOnWebGPU(t *testing.T) {
 				name, value, _ := strings.Cut(v, "=")
 				e.Setenv(name, value)
 			}
-			for name, text := range map[string]string{
-				"policy.yaml": accelerated("tiny-bert", "dir:"+src, files),
-				"real.yaml":   hasty(accelerated(exporttest.Model, exporttest.Spec, exporttest.Files())),
-				"texts.jsonl": tinyTexts,
-			} {
+			for name, text := range policies {
 				if err := os.WriteFile(filepath.Join(e.WorkDir, name), []byte(text), 0o666); err != nil {
 					return err
 				}
 			}
-			return nil
+			// A policy's golden lies beside it.
+			of := "policy.yaml"
+			if strings.HasSuffix(e.WorkDir, "script-real") {
+				of = "real.yaml"
+			}
+			return os.CopyFS(filepath.Join(e.WorkDir, "golden"), os.DirFS(goldens[of]))
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits": exits, "subst": subst, "judged": judged, "force": forceToCPU,
