@@ -134,6 +134,7 @@ func knownGood(in Input, r *reference, provider, variant string) gateCase {
 	}
 	c.plan = PlanFor(p, r.Set, provider, variant, candidate.Variant{})
 	c.graph = goodGraph(c.plan.Recorded)
+	c.graph.Saturation = withinLimit()
 	c.graph.Predicted = map[string]Prediction{provider: {Nodes: len(goodNodes()), Partitions: 1}}
 	c.plan.Texts = indices(len(r.Texts)) // the whole reference, however few the policy measures
 	e := Evidence{

@@ -46,6 +46,9 @@ type check struct {
 	// portable tells that it is also proven of evidence for another processor,
 	// where nothing is timed or recorded.
 	portable bool
+	// static tells that it is judged by the file alone, so that it is also
+	// asked of what nobody measured.
+	static bool
 	// holds tells whether evidence that a crash cut short still has what this
 	// check looks at.
 	holds func(Evidence) bool
@@ -78,6 +81,7 @@ func checks() []check {
 	return []check{
 		integrityCheck(),
 		readinessCheck(),
+		saturationCheck(),
 		placementCheck(),
 		tokensCheck(),
 		parityCheck(),

@@ -32,7 +32,10 @@ func judgeParity(c gateCase) opinion {
 	if limits.Rank != nil {
 		topK = limits.Rank.TopK
 	}
-	p := parityJudge{c.golden, parityOf(c.golden, c.evidence.Raw.Primary, topK), limits}
+	p := parityJudge{golden: c.golden, figures: parityOf(c.golden, c.evidence.Raw.Primary, topK), limits: limits}
+	if saturatesOn(c) {
+		p.saturation = fmt.Sprintf("%d of %d columns", c.graph.Saturation.Over, c.graph.Saturation.Columns)
+	}
 	f := p.figures
 	o := opinion{
 		findings: append([]Finding{shape}, p.findings()...),
@@ -80,6 +83,9 @@ type parityJudge struct {
 	golden  *reference
 	figures parityFigures
 	limits  policy.Parity
+	// saturation is how many columns of 8-bit weights can saturate on the
+	// processor that this was measured on; empty where none can.
+	saturation string
 }
 
 func (p parityJudge) findings() []Finding {
@@ -155,6 +161,8 @@ func (p parityJudge) cause() string {
 	switch {
 	case direction && !length:
 		return "The directions are right and the lengths are not: normalisation was left out, or added, at the end of the graph."
+	case p.saturation != "":
+		return "This CPU has no VNNI, and products of 8-bit integers saturate on it: " + p.saturation + " of the weights have pairs that leave 16 bits."
 	case direction:
 		return "The directions are right: the provider rounds more coarsely than this precision class allows, or the thresholds belong to another class."
 	case 2*off > len(f.cosines) && f.meanCosine < 0.99:

@@ -13,7 +13,7 @@ const readinessName = "readiness"
 // predicted to take only a part. It needs no evidence.
 func readinessCheck() check {
 	return check{
-		name: readinessName,
+		name: readinessName, static: true,
 		applies: func(c gateCase) bool {
 			_, ok := c.graph.Predicted[c.evidence.Provider]
 			return ok

@@ -191,7 +191,7 @@ func (in Input) judge(checks []check, r *references, k rowKey) (Row, *gateCase) 
 		if k.cpu != "" {
 			one.Next = fmt.Sprintf("Run `embedgate run --portability`, or `embedgate measure --provider %s --portability` where QEMU is, and give its evidence to the gate.", k.provider)
 		}
-		row.Findings = append([]Finding{one}, in.readiness(checks, k)...)
+		row.Findings = append([]Finding{one}, in.static(checks, k)...)
 	case len(mine) > 1:
 		row.Evidence = mine[0].Digest
 		one.Result, one.Value = Fail, float64(len(mine))
@@ -224,7 +224,7 @@ func (in Input) judge(checks []check, r *references, k rowKey) (Row, *gateCase) 
 		}
 		if n := e.NotMeasured; n != nil {
 			one.Result, one.Measured, one.Next = NotMeasuredR, n.Reason, n.Remedy
-			row.Findings = append([]Finding{one}, in.readiness(checks, k)...)
+			row.Findings = append([]Finding{one}, in.static(checks, k)...)
 			if f := bindingOf(c); f.Result != Pass {
 				row.Findings = append([]Finding{f}, row.Findings...)
 			}
@@ -240,19 +240,19 @@ func (in Input) judge(checks []check, r *references, k rowKey) (Row, *gateCase) 
 	return row, nil
 }
 
-// readiness is what is predicted of a file that nobody measured there: a
-// provider that is known to split it need not be asked.
-func (in Input) readiness(checks []check, k rowKey) []Finding {
-	if k.cpu != "" {
-		return nil // placement is not asked there
+// static is what is said of a file that nobody measured there, by the file
+// alone: a provider that is known to split it need not be asked.
+func (in Input) static(checks []check, k rowKey) (all []Finding) {
+	c := gateCase{
+		policy: in.Policy, graph: in.Graphs[in.Policy.FileOf(k.variant)], cpu: k.cpu, foreign: in.Foreign,
+		evidence: Evidence{Provider: k.provider, Variant: k.variant},
 	}
-	c := gateCase{policy: in.Policy, graph: in.Graphs[in.Policy.FileOf(k.variant)], evidence: Evidence{Provider: k.provider, Variant: k.variant}}
 	for _, check := range checks {
-		if check.name == readinessName && check.applies(c) {
-			return check.judge(c).findings
+		if check.static && check.concerns(c) {
+			all = append(all, check.judge(c).findings...)
 		}
 	}
-	return nil
+	return all
 }
 
 // opine asks every check that applies. Of evidence that a crash cut short, those are asked

@@ -58,6 +58,7 @@ func TestEveryKnownBadCaseFailsTheWholeGate(t *testing.T) {
 					policy: in.Policy, golden: r, candidate: in.Candidate, nonce: in.Nonce, class: candidate.FP32,
 					plan: e.Plan, evidence: cloneEvidence(e), graph: smallGraph(),
 				}
+				c.graph.Saturation = withinLimit()
 				if applies = (k.applies == nil || k.applies(c)) && bad.spoil(&c); applies {
 					break
 				}

@@ -3,6 +3,8 @@ package validate
 import (
 	"maps"
 	"slices"
+
+	"github.com/embedgate/embedgate/export/onnxfile"
 )
 
 // Graph is what a variant's file says of itself, read before anything is
@@ -17,6 +19,8 @@ type Graph struct {
 	// Predicted is, by provider, how that would take the file. A provider of
 	// which too little is known has no entry, and nothing is refused for it.
 	Predicted map[string]Prediction
+	// Saturation is what products of 8-bit integers can do on x86 CPUs.
+	Saturation onnxfile.Saturation
 }
 
 // Prediction is how a provider would take a graph, from the file alone.

@@ -21,11 +21,11 @@ func ReadGraphs(c candidate.Candidate, p policy.Policy) map[string]Graph {
 }
 
 func readGraph(file string, p policy.Policy) Graph {
-	m, err := onnxfile.Read(file)
+	m, saturation, err := onnxfile.ReadSaturation(file)
 	if err != nil {
 		return Graph{Err: err}
 	}
-	g := Graph{Costs: map[int]map[string]float64{}, Predicted: map[string]Prediction{}}
+	g := Graph{Costs: map[int]map[string]float64{}, Predicted: map[string]Prediction{}, Saturation: saturation}
 	for _, b := range p.Latency.Budgets {
 		costs, err := m.Costs(1, b.Tokens)
 		if err != nil {

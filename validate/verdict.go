@@ -45,7 +45,7 @@ const VerdictSchema = 1
 
 // Finding is one check's answer for one provider × variant.
 type Finding struct {
-	Check     string   `json:"check"`          // "integrity", "readiness", "placement", "tokens", "parity", "precision", "invariance", "latency", "worth-it", "cold-start", "memory", "portability", "self-test"
+	Check     string   `json:"check"`          // "integrity", "readiness", "saturation", "placement", "tokens", "parity", "precision", "invariance", "latency", "worth-it", "cold-start", "memory", "portability", "self-test"
 	Item      string   `json:"item,omitempty"` // which part: "min cosine", "16 tokens p95"
 	Result    Result   `json:"result"`
 	Measured  string   `json:"measured"`       // with its unit, as shown
