@@ -37,6 +37,7 @@ func Run(ctx context.Context, o Options) (validate.Evidence, error) {
 	if err := ctx.Err(); err != nil {
 		return validate.Evidence{}, err
 	}
+	scrub(&ev)
 	return leave(o.Out, ev)
 }
 
