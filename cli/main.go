@@ -35,6 +35,9 @@ type streams struct {
 func Main(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	// The first signal ends the work; from then on the next one ends the
+	// process at once, as if nobody listened.
+	context.AfterFunc(ctx, stop)
 	s := &streams{in: stdin, out: stdout, err: stderr, show: pipeline.NewPrinter(stderr, fancy(stderr))}
 	root := newRoot(s)
 	root.SetArgs(args)

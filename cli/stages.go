@@ -201,7 +201,7 @@ func newGate(s *streams) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			v, err := pipeline.Judge(p, g, cand, args, f.channel, nonce)
+			v, err := pipeline.Judge(c.Context(), p, g, cand, args, f.channel, nonce)
 			if err != nil {
 				return err
 			}

@@ -221,8 +221,8 @@ type judge struct{}
 
 func (judge) String() string { return "gate" }
 
-func (judge) Run(_ context.Context, s *State) error {
-	v, err := Judge(s.Policy, s.Golden, s.Candidate, s.Evidence, s.Options.Channel, s.Nonce)
+func (judge) Run(ctx context.Context, s *State) error {
+	v, err := Judge(ctx, s.Policy, s.Golden, s.Candidate, s.Evidence, s.Options.Channel, s.Nonce)
 	if err != nil {
 		return err
 	}
@@ -235,8 +235,27 @@ func (judge) Run(_ context.Context, s *State) error {
 	return err
 }
 
-// Judge reads evidence directories and has the gate judge them.
-func Judge(p policy.Policy, g golden.Set, c candidate.Candidate, dirs []string, channel, nonce string) (validate.Verdict, error) {
+// Judge reads evidence directories and has the gate judge them. When ctx ends it
+// returns at once: judging writes nothing, and what it still computes is lost.
+func Judge(ctx context.Context, p policy.Policy, g golden.Set, c candidate.Candidate, dirs []string, channel, nonce string) (validate.Verdict, error) {
+	type answer struct {
+		v   validate.Verdict
+		err error
+	}
+	done := make(chan answer, 1)
+	go func() {
+		v, err := judgeAll(p, g, c, dirs, channel, nonce)
+		done <- answer{v, err}
+	}()
+	select {
+	case a := <-done:
+		return a.v, a.err
+	case <-ctx.Done():
+		return validate.Verdict{}, ctx.Err()
+	}
+}
+
+func judgeAll(p policy.Policy, g golden.Set, c candidate.Candidate, dirs []string, channel, nonce string) (validate.Verdict, error) {
 	in, err := Input(p, g, c, channel, dirs...)
 	if err != nil {
 		return validate.Verdict{}, err

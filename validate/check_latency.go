@@ -33,6 +33,14 @@ func judgeLatency(c gateCase) opinion {
 		}
 		s := samplesAt(c.evidence, p)
 		s.planned, s.limit = c.plan.Samples, c.plan.LimitNS
+		if n := len(s.all); n > s.planned {
+			// How they depend on each other costs the square of their number.
+			o.findings = append(o.findings, Finding{
+				Check: "latency", Item: p.Label(), Result: Fail, Measured: plural(n, "sample", "samples"), Threshold: fmt.Sprintf("the %d planned", s.planned),
+				Value: float64(n), Next: "Measure again: samples that nobody planned prove nothing.",
+			})
+			continue
+		}
 		s.budget = statsBudget(c.policy.Latency, b)
 		before := s.decide()
 		d := s.noise.Under(before, s.launches, s.budget)

@@ -144,6 +144,9 @@ func samePoints(a, b []LatencyPoint) bool {
 
 func points(all []LatencyPoint) (s string) {
 	for i, p := range all {
+		if i == maxPoints {
+			return s + ", …"
+		}
 		if i > 0 {
 			s += ", "
 		}

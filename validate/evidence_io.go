@@ -64,8 +64,47 @@ func parseEvidence(data []byte) (Evidence, error) {
 			Wanted: fmt.Sprintf("schema %d", EvidenceSchema),
 		}
 	}
+	if err := e.countable(); err != nil {
+		return Evidence{}, err
+	}
 	e.Digest = digest(data)
 	return e, nil
+}
+
+// The most of each thing that evidence may hold. A plan has three lengths and
+// twenty launches; what the gate does with a hostile file must not grow with
+// the file.
+const (
+	maxPoints   = 100
+	maxRuns     = 10_000 // launches × lengths, rounds × lengths × sides
+	maxSamples  = 100_000
+	maxPlanned  = 10_000 // golden texts
+	maxCompany  = 16     // invariance runs
+	maxLaunches = 10_000
+)
+
+// countable refuses evidence with more of anything than a plan can ask for.
+func (e Evidence) countable() error {
+	samples := 0
+	for _, r := range e.Latency {
+		samples += len(r.SamplesNS) + len(r.CalibrationNS)
+	}
+	for _, r := range e.Pairs {
+		samples += len(r.SamplesNS)
+	}
+	for _, c := range []struct {
+		what      string
+		got, most int
+	}{
+		{"plan.points", len(e.Plan.Points), maxPoints}, {"plan.recorded", len(e.Plan.Recorded), maxPoints}, {"plan.texts", len(e.Plan.Texts), maxPlanned},
+		{"latency", len(e.Latency), maxRuns}, {"pairs", len(e.Pairs), maxRuns}, {"samples", samples, maxSamples},
+		{"cold", len(e.Cold), maxLaunches}, {"memory", len(e.Memory), maxLaunches}, {"placement", len(e.Placement), maxPoints},
+	} {
+		if c.got > c.most {
+			return &fault.Error{Kind: fault.Usage, Thing: c.what, Got: fmt.Sprint(c.got), Wanted: fmt.Sprintf("at most %d", c.most)}
+		}
+	}
+	return nil
 }
 
 // WriteEvidence writes an evidence directory, which it makes if it is not

@@ -96,6 +96,9 @@ func decodeVectors(data []byte) (Vectors, error) {
 	if v.IDs, err = decodeIDs(f); err != nil {
 		return Vectors{}, err
 	}
+	if n := len(f.Names()); n > 3+2*maxCompany {
+		return Vectors{}, badVectors("", fmt.Sprintf("%d tensors", n), fmt.Sprintf("at most %d", 3+2*maxCompany))
+	}
 	known := 3
 	for _, name := range f.Names() { // in the order of the file, which is sorted below
 		run, ok := strings.CutPrefix(name, invariancePrefix)

@@ -59,6 +59,9 @@ func parse(b []byte) (p Policy, err error) {
 	if len(b) > maxBytes {
 		return p, fmt.Errorf("got over %d bytes, wanted a policy file", maxBytes)
 	}
+	if err := shallow(b); err != nil {
+		return p, err
+	}
 	// The parser is a library that outsiders' bytes reach: a panic in it is
 	// their file's fault, not ours.
 	defer func() {
@@ -99,4 +102,38 @@ func findAlias(n ast.Node) ast.Node {
 	f := &aliasFinder{}
 	ast.Walk(f, n)
 	return f.found
+}
+
+// A policy is shallow, and its lines are short: the parser's memory grows with
+// the square of how deep brackets or dashes are nested.
+const (
+	maxDepth = 50
+	maxLine  = 4000 // bytes
+)
+
+// shallow refuses what no person writes. It takes brackets in comments and
+// quotes for brackets, which are closed there, too.
+func shallow(b []byte) error {
+	depth, n := 0, 0
+	for line := range bytes.Lines(b) {
+		n++
+		if len(line) > maxLine {
+			return fmt.Errorf("line %d: got %d bytes, wanted at most %d", n, len(line), maxLine)
+		}
+		for _, c := range line {
+			switch c {
+			case '[', '{':
+				depth++
+			case ']', '}':
+				depth = max(depth-1, 0)
+			}
+			if depth > maxDepth {
+				return fmt.Errorf("line %d: got brackets in brackets over %d deep, wanted fewer", n, maxDepth)
+			}
+		}
+		if dashes := bytes.Count(line, []byte("- ")); dashes > maxDepth {
+			return fmt.Errorf("line %d: got %d lists in lists, wanted at most %d", n, dashes, maxDepth)
+		}
+	}
+	return nil
 }

@@ -19,6 +19,9 @@ import (
 const (
 	maxJSON  = 256 << 20
 	maxVocab = 1 << 24
+	// maxAdded is how many added tokens a text is searched for, at each of its
+	// bytes that one begins with. Tokenizers have some ten.
+	maxAdded = 4096
 )
 
 // file is what tokenizer.json must say. Its truncation and padding are not
@@ -193,6 +196,9 @@ func (f *file) check() error {
 // checkAdded refuses ids that HF's tokenizers would change silently: they keep
 // the vocabulary's, and number new tokens on in the order of the file.
 func (f *file) checkAdded() error {
+	if n := len(f.AddedTokens); n > maxAdded {
+		return fmt.Errorf("added_tokens: got %d, wanted at most %d", n, maxAdded)
+	}
 	next, seen := int64(len(f.Model.Vocab)), map[string]bool{}
 	for _, a := range f.AddedTokens {
 		if a.Content == "" || seen[a.Content] {
