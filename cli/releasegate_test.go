@@ -12,7 +12,6 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/embedgate/embedgate/export/exporttest"
 	"github.com/embedgate/embedgate/pipeline/policy"
 	"github.com/embedgate/embedgate/pipeline/workflowtest"
 )
@@ -161,10 +160,10 @@ func TestTheReleaseWorkflowPublishesWhatEveryRequiredMachineProvedAndNothingElse
 	t.Run("evidence of another candidate", func(t *testing.T) {
 		c, all := again(t, func(t *testing.T, a string) {
 			// The same model, exported otherwise: right in all but its digest.
-			dir := filepath.Join(a, "candidate", "candidate")
-			config := filepath.Join(dir, "config.json")
-			write(t, config, read(t, config)+"\n")
-			exporttest.Reseal(t, dir)
+			manifest := filepath.Join(a, "candidate", "candidate", "candidate.json")
+			other := strings.Replace(read(t, manifest), `"versions": {`, `"versions": {"other": "1",`, 1)
+			require.NotEqual(t, read(t, manifest), other)
+			write(t, manifest, other)
 		})
 		refused(t, c, all, `measured with candidate`)
 	})

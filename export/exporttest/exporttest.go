@@ -10,7 +10,6 @@ import (
 	_ "embed"
 	"encoding/hex"
 	"encoding/json"
-	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -213,15 +212,4 @@ func Copy(t testing.TB, dir string) string {
 	to := filepath.Join(t.TempDir(), "copy")
 	require.NoError(t, os.CopyFS(to, os.DirFS(dir)))
 	return to
-}
-
-// Reseal writes the manifest of a spoiled candidate again, so that its digests
-// are right and only its content is wrong.
-func Reseal(t testing.TB, dir string) candidate.Candidate {
-	t.Helper()
-	c, err := candidate.ReadManifest(dir)
-	require.NoError(t, err)
-	c, err = candidate.Seal(dir, c.Manifest)
-	require.NoError(t, err, fmt.Sprintf("reseal %s", dir))
-	return c
 }
