@@ -34,7 +34,7 @@ func TestAnExportHasTheSameBytesOnEveryCPU(t *testing.T) {
 	digest := func(t *testing.T, python string) string {
 		r, err := export.Run(t.Context(), export.Options{
 			Model: "tiny-bert", Spec: "dir:" + dir, Files: files, CacheDir: t.TempDir(), Python: python,
-			Variants: []string{"fp32", "fp16", "fp32-static16", "fp16-static16"},
+			Variants: []string{"fp32", "fp16", "int8", "fp32-static16", "fp16-static16"},
 		})
 		require.NoError(t, err)
 		require.False(t, r.Cached)
