@@ -109,6 +109,9 @@ func TestAGoldenWithRightDigestsAndWrongContentIsRefused(t *testing.T) {
 		"states of a text that is not there": {func(s *small) { s.put(safetensors.FromF32("states.c", []int{1, 2, 2}, make([]float32, 4))) }, "states.c"},
 		"states of another length":           {func(s *small) { s.put(safetensors.FromF32("states.b", []int{1, 3, 2}, make([]float32, 6))) }, "got shape [1 3 2]"},
 		"states that are no numbers":         {func(s *small) { s.tensors["states.b"].Data[3], s.tensors["states.b"].Data[2] = 0x7f, 0xc0 }, "NaN"},
+		"more texts than can be compared": {func(s *small) {
+			s.texts, s.manifest.Texts = strings.Repeat(s.texts, 30_000), 60_000
+		}, "2048"},
 		"a text less than the manifest says": {func(s *small) { s.manifest.Texts = 3 }, "got 2 texts, wanted 3"},
 		"an id twice":                        {func(s *small) { s.texts = strings.ReplaceAll(s.texts, `"b"`, `"a"`) }, "an id of its own"},
 		"another schema":                     {func(s *small) { s.manifest.Schema = 9 }, "schema: got 9"},

@@ -96,9 +96,16 @@ func place(f string) error {
 	return nil
 }
 
+// maxFiles is far above what a release holds: a candidate's some ten files, and
+// two of evidence for each provider and variant.
+const maxFiles = 1000
+
 // places refuses files that have no place in a release, and names of which some
 // file systems hold one only.
 func (m Manifest) places() error {
+	if n := len(m.Files); n > maxFiles {
+		return fmt.Errorf("got %d files, wanted at most %d", n, maxFiles)
+	}
 	spelt := map[string]string{} // each part of a path in lower case → as first seen
 	for _, f := range slices.Sorted(maps.Keys(m.Files)) {
 		if err := place(f); err != nil {

@@ -138,6 +138,10 @@ func unpack(ctx context.Context, r io.Reader, dir string) (m Manifest, err error
 			return m, fmt.Errorf("got %.100q, wanted only what %s names", h.Name, ManifestName)
 		case h.Typeflag != tar.TypeReg:
 			return m, fmt.Errorf("%s: got an entry of type %q, wanted a file", h.Name, h.Typeflag)
+		case sparse(h):
+			return m, fmt.Errorf("%s: got a sparse file, wanted one whose bytes are all there", h.Name)
+		case h.Size != want.Bytes:
+			return m, fmt.Errorf("%s: got %d bytes, wanted %d", h.Name, h.Size, want.Bytes)
 		case seen[h.Name]:
 			return m, fmt.Errorf("%s: got it twice, wanted it once", h.Name)
 		}
@@ -153,6 +157,17 @@ func unpack(ctx context.Context, r io.Reader, dir string) (m Manifest, err error
 		}
 	}
 	return m, nil
+}
+
+// sparse tells whether an entry has holes, for which few bytes of an archive
+// fill a disk.
+func sparse(h *tar.Header) bool {
+	for key := range h.PAXRecords {
+		if strings.HasPrefix(key, "GNU.sparse.") {
+			return true
+		}
+	}
+	return h.Typeflag == tar.TypeGNUSparse
 }
 
 // partReader reads the parts one after another, one of them open at a time.

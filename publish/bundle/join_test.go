@@ -164,7 +164,7 @@ func TestAnArchiveThatIsNotWhatItsManifestSaysIsRefused(t *testing.T) {
 		"a link":                     {archive(t, of("a"), tar.Header{Name: "a", Typeflag: tar.TypeSymlink, Linkname: "/etc/passwd"}), "wanted a file"},
 		"a hard link":                {archive(t, of("a"), tar.Header{Name: "a", Typeflag: tar.TypeLink, Linkname: "/etc/passwd"}), "wanted a file"},
 		"other bytes":                {archive(t, Manifest{Schema: schema, Files: map[string]candidate.File{"a": {SHA256: strings.Repeat("0", 64), Bytes: 2}}}, tar.Header{Name: "a"}), "got sha256"},
-		"another size":               {archive(t, Manifest{Schema: schema, Files: map[string]candidate.File{"a": {SHA256: hi.SHA256, Bytes: 1}}}, tar.Header{Name: "a"}), "(2 bytes)"},
+		"another size":               {archive(t, Manifest{Schema: schema, Files: map[string]candidate.File{"a": {SHA256: hi.SHA256, Bytes: 1}}}, tar.Header{Name: "a"}), "got 2 bytes, wanted 1"},
 		"another schema":             {archive(t, Manifest{Schema: 9}), "schema"},
 		"a file as another's folder": {archive(t, of("a", "a/b"), tar.Header{Name: "a"}, tar.Header{Name: "a/b"}), "a/b"},
 	} {
