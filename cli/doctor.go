@@ -15,6 +15,8 @@ import (
 	"github.com/embedgate/embedgate/pipeline"
 	"github.com/embedgate/embedgate/pipeline/fault"
 	"github.com/embedgate/embedgate/providers"
+	"github.com/embedgate/embedgate/providers/cores"
+	"github.com/embedgate/embedgate/providers/emulate"
 	"github.com/embedgate/embedgate/providers/library"
 	"github.com/embedgate/embedgate/validate/measure"
 )
@@ -91,11 +93,31 @@ func examine(ctx context.Context, f *common) (list []symptom) {
 	}
 	list = append(list, found("C compiler", false, cc, err))
 	list = append(list, symptom{Name: "processor", OK: true, Found: runtime.GOARCH + ": " + cmp.Or(strings.Join(measure.InstructionSets(), ", "), "none of the instruction sets that matter")})
+	for _, c := range providers.CPUs {
+		w, err := emulate.Find(ctx, c)
+		how := "this machine's own"
+		if w.Emulator != "" {
+			how = w.Model + ", emulated by " + w.Emulator + " " + w.Version
+		}
+		list = append(list, found("processor "+c.Name, false, how, err))
+	}
+	list = append(list, processors())
 	o := pipeline.Options{OrtLib: f.ortLib}
 	for _, e := range providers.Catalogue {
 		list = append(list, examineProvider(ctx, e, pipeline.LibraryOptions(e, o, nil)))
 	}
 	return list
+}
+
+// processors tells how many a measurement uses, and which quota leaves how many
+// of them idle.
+func processors() symptom {
+	l := cores.Here()
+	x := symptom{Name: "processors", OK: true, Found: fmt.Sprint(l.Whole)}
+	if l.Quota > 0 {
+		x.Found += fmt.Sprintf(" of %d: a cgroup grants the time of %.3g", runtime.NumCPU(), l.Quota)
+	}
+	return x
 }
 
 // examineProvider looks for what a provider needs and fetches nothing. Whether

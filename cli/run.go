@@ -17,6 +17,7 @@ func newRun(s *streams) *cobra.Command {
 	var f common
 	var target, candidateDir, reportDir string
 	var only []string
+	var portable bool
 	c := &cobra.Command{
 		Use:   "run",
 		Short: "Export, measure, judge and publish, on this machine",
@@ -27,6 +28,7 @@ func newRun(s *streams) *cobra.Command {
 				return err
 			}
 			o.Target, o.Candidate, o.Providers = target, candidateDir, only
+			o.Portability = portable
 			work, done, err := workDir(reportDir)
 			if err != nil {
 				return err
@@ -48,6 +50,7 @@ func newRun(s *streams) *cobra.Command {
 	f.jsonFlag(c)
 	c.Flags().StringVar(&target, "to", "dist", "directory that gets the release")
 	c.Flags().StringSliceVar(&only, "providers", nil, "measure only these providers (default: all that the policy names)")
+	c.Flags().BoolVar(&portable, "portability", false, "measure on the processors of the policy's portability, too (default: where the channel requires it)")
 	c.Flags().StringVar(&candidateDir, "candidate", "", "judge this candidate directory instead of exporting one")
 	c.Flags().StringVar(&reportDir, "report", "", "keep the evidence and the verdict in this directory")
 	return c

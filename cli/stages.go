@@ -65,8 +65,9 @@ func newExport(s *streams) *cobra.Command {
 func newMeasure(s *streams) *cobra.Command {
 	var f common
 	var dir, provider, variant, out, nonce string
+	var portable bool
 	c := &cobra.Command{
-		Use:   "measure --candidate DIR --provider P [--variant V] --out DIR",
+		Use:   "measure --candidate DIR --provider P [--variant V] [--portability] --out DIR",
 		Short: "Measure one variant on one provider: evidence, no judgement",
 		Args:  noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
@@ -93,21 +94,23 @@ func newMeasure(s *streams) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			variants, outs := []string{variant}, []string{out}
-			if variant == "" {
-				if variants, outs, err = allVariants(p, provider, out); err != nil {
+			todo := []measurement{{variant: variant, out: out}}
+			if variant == "" || portable {
+				if todo, err = allOf(p, provider, variant, out, portable); err != nil {
 					return err
 				}
 			}
-			for i, variant := range variants {
+			for _, m := range todo {
 				e, err := measure.Run(c.Context(), measure.Options{
-					Candidate: cand, Policy: p, Golden: g, Provider: provider, Variant: variant, Nonce: nonce,
-					Libraries: pipeline.Libraries(o, s.show.Sink()), Executable: o.Executable, Out: outs[i], Progress: s.show.Sink(),
+					Candidate: cand, Policy: p, Golden: g, Provider: provider, Variant: m.variant, Nonce: nonce,
+					Libraries: pipeline.Libraries(o, s.show.Sink()), Executable: o.Executable, Out: m.out, Progress: s.show.Sink(),
+					CPU: m.cpu, Target: pipeline.Target(o, s.show.Sink(), provider),
 				})
 				if err != nil {
 					return err
 				}
-				if _, err = fmt.Fprintf(s.out, "%s: %s × %s %s\n", outs[i], provider, variant, stateOf(e)); err != nil {
+				row := validate.Row{Provider: provider, CPU: m.cpu}
+				if _, err = fmt.Fprintf(s.out, "%s: %s × %s %s\n", m.out, row.On(), m.variant, stateOf(e)); err != nil {
 					return err
 				}
 			}
@@ -120,24 +123,38 @@ func newMeasure(s *streams) *cobra.Command {
 	c.Flags().StringVar(&provider, "provider", "", "provider, such as cpu")
 	c.Flags().StringVar(&variant, "variant", "", "variant, such as fp32 (default: each that the policy lists for the provider, in a folder PROVIDER-VARIANT of --out)")
 	c.Flags().StringVar(&out, "out", "", "evidence directory to write")
+	c.Flags().BoolVar(&portable, "portability", false, "measure on the processors that the policy names for the provider, too, each in a folder PROVIDER-VARIANT@CPU of --out")
 	c.Flags().StringVar(&nonce, "nonce", "", "name of the plan this answers, or @FILE that plan wrote; gate --nonce wants the same")
 	return c
 }
 
-// allVariants are the variants that the policy lists for a provider, and a
-// folder below out for the evidence of each.
-func allVariants(p policy.Policy, provider, out string) (variants, outs []string, err error) {
-	variants = p.Providers[provider].Variants
+// measurement is one that measure makes, and where its evidence goes.
+type measurement struct{ variant, cpu, out string }
+
+// allOf are the measurements of a provider: of one variant or, where none is
+// named, of each that the policy lists, on this machine's processor and, where
+// they are wanted, on the others of the policy.
+func allOf(p policy.Policy, provider, variant, out string, portable bool) (all []measurement, err error) {
+	variants := p.Providers[provider].Variants
 	if len(variants) == 0 {
-		return nil, nil, &fault.Error{
+		return nil, &fault.Error{
 			Kind: fault.Usage, Thing: "--provider", Got: provider + ", for which the policy lists no variant",
 			Wanted: fmt.Sprintf("one of %q", slices.Sorted(maps.Keys(p.Providers))), Next: "list it in the policy, or name a --variant",
 		}
 	}
-	for _, v := range variants {
-		outs = append(outs, filepath.Join(out, provider+"-"+v))
+	if variant != "" {
+		variants = []string{variant}
 	}
-	return variants, outs, nil
+	cpus := []string{""}
+	if portable {
+		cpus = append(cpus, p.Providers[provider].Portability...)
+	}
+	for _, cpu := range cpus {
+		for _, v := range variants {
+			all = append(all, measurement{v, cpu, filepath.Join(out, pipeline.EvidenceName(provider, v, cpu))})
+		}
+	}
+	return all, nil
 }
 
 // stateOf says in a line how far a measurement came.

@@ -22,7 +22,7 @@ func (measureAgain) Run(ctx context.Context, s *State) error {
 		s.Sink.Say("%s: inconclusive, so measured again: attempt %d of the %d that latency.attempts allows",
 			strings.Join(names(rows), ", "), n, s.Policy.Latency.Attempts)
 		for _, r := range rows {
-			if err := s.measure(ctx, r.Provider, r.Variant); err != nil {
+			if err := s.measure(ctx, r.Provider, r.Variant, r.CPU); err != nil {
 				return err
 			}
 		}

@@ -48,7 +48,10 @@ type Options struct {
 	OrtLib     string   // ONNX Runtime's library; "": the export environment's
 	CacheDir   string   // "": the user's
 	WorkDir    string   // where evidence and verdict are written and read again
-	Executable []string // the command line that starts a measuring child
+	// Portability measures on the processors of the policy's portability, too,
+	// even where the channel does not require it.
+	Portability bool
+	Executable  []string // the command line that starts a measuring child
 }
 
 // State is what the stages hand on. Each field is written by one stage, and

@@ -192,27 +192,49 @@ func (measureAll) Run(ctx context.Context, s *State) error {
 		names = slices.Sorted(maps.Keys(s.Policy.Providers))
 	}
 	for _, p := range names {
-		for _, v := range s.Policy.Providers[p].Variants {
-			if err := s.measure(ctx, p, v); err != nil {
-				return err
+		for _, cpu := range s.cpus(p) {
+			for _, v := range s.Policy.Providers[p].Variants {
+				if err := s.measure(ctx, p, v, cpu); err != nil {
+					return err
+				}
+				s.Evidence = append(s.Evidence, s.evidenceDir(p, v, cpu))
 			}
-			s.Evidence = append(s.Evidence, s.evidenceDir(p, v))
 		}
 	}
 	return nil
 }
 
-func (s *State) evidenceDir(provider, variant string) string {
-	return filepath.Join(s.Options.WorkDir, "evidence", provider+"-"+variant)
+// cpus are the processors on which a provider is measured: this machine's own,
+// "", and others where they were asked for.
+func (s *State) cpus(provider string) []string {
+	if s.Options.Portability || s.Policy.Channels[s.Options.Channel].Portability {
+		return append([]string{""}, s.Policy.Providers[provider].Portability...)
+	}
+	return []string{""}
+}
+
+func (s *State) evidenceDir(provider, variant, cpu string) string {
+	return filepath.Join(s.Options.WorkDir, "evidence", EvidenceName(provider, variant, cpu))
+}
+
+// EvidenceName is the folder of a piece of evidence: PROVIDER-VARIANT, with
+// @CPU behind it for another processor than the machine's own.
+func EvidenceName(provider, variant, cpu string) string {
+	name := provider + "-" + variant
+	if cpu != "" {
+		name += "@" + cpu
+	}
+	return name
 }
 
 // measure leaves the evidence of one variant on one provider in its directory,
 // in the place of what is there.
-func (s *State) measure(ctx context.Context, provider, variant string) error {
+func (s *State) measure(ctx context.Context, provider, variant, cpu string) error {
 	_, err := measure.Run(ctx, measure.Options{
 		Candidate: s.Candidate, Policy: s.Policy, Golden: s.Golden, Provider: provider, Variant: variant,
 		Nonce: s.Nonce, Libraries: s.libraries(provider), Executable: s.Options.Executable,
-		Out: s.evidenceDir(provider, variant), Progress: s.Sink,
+		CPU: cpu, Target: Target(s.Options, s.Sink, provider),
+		Out: s.evidenceDir(provider, variant, cpu), Progress: s.Sink,
 	})
 	return err
 }

@@ -100,6 +100,11 @@ func PlanFor(p policy.Policy, g golden.Set, provider, variant string, file candi
 // enough to have every kind of text, and few enough to end in minutes.
 const portableTexts = 48
 
+// portableTokens is the longest text that is measured there, where its group
+// has shorter ones: emulated, a text of 256 tokens, with what is padded to it,
+// takes longer than all others, and goes through the same kernels.
+const portableTokens = 64
+
 // PortabilityPlan fixes what is measured of a variant's file on another
 // processor: whether it is right there. Under an emulator time and memory mean
 // nothing, and none is measured.
@@ -118,6 +123,12 @@ func ofEveryGroup(g golden.Set, n, longest int) []int {
 	groups, fit := map[string][]int{}, textsOf(g, 0, longest)
 	for _, i := range fit {
 		groups[g.Texts[i].Group] = append(groups[g.Texts[i].Group], i)
+	}
+	long := func(i int) bool { return len(g.IDs[i]) > portableTokens }
+	for name, mine := range groups {
+		if short := slices.DeleteFunc(slices.Clone(mine), long); len(short) > 0 {
+			groups[name] = short
+		}
 	}
 	picked := []int{}
 	for _, name := range slices.Sorted(maps.Keys(groups)) {

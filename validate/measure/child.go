@@ -59,6 +59,10 @@ type worker struct {
 
 func (w *worker) work(ctx context.Context, with map[providers.Runtime]opener) error {
 	w.tell.tell(note{Stage: "load"})
+	w.part.Machine = machineFacts()
+	if err := w.save(); err != nil {
+		return err
+	}
 	l, err := load(w.job, with)
 	if err != nil {
 		return err

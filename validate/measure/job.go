@@ -54,6 +54,7 @@ type job struct {
 // so that a crash does not take what was finished with it.
 type part struct {
 	Complete  bool                    `json:"complete"`
+	Machine   validate.Machine        `json:"machine"` // as this child sees it
 	Session   providers.Info          `json:"session"`
 	Model     string                  `json:"model_sha256"` // of the file that it opened; empty: none yet
 	Vectors   string                  `json:"vectors"`      // the directory that holds them; empty: none yet

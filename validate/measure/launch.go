@@ -52,7 +52,11 @@ func launch(ctx context.Context, o Options, s step) (outcome, error) {
 		w.plan = newPlanReader()
 		defer w.plan.Close()
 	}
-	state, err := w.run(ctx, slices.Concat(o.Executable, []string{path}))
+	argv, err := o.way.Command(dir, slices.Concat(o.Executable, []string{path}))
+	if err != nil {
+		return outcome{}, err
+	}
+	state, err := w.run(ctx, argv)
 	if errors.Is(context.Cause(ctx), errStalled) {
 		err = nil
 	} else if ctx.Err() != nil {

@@ -15,6 +15,7 @@ import (
 	"github.com/embedgate/embedgate/pipeline/policy"
 	"github.com/embedgate/embedgate/pipeline/progress"
 	"github.com/embedgate/embedgate/providers"
+	"github.com/embedgate/embedgate/providers/emulate"
 	"github.com/embedgate/embedgate/validate"
 )
 
@@ -42,6 +43,14 @@ type Options struct {
 	// Executable is the command line that starts a child; the job file's path
 	// is appended, and it must end in Child: {"/path/embedgate", "measure-child"}.
 	Executable []string
+
+	// CPU is a processor of the policy's portability on which to measure; empty:
+	// this machine's own. Target finds what it takes; its fault.Missing says what
+	// this machine lacks.
+	CPU    string
+	Target func(ctx context.Context, cpu providers.CPU) (Target, error)
+
+	way emulate.Way // in which a child starts
 
 	Out      string        // the evidence directory; an older one there is replaced when this one is complete
 	Stall    time.Duration // how long a child may be silent; 0: DefaultStall
@@ -73,7 +82,10 @@ func (o Options) check() error {
 		}
 	}
 	plan := o.plan()
-	if _, cols, ok := v.Fixed(); ok && (len(plan.Texts) == 0 || len(plan.Points) == 0) {
+	if o.CPU != "" && o.Target == nil {
+		return &fault.Error{Kind: fault.Internal, Thing: "measure", Got: "no way to processor " + o.CPU}
+	}
+	if _, cols, ok := v.Fixed(); ok && (len(plan.Texts) == 0 || len(plan.Points) == 0 && o.CPU == "") {
 		return &fault.Error{Kind: fault.Usage, Thing: "variant " + o.Variant,
 			Got:    fmt.Sprintf("a file whose length is fixed to %d tokens, which %d golden texts and %d latency budgets fit", cols, len(plan.Texts), len(plan.Points)),
 			Wanted: "at least one of each: nothing could be proven of it",
@@ -106,6 +118,9 @@ func (o Options) variant(name string) (candidate.Variant, bool) {
 
 func (o Options) plan() validate.Plan {
 	v, _ := o.variant(o.Variant)
+	if o.CPU != "" {
+		return validate.PortabilityPlan(o.Golden, v)
+	}
 	return validate.PlanFor(o.Policy, o.Golden, o.Provider, o.Variant, v)
 }
 

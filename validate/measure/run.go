@@ -28,7 +28,7 @@ func Run(ctx context.Context, o Options) (validate.Evidence, error) {
 		return validate.Evidence{}, err
 	}
 	ev := validate.Evidence{
-		Schema: validate.EvidenceSchema, Provider: o.Provider, Variant: o.Variant, Nonce: o.Nonce,
+		Schema: validate.EvidenceSchema, Provider: o.Provider, Variant: o.Variant, CPU: o.CPU, Nonce: o.Nonce,
 		Candidate: o.Candidate.Digest, Policy: o.Policy.Digest, Golden: o.Golden.Digest,
 	}
 	if err := fill(ctx, o, &ev); err != nil {
@@ -44,16 +44,23 @@ func Run(ctx context.Context, o Options) (validate.Evidence, error) {
 // fill measures into ev, which names what is measured, or says there why not.
 func fill(ctx context.Context, o Options, ev *validate.Evidence) error {
 	e, why := lookup(o.Provider)
+	do, lacks := measure, func(err error) *validate.NotMeasured { return absent(e, err) }
+	if o.CPU != "" {
+		do, lacks = portable, portableAbsent
+		if len(e.Platforms) > 0 {
+			why = &validate.NotMeasured{Reason: e.Title + " needs a device, which no emulated processor has", Remedy: "leave portability out for " + e.Name}
+		}
+	}
 	if why == nil {
 		measured := *ev
-		if err := measure(ctx, o, &measured); err == nil {
+		if err := do(ctx, o, &measured); err == nil {
 			*ev = measured
 			return nil
-		} else if why = absent(e, err); why == nil {
+		} else if why = lacks(err); why == nil {
 			return err
 		}
 	}
-	o.Progress.Say("%s × %s: not measured: %s", o.Provider, o.Variant, why.Reason)
+	o.Progress.Say("%s: not measured: %s", o.what(), why.Reason)
 	ev.NotMeasured = why
 	return nil
 }

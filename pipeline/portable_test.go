@@ -1,0 +1,149 @@
+package pipeline
+
+import (
+	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/embedgate/embedgate/export/candidate"
+	"github.com/embedgate/embedgate/export/exporttest"
+	"github.com/embedgate/embedgate/golden"
+	"github.com/embedgate/embedgate/pipeline/policy"
+	"github.com/embedgate/embedgate/pipeline/progress"
+	"github.com/embedgate/embedgate/providers"
+	"github.com/embedgate/embedgate/providers/emulate"
+	"github.com/embedgate/embedgate/validate"
+	"github.com/embedgate/embedgate/validate/measure"
+)
+
+// emulated measures a candidate's fp32 on every processor and returns the
+// evidence by processor, and by "" that of this machine in the same way. The programs are built here: what a test binary is
+// instrumented with does not run under an emulator.
+func emulated(t *testing.T, p policy.Policy, g golden.Set, c candidate.Candidate) map[string]validate.Evidence {
+	t.Helper()
+	if runtime.GOOS != "linux" {
+		t.Skip("QEMU's user emulation runs on Linux")
+	}
+	root, err := filepath.Abs("..")
+	require.NoError(t, err)
+	t.Chdir(root)
+	program := filepath.Join(t.TempDir(), "go-build", "embedgate")
+	out, err := exec.Command("go", "build", "-o", program, ".").CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	o := Options{Executable: []string{program, "measure-child"}}
+	sink := progress.Sink(func(e progress.Event) { t.Log(e.Message) })
+	all := map[string]validate.Evidence{}
+	for _, cpu := range providers.CPUs {
+		if _, err := emulate.Find(t.Context(), cpu); err != nil {
+			require.Empty(t, os.Getenv("CI"), "CI installs QEMU and the cross libraries, and may mount: %v", err)
+			t.Logf("left out: %v", err)
+			continue
+		}
+		e, err := measure.Run(t.Context(), measure.Options{
+			Candidate: c, Policy: p, Golden: g, Provider: "cpu", Variant: "fp32", CPU: cpu.Name,
+			Target: Target(o, sink, "cpu"), Libraries: Libraries(o, sink), Executable: o.Executable,
+			Out: filepath.Join(t.TempDir(), "evidence"), Progress: sink,
+		})
+		require.NoError(t, err)
+		require.Nil(t, e.NotMeasured, "%+v", e.NotMeasured)
+		require.Nil(t, e.Crash, "%+v", e.Crash)
+		all[cpu.Name] = e
+	}
+	all[""], err = measure.Run(t.Context(), measure.Options{
+		Candidate: c, Policy: p, Golden: g, Provider: "cpu", Variant: "fp32", CPU: "arm64",
+		Target: func(ctx context.Context, _ providers.CPU) (measure.Target, error) {
+			lib, err := Libraries(o, sink)(ctx, "cpu")
+			return measure.Target{Executable: o.Executable, Library: lib}, err
+		},
+		Executable: o.Executable,
+		Out:        filepath.Join(t.TempDir(), "evidence"), Progress: sink,
+	})
+	require.NoError(t, err)
+	if len(all) == 1 {
+		t.Skip("no processor can be emulated here; the reasons are above")
+	}
+	return all
+}
+
+// The same ids give the same vectors, whoever multiplies, and evidence says who
+// it was.
+func TestATinyModelHasTheSameVectorsOnEveryProcessor(t *testing.T) {
+	if testing.Short() {
+		t.Skip("builds and emulates: run without -short")
+	}
+	c := exporttest.TinyCandidate(t)
+	g, ok, err := golden.Builtin(exporttest.Model)
+	require.NoError(t, err)
+	require.True(t, ok)
+	p := shippedPolicy(t)
+	p.Latency.Budgets = p.Latency.Budgets[:1] // the others are longer than its texts may be
+	all := emulated(t, p, g, c)
+	native := all[""]
+	for name, e := range all {
+		if name == "" {
+			continue
+		}
+		assert.Equal(t, native.Raw.IDs, e.Raw.IDs, name)
+		require.Len(t, e.Raw.Primary, len(native.Raw.Primary), name)
+		for i, v := range e.Raw.Primary {
+			require.InDelta(t, native.Raw.Primary[i], v, 1e-5, "%s, value %d", name, i)
+		}
+		cpu, _ := providers.LookupCPU(name)
+		assert.Equal(t, cpu.Arch, e.Machine.Arch)
+		if cpu.Arch != runtime.GOARCH || !cpu.Native {
+			require.NotNil(t, e.Emulation, name)
+			assert.Equal(t, cpu.Model, e.Emulation.Model)
+			assert.NotEmpty(t, e.Emulation.Version)
+		}
+	}
+	if e, ok := all["x86-64-v2"]; ok {
+		assert.Equal(t, []string{validate.SSE41}, e.Machine.InstructionSets)
+	}
+	if e, ok := all["x86-64-v3"]; ok {
+		assert.Equal(t, []string{validate.SSE41, validate.AVX2}, e.Machine.InstructionSets)
+	}
+}
+
+func shippedPolicy(t *testing.T) policy.Policy {
+	p, err := policy.Load("../policy.yaml")
+	require.NoError(t, err)
+	return p
+}
+
+func TestTheRealModelIsRightOnEveryProcessor(t *testing.T) {
+	if testing.Short() {
+		t.Skip("emulates for minutes: run without -short")
+	}
+	p := shippedPolicy(t)
+	g, ok, err := golden.Builtin(exporttest.Model)
+	require.NoError(t, err)
+	require.True(t, ok)
+	c := exporttest.Candidate(t)
+	in := validate.Input{Policy: p, Channel: "local", Golden: g, Candidate: c, Graphs: validate.ReadGraphs(c, p)}
+	for cpu, e := range emulated(t, p, g, c) {
+		if cpu != "" {
+			in.Evidence = append(in.Evidence, e)
+		}
+	}
+	v, err := validate.Gate(in)
+	require.NoError(t, err)
+	assert.True(t, v.SelfTestPassed())
+	judged := 0
+	for _, r := range v.Rows {
+		if r.CPU == "" || r.Variant != "fp32" || r.Result == validate.NotMeasuredR {
+			continue
+		}
+		judged++
+		assert.Equal(t, validate.Pass, r.Result, "%s: %v", r.On(), r.Why())
+		if r.Parity != nil {
+			t.Logf("%s: %d texts, min cosine %.9f, max abs %.1e, %v", r.On(), r.Parity.Texts, r.Parity.MinCosine, r.Parity.MaxAbs, r.Machine)
+		}
+	}
+	assert.Equal(t, len(in.Evidence), judged)
+}

@@ -1,0 +1,92 @@
+package measure
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/embedgate/embedgate/pipeline/fault"
+	"github.com/embedgate/embedgate/providers"
+	"github.com/embedgate/embedgate/providers/emulate"
+	"github.com/embedgate/embedgate/validate"
+)
+
+// Target is what measures on another processor.
+type Target struct {
+	Way        emulate.Way
+	Executable []string          // as Options.Executable, of the processor's architecture
+	Library    providers.Library // the provider's, of the same
+}
+
+// slowdown is how many times longer than DefaultStall an emulated child may be
+// silent: one batch takes as much longer.
+const slowdown = 4
+
+// portable measures on another processor whether the vectors are right there:
+// one process, nothing timed. What this machine lacks for it is marked absent.
+func portable(ctx context.Context, o Options, ev *validate.Evidence) error {
+	cpu, ok := providers.LookupCPU(o.CPU)
+	if !ok {
+		return &fault.Error{Kind: fault.Usage, Thing: "processor " + o.CPU, Wanted: fmt.Sprintf("one of %q", providers.CPUNames())}
+	}
+	t, err := o.Target(ctx, cpu)
+	if fault.KindOf(err) == fault.Missing {
+		return errAbsent{err}
+	}
+	if err != nil {
+		return err
+	}
+	ev.Plan = o.plan()
+	t.Library.Env = slices.Concat(t.Library.Env, t.Way.Env)
+	o.Executable, o.way, o.Stall = t.Executable, t.Way, slowdown*o.Stall
+	s := steps(o, ev.Plan, t.Library, providers.Library{})[0]
+	s.what = o.what()
+	spin := false // nothing is timed, and a thread that spins is emulated, too
+	s.job.Options.Spinning = &spin
+	how := "natively"
+	if t.Way.Emulator != "" {
+		how = "emulated by " + t.Way.Emulator + ", which takes a minute or more"
+	}
+	o.Progress.Say("%s: %d texts, %s", s.what, len(ev.Plan.Texts), how)
+	out, err := launch(ctx, o, s)
+	if err != nil && out.part.Machine.Arch == "" && fault.KindOf(err) == fault.Internal {
+		// The program never began: what is between it and this machine is broken.
+		return errAbsent{&fault.Error{Kind: fault.Missing, Thing: "processor " + cpu.Name, Got: "a program that does not start there", Err: err,
+			Next: "embedgate doctor tells what is missing; name another program or library where you named one"}}
+	}
+	if f, is := errors.AsType[*sessionError](err); is && fault.KindOf(f) == fault.Missing {
+		return errAbsent{err}
+	}
+	if err != nil {
+		return err
+	}
+	ev.Raw, ev.Useful, ev.Computed = out.raw, out.part.Useful, out.part.Computed
+	ev.Session, ev.Machine, ev.Crash = out.part.Session, out.part.Machine, out.crash
+	if w := t.Way; w.Emulator != "" {
+		ev.Machine.CPU = w.Model + ", emulated by " + w.Emulator // the child reads the host's name
+		ev.Emulation = &validate.Emulation{Emulator: w.Emulator, Version: w.Version, Model: w.Model, Host: machineFacts().Arch}
+	}
+	return nil
+}
+
+// what names a measurement for people.
+func (o Options) what() string {
+	if o.CPU == "" {
+		return o.Provider + " × " + o.Variant
+	}
+	return o.Provider + " as " + o.CPU + " × " + o.Variant
+}
+
+// portableAbsent is why a processor cannot be measured here, if that is what
+// err says.
+func portableAbsent(err error) *validate.NotMeasured {
+	var f *fault.Error
+	if _, ok := errors.AsType[errAbsent](err); !ok || !errors.As(err, &f) {
+		return nil
+	}
+	why := *f
+	why.Next = ""
+	return &validate.NotMeasured{Reason: why.Error(), Remedy: cmp.Or(f.Next, "measure it on a Linux machine with QEMU and gate its evidence here")}
+}
