@@ -4,6 +4,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 )
 
 // unused are folders of packages that no script imports: half of what onnx
@@ -14,7 +15,11 @@ var unused = []string{
 	"onnxruntime/transformers", "onnxruntime/quantization", "onnxruntime/tools", "onnxruntime/datasets", "onnxruntime/backend",
 }
 
-// prune removes unused folders. The import of all that the scripts import,
+// unusedKinds are files of packages that Python does not read: types for
+// editors, and sources and headers in C++.
+var unusedKinds = []string{".pyi", ".pxd", ".cc", ".h", ".proto", ".a"}
+
+// prune removes what is unused. The import of all that the scripts import,
 // which comes after, tells that none was needed.
 func (e Env) prune() error {
 	site := sitePackages(e.Dir)
@@ -30,7 +35,7 @@ func (e Env) prune() error {
 		}
 	}
 	return filepath.WalkDir(site, func(p string, d fs.DirEntry, err error) error {
-		if err == nil && filepath.Ext(p) == ".pyi" && d.Type().IsRegular() {
+		if err == nil && d.Type().IsRegular() && slices.Contains(unusedKinds, filepath.Ext(p)) {
 			return os.Remove(p)
 		}
 		return err
