@@ -65,7 +65,6 @@ func TestExportsOfTheSameInputsAreTheSameBytesAndTellNothingOfTheMachine(t *test
 		t.Skip("exports models")
 	}
 	a, b := tiny(t), tiny(t)
-	a.Python, b.Python = exporttest.Python(t), exporttest.Python(t)
 	a.Variants = []string{"fp32", "fp16", "int8", "fp32-static16", "fp16-static7"}
 	b.Variants = []string{"int8", "fp16-static7", "fp32", "fp32-static16", "fp16", "fp32"} // neither order nor repetition decides
 	a.Out, b.Out = filepath.Join(t.TempDir(), "out"), filepath.Join(t.TempDir(), "deep", "other")

@@ -126,7 +126,7 @@ class _Encoder:
         position = self.products.const(g, "position", self.w.position[: self.tokens][None])
         if not self.tokens:
             length = g.op("Shape", "input_ids", start=1, end=2)
-            position = g.op("Slice", position, g.ints(0), length, g.ints(1))
+            position = g.shape(g.op("Slice", position, g.ints(0), length, g.ints(1)), self.products.dtype, [1, "sequence", self.hidden])
         return self._norm(g.op("Add", x, position), "ln", self.w.ln)
 
     def _norm(self, x: str, name: str, n: Norm) -> str:

@@ -7,9 +7,8 @@ standard ONNX. It must not know which model it holds.
 
 from __future__ import annotations
 
-import numpy as np
 import onnx
-from onnx import helper, numpy_helper
+from onnx import helper
 
 from st_config import Failed
 
@@ -86,46 +85,3 @@ def _replace(field, items) -> None:
     items = [type(i).FromString(i.SerializeToString(deterministic=True)) for i in items]
     del field[:]
     field.extend(items)
-
-
-def rename(graph: onnx.GraphProto) -> None:
-    """Nodes and values by operator and number, constants by what they hold."""
-    fixed = {v.name for v in (*graph.input, *graph.output)}
-    names: dict[str, str] = {}
-    count: dict[str, int] = {}
-
-    def number(kind: str) -> int:
-        count[kind] = count.get(kind, -1) + 1
-        return count[kind]
-
-    # Parameters have dotted names of the module; what the exporter made up for
-    # a constant is named in the order of first use.
-    held = {t.name: t for t in graph.initializer}
-    for n in graph.node:
-        kind = n.op_type.lower()
-        n.name = f"{kind}_{number(kind)}"
-        for i in n.input:
-            if i in held and i not in names and _made_up(i):
-                names[i] = f"const_{number('const')}"
-        for j, o in enumerate(n.output):
-            if o and o not in fixed:
-                names[o] = f"t_{n.name}" + (f"_{j}" if j else "")
-    for n in graph.node:
-        for field in (n.input, n.output):
-            for j, v in enumerate(field):
-                field[j] = names.get(v, v)
-    for t in graph.initializer:
-        t.name = names.get(t.name, t.name)
-    # value_info stays: ONNX Runtime cannot infer the length of the sliced
-    # position rows, and without it some fusions do not fire.
-    outputs = {o for n in graph.node for o in n.output} - {o.name for o in graph.output}
-    infos = []
-    for v in graph.value_info:
-        v.name = names.get(v.name, v.name)
-        if v.name in outputs:
-            infos.append(v)
-    _replace(graph.value_info, infos)
-
-
-def _made_up(name: str) -> bool:
-    return not (name.startswith(("layers.", "shape_")) or name in ("word", "position", "kept") or name.startswith("ln."))

@@ -25,6 +25,7 @@ class Graph:
         self._nodes: list[onnx.NodeProto] = []
         self._constants: dict[str, np.ndarray] = {}
         self._count: dict[str, int] = {}
+        self._known: list[onnx.ValueInfoProto] = []
 
     def const(self, name: str, array) -> str:
         """The constant of that name. A name that is given twice must hold the same both times."""
@@ -46,6 +47,11 @@ class Graph:
         """Adds a node with several outputs and returns them."""
         return self._add(kind, inputs, outputs, [], domain, attributes)
 
+    def shape(self, value: str, dtype, dims: list[int | str]) -> str:
+        """Says the shape of a value, where onnx cannot infer it, and returns the value."""
+        self._known.append(helper.make_tensor_value_info(value, helper.np_dtype_to_tensor_dtype(np.dtype(dtype)), dims))
+        return value
+
     def name_output(self, value: str, name: str) -> None:
         """Gives the value, which a node made, the name of an output of the graph."""
         for n in self._nodes:
@@ -65,7 +71,7 @@ class Graph:
     def model(self, name: str, version: str, inputs: list[onnx.ValueInfoProto], outputs: list[onnx.ValueInfoProto]) -> onnx.ModelProto:
         """The finished graph, with the type and shape of every value, which ONNX Runtime's fusions need."""
         constants = [numpy_helper.from_array(self._constants[n], n) for n in sorted(self._constants)]
-        graph = helper.make_graph(self._nodes, name, inputs, outputs, constants)
+        graph = helper.make_graph(self._nodes, name, inputs, outputs, constants, value_info=self._known)
         opsets = [helper.make_opsetid("", OPSET)]
         if any(n.domain == DOMAIN for n in self._nodes):
             opsets.append(helper.make_opsetid(DOMAIN, 1))
