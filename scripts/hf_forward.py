@@ -1,8 +1,8 @@
 """transformers' own forward with sentence-transformers' pooling on top.
 
-It is the reference that tests compare bert_numpy.py with, and the plain export
-of every architecture that bert_weights.py does not know. Weights come from
-safetensors only, code from the installed library only.
+It is the reference that the written-out forward is compared with, and the plain
+export of every architecture that the written-out forward does not know. Weights
+come from safetensors only, code from the installed library only.
 """
 
 from __future__ import annotations
@@ -21,8 +21,29 @@ from st_config import WEIGHTS, Refused, weights_file
 _MAY_BE_MISSING = re.compile(r"(.*\.)?pooler\..*|(.*\.)?embeddings\.(position_ids|token_type_ids)")
 
 
-def load(dir: str):
-    """The transformers model in float32, every weight of it from the file."""
+def tensor_shapes(dir: str) -> dict[str, tuple[int, ...]]:
+    """Names and shapes in the weights file."""
+    with _open(weights_file(dir)) as f:
+        return {k: tuple(f.get_slice(k).get_shape()) for k in f.keys()}
+
+
+def tensors(dir: str) -> dict[str, torch.Tensor]:
+    """All of the weights file's tensors, by their names of today."""
+    with _open(weights_file(dir)) as f:
+        return {of_today(k): f.get_tensor(k) for k in f.keys()}
+
+
+def _open(path: str):
+    import safetensors
+
+    try:
+        return safetensors.safe_open(path, framework="pt", device="cpu")
+    except (safetensors.SafetensorError, ValueError, OSError) as e:
+        raise Refused(WEIGHTS, f"a file that safetensors cannot read ({str(e)[:160]})", "whole safetensors weights", "take the file again from the model's release") from None
+
+
+def load(dir: str, dtype: torch.dtype = torch.float32, **options):
+    """The transformers model, every weight of it from the file, whatever type config.json says to load."""
     from transformers import AutoModel
 
     weights_file(dir)
