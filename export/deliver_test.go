@@ -16,7 +16,7 @@ func TestDeliverReplacesACandidateAloneAndNothingInsideARelease(t *testing.T) {
 		require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o777))
 		require.NoError(t, os.WriteFile(path, []byte(text), 0o666))
 	}
-	manifest := `{"schema":1,"model":"m","source":{"spec":"dir:m","files":{}},"embedding":{"pooling":"mean","normalize":true,"max_tokens":16,"dimension":3},` +
+	manifest := `{"schema":1,"model":"m","source":{"spec":"dir:m","files":{"tokenizer.json":""}},"embedding":{"pooling":"mean","normalize":true,"max_tokens":16,"dimension":3},` +
 		`"versions":{},"variants":{"fp32":{"file":"fp32.onnx","precision":"fp32","opset":18,"forward":"plain","inputs":null,"outputs":null}},` +
 		`"files":{"fp32.onnx":{"sha256":"","bytes":0},"tokenizer.json":{"sha256":"","bytes":0}}}`
 	old := func(t *testing.T, dir string) {

@@ -117,9 +117,6 @@ func (readGolden) Run(_ context.Context, s *State) (err error) {
 	if err != nil {
 		return err
 	}
-	if err := sameSource(s.Policy, s.Golden); err != nil {
-		return err
-	}
 	s.Sink.Say("%d texts with float64 vectors, digest %.12s", len(s.Golden.Texts), s.Golden.Digest)
 	return nil
 }
@@ -153,24 +150,6 @@ func Golden(p policy.Policy, policyFile string) (golden.Set, error) {
 		}
 	}
 	return g, err
-}
-
-// sameSource refuses a golden that was computed from other files than the
-// policy pins: the gate would say so, after the export and all measuring.
-func sameSource(p policy.Policy, g golden.Set) error {
-	for _, name := range slices.Sorted(maps.Keys(g.Source)) {
-		pin, ok := p.Model.Files[name]
-		if !ok || pin == g.Source[name] {
-			continue
-		}
-		return &fault.Error{
-			Kind: fault.Usage, Thing: "the golden of " + g.Model,
-			Got:    fmt.Sprintf("vectors of the %s with sha256 %.12s", name, g.Source[name]),
-			Wanted: fmt.Sprintf("of the one that model.files pins, %.12s", pin),
-			Next:   "embedgate golden --out DIR, and name it in model.golden; or correct the pin",
-		}
-	}
-	return nil
 }
 
 type measureAll struct{}

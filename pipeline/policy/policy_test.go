@@ -53,6 +53,7 @@ func TestABadPolicyIsRefusedByName(t *testing.T) {
 		"a key that is there twice":          {"schema: 1", "schema: 1\nschema: 1", "schema"},
 		"another schema":                     {"schema: 1", "schema: 2", "schema: got 2, wanted 1"},
 		"a gate without its threshold":       {"min_cosine: 0.999999, ", "", "parity.fp32.min_cosine: a gate needs its threshold"},
+		"a budget that no clock can measure": {"{tokens: 16, batch: 1, percentile: 95, budget: 20ms,", "{tokens: 16, batch: 1, percentile: 95, budget: 9us,", "latency.budgets[0].budget: a gate needs its threshold; got 9µs, wanted 10µs or more"},
 		"a budget without its time":          {"{tokens: 16, batch: 1, percentile: 95, budget: 20ms,", "{tokens: 16, batch: 1, percentile: 95,", "latency.budgets[0].budget: a gate needs its threshold"},
 		"a budget of an unknown channel":     {"channels: [release]}", "channels: [nightly]}", `latency.budgets[1].channels: got "nightly", wanted some of ["local" "release"]`},
 		"a channel in which nothing gates":   {"0.99}\n    # Gated where", "0.99, channels: [release]}\n    # Gated where", "channels.local requires cpu × fp32: got no line of latency.budgets that gates fp32 there"},
