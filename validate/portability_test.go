@@ -138,7 +138,7 @@ func TestAPortabilityPlanHasEveryGroupAndNoTimes(t *testing.T) {
 	plan := PortabilityPlan(g, candidate.Variant{})
 	for _, i := range plan.Texts {
 		groups[g.Texts[i].Group]++
-		assert.LessOrEqual(t, len(g.IDs[i]), 64)
+		assert.LessOrEqual(t, len(g.IDs[i]), 24)
 	}
 	assert.Len(t, groups, 16)
 	assert.GreaterOrEqual(t, len(plan.Texts), 48)

@@ -43,6 +43,7 @@ type job struct {
 	Corpus    [][]byte                `json:"corpus"`  // every golden text: words for texts of a length
 	Texts     [][]byte                `json:"texts"`   // the golden texts to embed
 	Points    []validate.LatencyPoint `json:"points"`  // in the order to measure
+	Spread    int                     `json:"spread"`  // as rerun.most
 	Samples   int                     `json:"samples"` // of each point
 	Warmup    int                     `json:"warmup"`  // of each point, not written down
 	// LimitNS ends the samples of a point, and a quarter of it its warm-up,

@@ -24,6 +24,10 @@ type Target struct {
 // silent: one batch takes as much longer.
 const slowdown = 4
 
+// portableSpread is how many texts are run again in other company: the fewest
+// that the gate takes.
+const portableSpread = 16
+
 // portable measures on another processor whether the vectors are right there:
 // one process, nothing timed. What this machine lacks for it is marked absent.
 func portable(ctx context.Context, o Options, ev *validate.Evidence) error {
@@ -45,6 +49,7 @@ func portable(ctx context.Context, o Options, ev *validate.Evidence) error {
 	s.what = o.what()
 	spin := false // nothing is timed, and a thread that spins is emulated, too
 	s.job.Options.Spinning = &spin
+	s.job.Spread = portableSpread
 	how := "natively"
 	if t.Way.Emulator != "" {
 		how = "emulated by " + t.Way.Emulator + ", which takes a minute or more"
@@ -63,6 +68,7 @@ func portable(ctx context.Context, o Options, ev *validate.Evidence) error {
 		return err
 	}
 	ev.Raw, ev.Useful, ev.Computed = out.raw, out.part.Useful, out.part.Computed
+	ev.Model = out.part.Model
 	ev.Session, ev.Machine, ev.Crash = out.part.Session, out.part.Machine, out.crash
 	if w := t.Way; w.Emulator != "" {
 		ev.Machine.CPU = w.Model + ", emulated by " + w.Emulator // the child reads the host's name

@@ -43,6 +43,7 @@ func TestAnotherProcessorsEvidenceHasVectorsAndNoTimes(t *testing.T) {
 	assert.Empty(t, e.Pairs)
 	assert.Equal(t, runtime.GOARCH, e.Machine.Arch, "by the child's own word")
 	assert.Nil(t, e.Emulation)
+	assert.Equal(t, o.Candidate.Manifest.Files["fake.onnx"].SHA256, e.Model)
 }
 
 func TestWhatAnEmulatorNeedsAndThisMachineLacksIsTold(t *testing.T) {

@@ -51,7 +51,7 @@ func (w *worker) vectors(ctx context.Context, l opened) error {
 	for i, t := range w.job.Texts {
 		rows[i], texts[i] = i, string(t)
 	}
-	r := rerun{l: l, ids: v.IDs}
+	r := rerun{l: l, ids: v.IDs, most: w.job.Spread}
 	for _, step := range []struct {
 		name string
 		run  func(context.Context, []int) ([]int, []float32, error)
@@ -94,6 +94,16 @@ func (w *worker) saveVectors(v validate.Vectors) error {
 type rerun struct {
 	l   opened
 	ids [][]int64
+	// most is how many texts are run again padded, in other places and
+	// concurrently; 0: as many as spreadTexts says.
+	most int
+}
+
+func (r rerun) spread(n int) int {
+	if r.most > 0 {
+		return min(r.most, spreadTexts(n))
+	}
+	return spreadTexts(n)
 }
 
 // batch runs texts of these indices as the rows of one batch, padded to the
@@ -124,7 +134,7 @@ func (r rerun) batch(ctx context.Context, rows []int, out []float32) ([]float32,
 func (r rerun) padded(ctx context.Context, all []int) (rows []int, vecs []float32, err error) {
 	longest := slices.MaxFunc(all, func(a, b int) int { return cmp.Compare(len(r.ids[a]), len(r.ids[b])) })
 	shorter := slices.DeleteFunc(slices.Clone(all), func(i int) bool { return len(r.ids[i]) == len(r.ids[longest]) })
-	spread := append(spreadOf(r.ids, shorter, spreadTexts(len(all))), longest)
+	spread := append(spreadOf(r.ids, shorter, r.spread(len(all))), longest)
 	var out []float32
 	for k, i := range spread[:len(spread)-1] {
 		beside := longest
@@ -143,7 +153,7 @@ func (r rerun) padded(ctx context.Context, all []int) (rows []int, vecs []float3
 // position runs each text in two places of a batch of its neighbours in length:
 // eight of them, or four where texts are few.
 func (r rerun) position(ctx context.Context, all []int) (rows []int, vecs []float32, err error) {
-	spread := spreadOf(r.ids, all, spreadTexts(len(all)))
+	spread := spreadOf(r.ids, all, r.spread(len(all)))
 	size := max(4, len(spread)/4)
 	if len(spread)%size == 1 {
 		size++ // a text alone has no other place
@@ -167,7 +177,7 @@ func (r rerun) position(ctx context.Context, all []int) (rows []int, vecs []floa
 // another order, so that long and short texts meet. Each goroutine runs every
 // text, or half of them where texts are few.
 func (r rerun) concurrent(ctx context.Context, all []int) ([]int, []float32, error) {
-	spread := spreadOf(r.ids, all, spreadTexts(len(all)))
+	spread := spreadOf(r.ids, all, r.spread(len(all)))
 	share := spread
 	if len(spread) < fullSpread {
 		share = spread[:(len(spread)+1)/2]
