@@ -14,32 +14,10 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from bert_weights import of_today
 from st_config import WEIGHTS, Refused, weights_file
 
 # Weights that may be absent from the file: no sentence vector reads them.
 _MAY_BE_MISSING = re.compile(r"(.*\.)?pooler\..*|(.*\.)?embeddings\.(position_ids|token_type_ids)")
-
-
-def tensor_shapes(dir: str) -> dict[str, tuple[int, ...]]:
-    """Names and shapes in the weights file."""
-    with _open(weights_file(dir)) as f:
-        return {k: tuple(f.get_slice(k).get_shape()) for k in f.keys()}
-
-
-def tensors(dir: str) -> dict[str, torch.Tensor]:
-    """All of the weights file's tensors, by their names of today."""
-    with _open(weights_file(dir)) as f:
-        return {of_today(k): f.get_tensor(k) for k in f.keys()}
-
-
-def _open(path: str):
-    import safetensors
-
-    try:
-        return safetensors.safe_open(path, framework="pt", device="cpu")
-    except (safetensors.SafetensorError, ValueError, OSError) as e:
-        raise Refused(WEIGHTS, f"a file that safetensors cannot read ({str(e)[:160]})", "whole safetensors weights", "take the file again from the model's release") from None
 
 
 def load(dir: str, dtype: torch.dtype = torch.float32, **options):
