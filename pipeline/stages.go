@@ -211,7 +211,7 @@ func EvidenceName(provider, variant, cpu string) string {
 func (s *State) measure(ctx context.Context, provider, variant, cpu string) error {
 	_, err := measure.Run(ctx, measure.Options{
 		Candidate: s.Candidate, Policy: s.Policy, Golden: s.Golden, Provider: provider, Variant: variant,
-		Nonce: s.Nonce, Libraries: s.libraries(provider), Executable: s.Options.Executable,
+		Nonce: s.Nonce, Channel: s.Options.Channel, Libraries: s.libraries(provider), Executable: s.Options.Executable,
 		CPU: cpu, Target: Target(s.Options, s.Sink, provider),
 		Out: s.evidenceDir(provider, variant, cpu), Progress: s.Sink,
 	})

@@ -84,6 +84,13 @@ func badIntegrity() []badCase {
 			e.Latency[0].SamplesNS = e.Latency[0].SamplesNS[1:]
 		}),
 		evidence("other lengths recorded", "plan", func(e *Evidence) { e.Plan.Recorded = append(slices.Clone(e.Plan.Recorded), 7) }),
+		{name: "few samples at a length that is gated", item: "plan", spoil: func(c *gateCase) bool {
+			c.evidence.Plan.Brief = c.plan.gated(c.policy.Latency, c.channel, c.class)
+			c.evidence.Latency = slices.DeleteFunc(slices.Clone(c.evidence.Latency), func(r LatencyRun) bool {
+				return r.Launch > c.evidence.Plan.LaunchesAt(r.LatencyPoint)
+			})
+			return len(c.evidence.Plan.Brief) > 0
+		}},
 		evidence("another time limit", "plan", func(e *Evidence) { e.Plan.LimitNS++ }),
 		{name: "another comparison planned", item: "plan", spoil: func(c *gateCase) bool {
 			if c.evidence.Plan.Pairs == nil {

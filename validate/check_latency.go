@@ -32,7 +32,7 @@ func judgeLatency(c gateCase) opinion {
 			continue // longer than the file's fixed length
 		}
 		s := samplesAt(c.evidence, p)
-		s.planned, s.limit = c.plan.Samples, c.plan.LimitNS
+		s.planned, s.limit = c.plan.SamplesAt(p), c.plan.LimitNS
 		if n := len(s.all); n > s.planned {
 			// How they depend on each other costs the square of their number.
 			o.findings = append(o.findings, Finding{

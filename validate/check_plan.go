@@ -17,6 +17,9 @@ func planOfCase(c gateCase) Finding {
 	if !samePoints(e.Plan.Points, want.Points) {
 		p.add("planned other lengths than the policy: %v, wanted %v", clip(points(e.Plan.Points)), points(want.Points))
 	}
+	if !samePoints(e.Plan.Brief, want.Brief) {
+		p.add("planned few samples at %v, and only lengths that the channel reports may have few", clip(points(e.Plan.Brief)))
+	}
 	if !slices.Equal(e.Plan.Texts, want.Texts) {
 		p.add("planned %d golden texts, or others than the policy's %d", len(e.Plan.Texts), len(want.Texts))
 	}
@@ -58,14 +61,14 @@ func samplesPlanned(e Evidence, want Plan) (p problems) {
 		switch {
 		case !slices.Contains(want.Points, r.LatencyPoint):
 			p.add("samples at %s, which the policy does not name", r.Label())
-		case r.Launch < 1 || r.Launch > want.Launches:
-			p.add("launch %d of %d", r.Launch, want.Launches)
+		case r.Launch < 1 || r.Launch > want.LaunchesAt(r.LatencyPoint):
+			p.add("%s: launch %d of %d", r.Label(), r.Launch, want.LaunchesAt(r.LatencyPoint))
 		}
 	}
 	least := want.Samples / max(want.Launches, 1)
 	for _, pt := range want.Points {
 		total, ended := 0, false
-		for launch := 1; launch <= want.Launches; launch++ {
+		for launch := 1; launch <= want.LaunchesAt(pt); launch++ {
 			if n := seen[at{pt, launch}]; n != 1 {
 				p.add("%s: launch %d is there %d times, not once", pt.Label(), launch, n)
 			}
@@ -82,8 +85,8 @@ func samplesPlanned(e Evidence, want Plan) (p problems) {
 				}
 			}
 		}
-		if total != want.Samples && !ended {
-			p.add("%s: %d samples, not %d", pt.Label(), total, want.Samples)
+		if n := want.SamplesAt(pt); total != n && !ended {
+			p.add("%s: %d samples, not %d", pt.Label(), total, n)
 		}
 	}
 	return p
@@ -126,20 +129,12 @@ func launchesOf[T any](all []T, launch func(T) int) (l []int) {
 }
 
 func samePoints(a, b []LatencyPoint) bool {
-	if len(a) != len(b) {
-		return false
-	}
-	for _, p := range a {
-		if !slices.Contains(b, p) {
-			return false
-		}
-	}
-	for _, p := range b {
-		if !slices.Contains(a, p) {
-			return false
-		}
-	}
-	return true
+	return len(a) == len(b) && holdsAll(a, b) && holdsAll(b, a)
+}
+
+// holdsAll tells whether all holds each of some.
+func holdsAll(all, some []LatencyPoint) bool {
+	return !slices.ContainsFunc(some, func(p LatencyPoint) bool { return !slices.Contains(all, p) })
 }
 
 func points(all []LatencyPoint) (s string) {

@@ -129,6 +129,17 @@ func (in Input) plan(k rowKey) Plan {
 	return PlanFor(in.Policy, in.Golden, k.provider, k.variant, file)
 }
 
+// planOf is the plan to which evidence of a row is held. Points at which the
+// channel decides nothing may be measured briefly or in full, as the evidence
+// says; all others are measured in full.
+func (in Input) planOf(k rowKey, e Evidence) Plan {
+	full := in.plan(k)
+	if brief := full.For(in.Policy.Latency, in.Channel, in.Policy.Class(k.provider, k.variant)).Brief; holdsAll(brief, e.Plan.Brief) {
+		full.Brief = e.Plan.Brief
+	}
+	return full
+}
+
 // rows lists the required rows in the channel's order, then the policy's other
 // ones, then those that only the evidence knows.
 func (in Input) rows() []rowKey {
@@ -214,7 +225,7 @@ func (in Input) judge(checks []check, r *references, k rowKey) (Row, *gateCase) 
 			row.Session = &Session{Runtime: strings.TrimSpace(e.Session.Runtime + " " + e.Session.RuntimeVersion), Library: e.Session.LibrarySHA256, Device: e.Session.Device, Options: e.Session.Options}
 		}
 		row.Emulation = e.Emulation
-		c.plan = in.plan(k)
+		c.plan = in.planOf(k, e)
 		var err error
 		if c.golden, err = r.of(c.plan.Texts); err != nil {
 			one.Result, one.Measured = Fail, err.Error()
@@ -343,9 +354,7 @@ func (in Input) check() error {
 func (in Input) gated(provider, variant string) bool {
 	class := in.Policy.Class(provider, variant)
 	plan := PlanFor(in.Policy, in.Golden, provider, variant, in.Candidate.Manifest.Variants[in.Policy.FileOf(variant)])
-	return slices.ContainsFunc(in.Policy.Latency.Budgets, func(b policy.Budget) bool {
-		return b.Gates(in.Channel, class) && slices.Contains(plan.Points, LatencyPoint{b.Tokens, b.Batch})
-	})
+	return len(plan.gated(in.Policy.Latency, in.Channel, class)) > 0
 }
 
 func (in Input) checkThresholds(bad func(thing, got, wanted, next string) error) error {

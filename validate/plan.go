@@ -17,6 +17,9 @@ type Plan struct {
 	Samples  int            `json:"samples"`  // per length, over all launches together
 	LimitNS  int64          `json:"limit_ns"` // after which a launch's samples at one length end; 0: never
 	Points   []LatencyPoint `json:"points"`
+	// Brief are the points that the channel only reports: the first launches
+	// alone measure them. Empty where the channel was not known beforehand.
+	Brief    []LatencyPoint `json:"brief,omitempty"`
 	Texts    []int          `json:"texts"`           // indices of the golden texts, ascending
 	Recorded []int          `json:"recorded"`        // lengths in tokens, batch 1, whose placement is recorded
 	Pairs    *PairPlan      `json:"pairs,omitempty"` // nil: this is what others are compared with
@@ -105,6 +108,43 @@ const portableTexts = 48
 // text, with what is padded to it, more than all others. Batches of 32 give the
 // kernels as many rows as long texts do.
 const portableTokens = 24
+
+// briefShare is the part of the launches that measure a point which the channel
+// only reports: nothing is decided there, and long texts take most of the time.
+const briefShare = 5
+
+// For is the plan of one channel, which gates results of a class: the points at
+// which it gates no budget are measured briefly.
+func (p Plan) For(l policy.Latency, channel string, class candidate.Precision) Plan {
+	gated := p.gated(l, channel, class)
+	p.Brief = slices.DeleteFunc(slices.Clone(p.Points), func(pt LatencyPoint) bool { return slices.Contains(gated, pt) })
+	return p
+}
+
+// gated are the points at which the channel gates a budget for a class.
+func (p Plan) gated(l policy.Latency, channel string, class candidate.Precision) []LatencyPoint {
+	return slices.DeleteFunc(slices.Clone(p.Points), func(pt LatencyPoint) bool {
+		return !slices.ContainsFunc(l.Budgets, func(b policy.Budget) bool {
+			return pt == LatencyPoint{b.Tokens, b.Batch} && b.Gates(channel, class)
+		})
+	})
+}
+
+// LaunchesAt is how many launches, from the first, measure a point.
+func (p Plan) LaunchesAt(pt LatencyPoint) int {
+	if slices.Contains(p.Brief, pt) {
+		return (p.Launches + briefShare - 1) / briefShare
+	}
+	return p.Launches
+}
+
+// SamplesAt is how many samples are taken at a point, over all its launches.
+func (p Plan) SamplesAt(pt LatencyPoint) int {
+	if !slices.Contains(p.Brief, pt) {
+		return p.Samples
+	}
+	return p.Samples / p.Launches * p.LaunchesAt(pt)
+}
 
 // PortabilityPlan fixes what is measured of a variant's file on another
 // processor: whether it is right there. Under an emulator time and memory mean

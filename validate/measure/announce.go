@@ -67,7 +67,11 @@ func longest(p validate.Plan, one time.Duration) time.Duration {
 	}
 	limit := time.Duration(p.LimitNS)
 	// Warm-up has a quarter of the samples' limit; the last of both passes it.
-	n := (limit + limit/4 + 2*one) * time.Duration(p.Launches*len(p.Points))
+	launches := 0
+	for _, pt := range p.Points {
+		launches += p.LaunchesAt(pt)
+	}
+	n := (limit + limit/4 + 2*one) * time.Duration(launches)
 	if p.Pairs != nil {
 		n += (limit/2 + limit/8 + 2*one) * time.Duration(2*p.Pairs.Rounds*len(p.Pairs.Tokens))
 	}

@@ -34,6 +34,9 @@ type Options struct {
 	Provider  string
 	Variant   string
 	Nonce     string // of the plan that this answers; may be empty
+	// Channel is the one for which alone this is measured: lengths that it only
+	// reports take few samples. Empty: it is not known, and each takes all.
+	Channel string
 
 	// Libraries finds a provider's runtime: this one's, and that of the one it
 	// is compared with. Its fault.Missing says why a provider cannot be
@@ -121,7 +124,11 @@ func (o Options) plan() validate.Plan {
 	if o.CPU != "" {
 		return validate.PortabilityPlan(o.Golden, v)
 	}
-	return validate.PlanFor(o.Policy, o.Golden, o.Provider, o.Variant, v)
+	plan := validate.PlanFor(o.Policy, o.Golden, o.Provider, o.Variant, v)
+	if o.Channel == "" {
+		return plan
+	}
+	return plan.For(o.Policy.Latency, o.Channel, o.Policy.Class(o.Provider, o.Variant))
 }
 
 // library finds a provider's runtime.

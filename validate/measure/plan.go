@@ -17,8 +17,13 @@ func samplesOf(p validate.Plan, launch int) int {
 	return n
 }
 
-// orderOf is the order of the points in a launch.
-func orderOf(p validate.Plan, launch int) []validate.LatencyPoint { return rotated(p.Points, launch) }
+// orderOf is the order of the points in a launch, less those that it leaves to
+// earlier ones.
+func orderOf(p validate.Plan, launch int) []validate.LatencyPoint {
+	return slices.DeleteFunc(rotated(p.Points, launch), func(pt validate.LatencyPoint) bool {
+		return slices.Contains(p.Brief, pt) && launch > p.LaunchesAt(pt)
+	})
+}
 
 // rotated turns points by one for each launch or round after the first, so that
 // no point is always measured on the coldest or the hottest machine.

@@ -33,6 +33,20 @@ func TestEachLaunchBeginsWithAnotherPoint(t *testing.T) {
 	assert.Empty(t, orderOf(validate.Plan{Launches: 1}, 1))
 }
 
+func TestOnlyTheFirstLaunchesMeasureWhatTheChannelReports(t *testing.T) {
+	o := fakeOptions(t)
+	o.Policy.Latency.Budgets[3].Channels = []string{"release"}
+	o.Channel = "local"
+	p := o.plan()
+	long := validate.LatencyPoint{Tokens: 24, Batch: 1}
+	assert.Equal(t, []validate.LatencyPoint{long}, p.Brief)
+	assert.Contains(t, orderOf(p, 1), long)
+	assert.NotContains(t, orderOf(p, 2), long)
+	assert.Len(t, orderOf(p, 2), len(p.Points)-1)
+	o.Channel = "release"
+	assert.Empty(t, o.plan().Brief)
+}
+
 func TestASpreadGoesFromTheShortestTextToTheLongest(t *testing.T) {
 	ids, all := make([][]int64, 100), make([]int, 100)
 	for i := range ids {
