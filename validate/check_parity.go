@@ -95,7 +95,7 @@ func (p parityJudge) findings() []Finding {
 	})}
 	if l.MeanCosine != nil {
 		all = append(all, atLeast("mean cosine", f.meanCosine, *l.MeanCosine, cosineText, func() string {
-			return "The vectors are off as a whole." + " " + p.cause()
+			return "The mean cosine over all texts is below the threshold. " + p.cause()
 		}))
 	}
 	if l.MaxAbs != nil {
@@ -159,6 +159,9 @@ func (p parityJudge) cause() string {
 		}
 	}
 	switch {
+	case direction && !length && f.maxNorm <= math.Sqrt(2*(1-f.minCosine)):
+		// Rounding moves a vector along itself as far as across.
+		return "The lengths are off by no more than the directions are, which is rounding: this model does not normalise its vectors, and the norm threshold is one for vectors that are. Where you compare by cosine alone, raise norm for this class in the policy's parity; else normalise the vectors."
 	case direction && !length:
 		return "The directions are right and the lengths are not: normalisation was left out, or added, at the end of the graph."
 	case p.saturation != "":

@@ -83,6 +83,14 @@ func TestParityFailuresSayWhichTextsAndWhy(t *testing.T) {
 		want  []string
 	}{
 		"normalisation left out": {func(e *Evidence) { scale(e, 3) }, "norm error", []string{"All 56 texts are off", "normalisation was left out"}},
+		"rounding without normalisation": {func(e *Evidence) {
+			for i := range e.Raw.Primary {
+				if i/24 == 3 { // across by 1.2e-3, along by 1e-3
+					e.Raw.Primary[i] *= 1 + 1e-3
+				}
+			}
+			e.Raw.Primary[3*24] += 1.2e-3
+		}, "norm error", []string{"which is rounding", "raise norm for this class"}},
 		"one text turned around": {func(e *Evidence) { scale(e, -1, 41) }, "min cosine", []string{`text "blank-1" (group "blank", 4 tokens)`, `1 of 56 texts are off, all in group "blank"`, "look at what the wrong ones have in common"}},
 		"a coarse provider":      {func(e *Evidence) { e.Raw.Primary[100] += 2e-5 }, "max abs error", []string{`"everyday-04"`, "rounds more coarsely"}},
 		"other weights": {func(e *Evidence) {
