@@ -27,6 +27,27 @@ func TestTheFakeConforms(t *testing.T) {
 	Run(t, func(T) providers.Session { return newFake() }, facts)
 }
 
+// The session that stays open beside the others is one, and is gone before
+// memory is looked at.
+func TestAWarmSessionIsOneAndGoesBeforeMemoryCounts(t *testing.T) {
+	f := facts
+	f.Warm, f.OwnLimit = true, true // in this process, where the sessions are counted
+	var first *Fake
+	var alone []bool // each later session
+	Run(t, func(T) providers.Session {
+		s := newFake()
+		if first == nil {
+			first = s
+		} else {
+			alone = append(alone, first.closed)
+		}
+		return s
+	}, f)
+	assert.False(t, alone[0], "a rule's session has it beside it")
+	assert.True(t, alone[len(alone)-f.Rounds], "the last rule's have not")
+	assert.True(t, first.closed)
+}
+
 // recorder is a T that only remembers whether a rule failed.
 type recorder struct {
 	sync.Mutex
@@ -50,7 +71,7 @@ func (r *recorder) FailNow() {
 }
 
 // verdict runs one rule on a session and says whether the rule failed.
-func verdict(rule Rule, open Open) (failed bool, said string) {
+func verdict(rule Rule, f Facts, open Open) (failed bool, said string) {
 	r := &recorder{}
 	done := make(chan struct{})
 	go func() {
@@ -60,7 +81,7 @@ func verdict(rule Rule, open Open) (failed bool, said string) {
 				r.Errorf("panic: %v", p)
 			}
 		}()
-		rule.Check(r, open, facts)
+		rule.Check(r, open, f)
 	}()
 	<-done
 	return r.failed, r.said.String()
@@ -120,7 +141,7 @@ func TestEachRuleFailsOnASessionThatBreaksIt(t *testing.T) {
 				t.Skip("files and memory are read from /proc")
 			}
 			for i, breakIt := range breaks[rule.Name] {
-				failed, _ := verdict(rule, func(T) providers.Session {
+				failed, _ := verdict(rule, facts, func(T) providers.Session {
 					s := &broken{Fake: newFake()}
 					breakIt(s)
 					return s
