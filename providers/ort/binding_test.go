@@ -27,7 +27,7 @@ func bindingOf(c Config) Config {
 
 func TestBoundTheCPUConforms(t *testing.T) {
 	conforms(t, bindingOf(config(t, long().write(t), handEmbedding(candidate.PoolMean, true))),
-		providertest.Facts{Vocab: handVocab, Tolerance: 1e-6, SlowRows: 4096, Rounds: rounds()})
+		providertest.Facts{Vocab: handVocab, Tolerance: 1e-6, SlowRows: 2048, Rounds: rounds()})
 }
 
 func TestBoundATinyBERTConforms(t *testing.T) {
@@ -36,7 +36,7 @@ func TestBoundATinyBERTConforms(t *testing.T) {
 	}
 	c := exporttest.TinyCandidate(t)
 	conforms(t, bindingOf(config(t, variant(c), c.Manifest.Embedding)),
-		providertest.Facts{Vocab: vocabulary(t, c), Tolerance: 1e-6, SlowRows: 128, HungryRows: 20_000, Rounds: 200})
+		providertest.Facts{Vocab: vocabulary(t, c), Tolerance: 1e-6, SlowRows: 128, HungryRows: 20_000, Rounds: rounds()})
 }
 
 // Bound or not, the same ids give the same bits, in whatever order shapes come

@@ -105,10 +105,10 @@ func TestAFixedShapeIsRecordedByExecutions(t *testing.T) {
 }
 
 func TestAFixedShapeConforms(t *testing.T) {
-	for _, shape := range [][2]int{{1, 16}, {8, 32}} {
-		t.Run(fmt.Sprint(shape), func(t *testing.T) {
-			c := config(t, fixed(long(), shape[0], shape[1]).write(t), handEmbedding(candidate.PoolMean, true))
-			conformsTo(t, c, providertest.Facts{MaxTokens: shape[1], Vocab: handVocab, Tolerance: 1e-6, SlowRows: 4096, Rounds: rounds()})
+	for _, c := range []struct{ rows, cols, slow int }{{1, 16, 128}, {8, 32, 1024}} { // 128 executions of either
+		t.Run(fmt.Sprint(c.rows, " × ", c.cols), func(t *testing.T) {
+			conformsTo(t, config(t, fixed(long(), c.rows, c.cols).write(t), handEmbedding(candidate.PoolMean, true)),
+				providertest.Facts{MaxTokens: c.cols, Vocab: handVocab, Tolerance: 1e-6, SlowRows: c.slow, Rounds: rounds()})
 		})
 	}
 }
