@@ -173,7 +173,7 @@ class Calibration(unittest.TestCase):
 
 @unittest.skipUnless(os.environ.get("EMBEDGATE_TEST_CANDIDATE") and os.environ.get("EMBEDGATE_TEST_GOLDEN"), "run by go test, which brings the official model's candidate and the golden vectors")
 class Golden(unittest.TestCase):
-    """Every variant of the official model over the whole golden corpus."""
+    """Every variant of the official model by the golden corpus: int8 by all of it, whose loss depends on the text, the others by every fourth text."""
 
     @classmethod
     def setUpClass(cls):
@@ -185,14 +185,14 @@ class Golden(unittest.TestCase):
         cls.rows = [g["ids"][a:b] for a, b in zip(at, at[1:])]
         cls.want = g["pooled"] / np.linalg.norm(g["pooled"], axis=1, keepdims=True)
 
-    def measured(self, variant: str):
+    def measured(self, variant: str, nth: int = 4):
         import numpy as np
 
         tokens = 128 if "static128" in variant else None
-        which = [n for n, row in enumerate(self.rows) if tokens is None or len(row) <= tokens]
+        which = [n for n, row in enumerate(self.rows) if tokens is None or len(row) <= tokens][::nth]
         path = os.path.join(os.environ["EMBEDGATE_TEST_CANDIDATE"], variant + ".onnx")
         got, want = vectors(path, [self.rows[n] for n in which], tokens), self.want[which]
-        self.assertGreater(len(which), 350)
+        self.assertGreater(len(which), 350 // nth)
         return cosines(got, want), np.abs(got - want).max(), got, want
 
     def test_fp32_in_a_fixed_shape_and_padded_is_fp32(self):
@@ -212,7 +212,7 @@ class Golden(unittest.TestCase):
     def test_int8(self):
         import numpy as np
 
-        cos, _, got, want = self.measured("int8")
+        cos, _, got, want = self.measured("int8", nth=1)
         got = got / np.linalg.norm(got, axis=1, keepdims=True)
         self.assertGreaterEqual(cos.min(), 0.992)
         self.assertGreaterEqual(cos.mean(), 0.9985)
