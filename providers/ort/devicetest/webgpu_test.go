@@ -59,13 +59,8 @@ func lib(t testing.TB) providers.Library {
 // tiny is a session's configuration for a tiny random BERT.
 func tiny(t testing.TB) (ort.Config, int64) {
 	t.Helper()
-	return sized(t, exporttest.TinyOptions{})
-}
-
-func sized(t testing.TB, o exporttest.TinyOptions) (ort.Config, int64) {
-	t.Helper()
 	l := lib(t)
-	c := exporttest.TinyCandidateOf(t, o)
+	c := exporttest.TinyCandidate(t)
 	return ort.Config{Library: l, Model: model(c), Provider: "webgpu", Embedding: c.Manifest.Embedding}, vocabulary(t, c)
 }
 
@@ -191,7 +186,7 @@ func TestKeyOperatorsForcedToTheCPUShowInTheRecord(t *testing.T) {
 }
 
 func TestWebGPUConforms(t *testing.T) {
-	c, vocab := sized(t, exporttest.TinyOptions{Layers: 1}) // a second would only run the first's kernels again
+	c, vocab := tiny(t)
 	providertest.Run(t, func(t providertest.T) providers.Session {
 		s, err := ort.Open(background, c)
 		require.NoError(t, err)
