@@ -54,6 +54,10 @@ type check struct {
 	holds func(Evidence) bool
 	judge func(gateCase) opinion
 	bad   []badCase
+	// raw tells that bad cases change vectors or ids, of which they then get
+	// copies. Those are most of what evidence holds, so that other checks'
+	// cases share the base's own.
+	raw bool
 }
 
 // concerns tells whether a check is asked about a case.
@@ -69,7 +73,8 @@ type badCase struct {
 	item string
 	// want is the result that it must get; empty: Fail.
 	want Result
-	// spoil changes the case, whose evidence is a copy of its own. It returns
+	// spoil changes the case, whose evidence is a copy of its own but for the
+	// vectors and ids, of which only a check with raw gets copies. It returns
 	// false where there is nothing to spoil, such as a budget that gates
 	// nothing.
 	spoil func(*gateCase) bool

@@ -21,6 +21,7 @@ func invarianceCheck() check {
 	return check{
 		name:     "invariance",
 		portable: true,
+		raw:      true,
 		holds:    func(e Evidence) bool { return len(e.Raw.Invariance) > 0 && len(e.Raw.Primary) > 0 },
 		judge:    judgeInvariance,
 		bad:      badInvariance(),
@@ -91,16 +92,11 @@ func judgeCompany(c gateCase, name string, runs []InvarianceRun, limit float64) 
 	}
 	largest, worst := 0.0, run.Rows[0]
 	for k, row := range run.Rows {
-		for j := range dim {
-			d := math.Abs(float64(run.Vecs[k*dim+j])-float64(primary[row*dim+j])) / c.golden.sizes[row]
-			if !(d <= largest) { // NaN is the largest
-				largest, worst = d, row
-			}
-			if math.IsNaN(d) {
-				break
-			}
+		d := farthest(run.Vecs[k*dim:(k+1)*dim], primary[row*dim:(row+1)*dim]) / c.golden.sizes[row]
+		if !(d <= largest) { // NaN is the largest
+			largest, worst = d, row
 		}
-		if math.IsNaN(largest) {
+		if math.IsNaN(d) {
 			break
 		}
 	}
@@ -112,6 +108,23 @@ func judgeCompany(c gateCase, name string, runs []InvarianceRun, limit float64) 
 	t := c.golden.Texts[worst]
 	f.Next = fmt.Sprintf("Text %q (group %q) has another vector than alone. %s", t.ID, t.Group, companyCause(name))
 	return f
+}
+
+// farthest is the largest difference of two vectors' components: NaN where one
+// is.
+func farthest(a, b []float32) float64 {
+	b = b[:len(a)]
+	largest := 0.0
+	for i, x := range a {
+		d := math.Abs(float64(x) - float64(b[i]))
+		if !(d <= largest) {
+			largest = d
+			if math.IsNaN(d) {
+				break
+			}
+		}
+	}
+	return largest
 }
 
 func companyCause(name string) string {

@@ -13,6 +13,7 @@ func parityCheck() check {
 	return check{
 		name:     "parity",
 		portable: true,
+		raw:      true,
 		holds:    func(e Evidence) bool { return len(e.Raw.Primary) > 0 },
 		judge:    judgeParity,
 		bad:      badParity(),

@@ -15,6 +15,7 @@ func precisionCheck() check {
 	return check{
 		name:     "precision",
 		portable: true,
+		raw:      true,
 		holds:    func(e Evidence) bool { return len(e.Raw.Primary) > 0 },
 		judge:    judgePrecision,
 		bad: []badCase{

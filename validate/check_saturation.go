@@ -12,7 +12,7 @@ const saturationName = "saturation"
 // that saturates, with vectors that are wrong. Elsewhere it is reported.
 func saturationCheck() check {
 	return check{
-		name: saturationName, static: true,
+		name: saturationName, static: true, raw: true,
 		applies: func(c gateCase) bool { return c.graph.Saturation.Any() },
 		holds:   func(Evidence) bool { return true },
 		judge:   func(c gateCase) opinion { return opinion{findings: []Finding{saturationOf(c)}} },

@@ -15,6 +15,7 @@ func tokensCheck() check {
 	return check{
 		name:     "tokens",
 		portable: true,
+		raw:      true,
 		holds:    func(e Evidence) bool { return len(e.Raw.IDs) > 0 },
 		judge:    judgeTokens,
 		bad: []badCase{

@@ -55,7 +55,7 @@ func TestWorkThatCoreMLPlannedForTheCPUIsNotCoreMLsGPU(t *testing.T) {
 				p.Options = map[string]string{"MLComputeUnits": c.units}
 				in.Policy.Providers["coreml"] = p
 			}
-			e := cloneEvidence(evidenceFor(t, in, "coreml", "fp32"))
+			e := cloned(evidenceFor(t, in, "coreml", "fp32"))
 			for i := range e.Planned {
 				c.change(i, &e.Planned[i])
 			}
@@ -88,7 +88,7 @@ func TestAPlanOfDevicesMustBeThereAndWhole(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			in := smallInput(t)
-			e := cloneEvidence(evidenceFor(t, in, c.provider, "fp32"))
+			e := cloned(evidenceFor(t, in, c.provider, "fp32"))
 			c.spoil(&e)
 			in.Evidence = append(in.Evidence, e)
 			f := item(t, rowOf(t, gate(t, in), c.provider, "fp32"), "placement", "record")

@@ -165,6 +165,13 @@ func modelOf(in Input, variant string) string {
 	return m.Files[m.Variants[in.Policy.FileOf(variant)].File].SHA256
 }
 
+// cloned is evidence that may be changed without changing e.
+func cloned(e Evidence) Evidence {
+	e = cloneMeasured(e)
+	e.Raw = cloneRaw(e.Raw)
+	return e
+}
+
 func gate(t testing.TB, in Input) Verdict {
 	v, err := Gate(in)
 	require.NoError(t, err)

@@ -56,7 +56,7 @@ func TestEveryKnownBadCaseFailsTheWholeGate(t *testing.T) {
 			for _, e := range every {
 				c = gateCase{
 					policy: in.Policy, golden: r, candidate: in.Candidate, nonce: in.Nonce, class: candidate.FP32,
-					plan: e.Plan, evidence: cloneEvidence(e), graph: smallGraph(),
+					plan: e.Plan, evidence: cloned(e), graph: smallGraph(),
 				}
 				c.graph.Saturation = withinLimit()
 				if applies = (k.applies == nil || k.applies(c)) && bad.spoil(&c); applies {
@@ -238,7 +238,7 @@ func TestTheSameInputGivesTheSameBytesAndIsLeftAlone(t *testing.T) {
 	in.Evidence[1].Latency[0].SamplesNS[0] = int64(time.Second)
 	before, err := json.Marshal(in)
 	require.NoError(t, err)
-	raw := cloneEvidence(in.Evidence[0]).Raw
+	raw := cloned(in.Evidence[0]).Raw
 	one, err := EncodeVerdict(gate(t, in))
 	require.NoError(t, err)
 	after, err := json.Marshal(in)

@@ -19,6 +19,10 @@ type reference struct {
 	sims  []float64 // texts × texts cosines
 	ranks []float64 // of the similarities of all pairs
 	pairs []pairOrder
+
+	// Kept between questions; a reference is one goroutine's.
+	kths map[int][]float64 // by k
+	last *lastFigures
 }
 
 // A pairOrder is a ranking case that the float64 model decides: the paraphrase

@@ -167,7 +167,7 @@ func refuses(k check, bad badCase, bases []gateCase, shown []bool) (f Finding, a
 		if !k.concerns(c) {
 			continue
 		}
-		c.evidence = cloneEvidence(base.evidence)
+		c.evidence = cloneFor(k, base.evidence)
 		if !bad.spoil(&c) {
 			continue
 		}
@@ -195,8 +195,18 @@ func refusalOf(findings []Finding, item string, want Result) (Finding, bool) {
 	return Finding{}, false
 }
 
-// cloneEvidence copies all that a bad case may change.
-func cloneEvidence(e Evidence) Evidence {
+// cloneFor copies what a check's bad cases may change.
+func cloneFor(k check, e Evidence) Evidence {
+	e = cloneMeasured(e)
+	if k.raw {
+		e.Raw = cloneRaw(e.Raw)
+	}
+	return e
+}
+
+// cloneMeasured copies all that a bad case may change, but for the vectors and
+// ids.
+func cloneMeasured(e Evidence) Evidence {
 	e.Latency = slices.Clone(e.Latency)
 	for i := range e.Latency {
 		e.Latency[i].SamplesNS = slices.Clone(e.Latency[i].SamplesNS)
@@ -214,15 +224,19 @@ func cloneEvidence(e Evidence) Evidence {
 	for i := range e.Pairs {
 		e.Pairs[i].SamplesNS = slices.Clone(e.Pairs[i].SamplesNS)
 	}
-	e.Raw.Primary = slices.Clone(e.Raw.Primary)
-	e.Raw.IDs = slices.Clone(e.Raw.IDs)
-	for i := range e.Raw.IDs {
-		e.Raw.IDs[i] = slices.Clone(e.Raw.IDs[i])
-	}
-	e.Raw.Invariance = slices.Clone(e.Raw.Invariance)
-	for i := range e.Raw.Invariance {
-		e.Raw.Invariance[i].Vecs = slices.Clone(e.Raw.Invariance[i].Vecs)
-		e.Raw.Invariance[i].Rows = slices.Clone(e.Raw.Invariance[i].Rows)
-	}
 	return e
+}
+
+func cloneRaw(v Vectors) Vectors {
+	v.Primary = slices.Clone(v.Primary)
+	v.IDs = slices.Clone(v.IDs)
+	for i := range v.IDs {
+		v.IDs[i] = slices.Clone(v.IDs[i])
+	}
+	v.Invariance = slices.Clone(v.Invariance)
+	for i := range v.Invariance {
+		v.Invariance[i].Vecs = slices.Clone(v.Invariance[i].Vecs)
+		v.Invariance[i].Rows = slices.Clone(v.Invariance[i].Rows)
+	}
+	return v
 }

@@ -4,6 +4,7 @@ import (
 	"math"
 	"math/big"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -75,6 +76,28 @@ func TestAPercentileIsOneOfTheValues(t *testing.T) {
 func TestEqualValuesShareTheirMeanRank(t *testing.T) {
 	assert.Equal(t, []float64{1, 3, 3, 3, 5}, Ranks([]float64{-1, 2, 2, 2, 9}))
 	assert.Equal(t, []float64{4, 1, 2.5, 2.5}, Ranks([]float64{7, 0, 1, 1}))
+}
+
+func TestRanksAreThePlacesInAComparedOrder(t *testing.T) {
+	negative := math.Copysign(0, -1)
+	assert.Equal(t, []float64{2.5, 1, 2.5, 4}, Ranks([]float64{negative, -5, 0, math.Inf(1)}), "−0 is 0")
+	assert.Empty(t, Ranks(nil))
+	r := rand.New(rand.NewPCG(3, 3))
+	for _, digits := range []float64{1, 1e3, 1e17} { // from many equal values to none
+		x := make([]float64, 3000)
+		for i := range x {
+			x[i] = math.Round(r.NormFloat64()*digits) / digits * math.Exp2(float64(r.IntN(3)*100))
+		}
+		order := slices.Sorted(slices.Values(x))
+		for i, rank := range Ranks(x) {
+			first, _ := slices.BinarySearch(order, x[i])
+			last := first
+			for last < len(order) && order[last] == x[i] {
+				last++
+			}
+			require.Equal(t, float64(first+1+last)/2, rank)
+		}
+	}
 }
 
 func TestSpearmanOfKnownCases(t *testing.T) {
