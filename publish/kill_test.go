@@ -165,7 +165,7 @@ func TestAPublisherKilledBeforeAnyStepLeavesNoPartialRelease(t *testing.T) {
 }
 
 func TestAPublisherKilledAtAnyMomentLeavesNoPartialRelease(t *testing.T) {
-	moments, pause := 50, 2*time.Millisecond
+	moments, pause := 25, 2*time.Millisecond
 	if testing.Short() {
 		moments = 5
 	}

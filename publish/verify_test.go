@@ -69,8 +69,9 @@ func damaged(t testing.TB, dir string) string {
 }
 
 func TestAnyFlippedByteInAnyFileIsFound(t *testing.T) {
-	const whole = 2 << 10 // files up to this size are flipped at every offset
-	samples := 320        // of larger ones
+	// Where a digest covers a file, one byte of it is like another; the
+	// manifest, which none covers, is flipped at every offset.
+	samples := 60
 	if testing.Short() {
 		samples = 40 // of each
 	}
@@ -105,10 +106,6 @@ func TestAnyFlippedByteInAnyFileIsFound(t *testing.T) {
 				if 'A' <= good[at]&^0x20 && good[at]&^0x20 <= 'Z' {
 					try(at, 0x20)
 				}
-			}
-		case len(good) <= whole:
-			for at := range good {
-				try(at, byte(1+r.IntN(255)))
 			}
 		default:
 			try(0, 1)
