@@ -34,10 +34,14 @@ func TestMain(m *testing.M) {
 	fmt.Println("ready:", e.Python)
 }
 
+// realBase is this machine's Python. Finding it starts several interpreters,
+// which is most of what a handmade environment would take.
+var realBase = sync.OnceValues(func() (Base, error) { return FindBase(context.Background()) })
+
 // handmade is an environment that Ensure takes for whole, made in an instant.
 func handmade(t *testing.T, root string) Env {
 	t.Helper()
-	base, err := FindBase(t.Context())
+	base, err := realBase()
 	require.NoError(t, err)
 	e, err := at(Export, root, base.Version)
 	require.NoError(t, err)
@@ -86,6 +90,7 @@ func TestABrokenEnvironmentIsSeen(t *testing.T) {
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			root := t.TempDir()
 			e := handmade(t, root)
 			require.NoError(t, e.broken(t.Context()))
