@@ -39,6 +39,7 @@ func builtin(t *testing.T) golden.Set {
 
 func TestASampleComputedAgainAgrees(t *testing.T) {
 	needsTorch(t)
+	t.Parallel()
 	s := builtin(t)
 	// In the corpus's order, which a sample keeps. The first also has layer states.
 	only := []string{
@@ -84,6 +85,7 @@ func TestASampleComputedAgainAgrees(t *testing.T) {
 
 func TestTheCorpusIsWhatItsScriptWrites(t *testing.T) {
 	needsTorch(t) // the tokenizers library alone, but from the same environment
+	t.Parallel()
 	dir := t.TempDir()
 	require.NoError(t, os.CopyFS(dir, scripts.FS))
 	// The script itself counts the ladder's tokens with the real tokenizer.
@@ -95,9 +97,11 @@ func TestTheCorpusIsWhatItsScriptWrites(t *testing.T) {
 
 func TestATinyModelWithOtherPoolingGetsItsGolden(t *testing.T) {
 	needsTorch(t)
+	t.Parallel()
 	texts := []byte(`{"id":"a","group":"g","text":"a few words to say hello"}` + "\n" + `{"id":"b","group":"g","base64":"Yf8="}` + "\n")
 	for _, pooling := range []string{"cls", "max"} {
 		t.Run(pooling, func(t *testing.T) {
+			t.Parallel()
 			dir, files := exporttest.TinyModel(t, exporttest.TinyOptions{Hidden: 48, Heads: 3, Intermediate: 80, Pooling: pooling, NoNormalize: true})
 			out := filepath.Join(t.TempDir(), "golden")
 			o := make.Options{Python: exporttest.ReferencePython(t), ModelDir: dir, Model: "tiny", Texts: texts, Out: out}
@@ -136,6 +140,7 @@ func TestATinyModelWithOtherPoolingGetsItsGolden(t *testing.T) {
 
 func TestATextThatIsNotThereIsNamed(t *testing.T) {
 	needsTorch(t)
+	t.Parallel()
 	err := make.Run(context.Background(), make.Options{
 		Python: exporttest.ReferencePython(t), ModelDir: exporttest.SourceDir(t), Model: "tiny", Texts: []byte(oneText), Only: []string{"a", "zebra"}, Out: filepath.Join(t.TempDir(), "x"),
 	})
