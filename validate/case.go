@@ -23,6 +23,9 @@ type gateCase struct {
 	class     candidate.Precision // to which the policy holds this provider's variant
 	plan      Plan                // what the policy wants measured
 	evidence  Evidence
+	// unfit tells that integrity failed in a way that makes the evidence's
+	// numbers worthless: no check that studies them is asked.
+	unfit bool
 }
 
 // An opinion is what one check says of a case.
@@ -52,8 +55,11 @@ type check struct {
 	// holds tells whether evidence that a crash cut short still has what this
 	// check looks at.
 	holds func(Evidence) bool
-	judge func(gateCase) opinion
-	bad   []badCase
+	// studies tells that it computes much from the evidence's numbers, and so
+	// is not asked where integrity says that they are not those of the plan.
+	studies bool
+	judge   func(gateCase) opinion
+	bad     []badCase
 	// raw tells that bad cases change vectors or ids, of which they then get
 	// copies. Those are most of what evidence holds, so that other checks'
 	// cases share the base's own.

@@ -9,11 +9,13 @@ import (
 	"github.com/embedgate/embedgate/export/candidate"
 )
 
+const integrityName = "integrity"
+
 // integrityCheck proves that the evidence is about this candidate, policy and
 // golden, that it is complete, and that its numbers can have been measured.
 func integrityCheck() check {
 	return check{
-		name:     "integrity",
+		name:     integrityName,
 		portable: true,
 		holds:    func(Evidence) bool { return true },
 		judge: func(c gateCase) opinion {

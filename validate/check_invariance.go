@@ -23,6 +23,7 @@ func invarianceCheck() check {
 		portable: true,
 		raw:      true,
 		holds:    func(e Evidence) bool { return len(e.Raw.Invariance) > 0 && len(e.Raw.Primary) > 0 },
+		studies:  true,
 		judge:    judgeInvariance,
 		bad:      badInvariance(),
 	}

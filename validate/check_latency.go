@@ -18,9 +18,10 @@ func latencyCheck() check {
 	return check{
 		name: "latency",
 		// Samples that a crash cut short are too few for what was planned.
-		holds: func(Evidence) bool { return false },
-		judge: judgeLatency,
-		bad:   badLatency(),
+		holds:   func(Evidence) bool { return false },
+		studies: true,
+		judge:   judgeLatency,
+		bad:     badLatency(),
 	}
 }
 

@@ -15,6 +15,7 @@ func parityCheck() check {
 		portable: true,
 		raw:      true,
 		holds:    func(e Evidence) bool { return len(e.Raw.Primary) > 0 },
+		studies:  true,
 		judge:    judgeParity,
 		bad:      badParity(),
 	}

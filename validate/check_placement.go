@@ -15,9 +15,10 @@ func placementCheck() check {
 	return check{
 		name: "placement",
 		// A record that a crash cut short tells of less than the whole.
-		holds: func(Evidence) bool { return false },
-		judge: judgePlacement,
-		bad:   badPlacement(),
+		holds:   func(Evidence) bool { return false },
+		studies: true,
+		judge:   judgePlacement,
+		bad:     badPlacement(),
 	}
 }
 

@@ -17,6 +17,7 @@ func precisionCheck() check {
 		portable: true,
 		raw:      true,
 		holds:    func(e Evidence) bool { return len(e.Raw.Primary) > 0 },
+		studies:  true,
 		judge:    judgePrecision,
 		bad: []badCase{
 			{name: "coarser arithmetic than declared", item: "correct bits", spoil: func(c *gateCase) bool {

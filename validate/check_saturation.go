@@ -83,7 +83,9 @@ func saturatesOn(c gateCase) bool {
 }
 
 // measuredVectors tells whether there are vectors to compare.
-func measuredVectors(c gateCase) bool { return c.golden != nil && len(c.evidence.Raw.Primary) > 0 }
+func measuredVectors(c gateCase) bool {
+	return c.golden != nil && !c.unfit && len(c.evidence.Raw.Primary) > 0
+}
 
 // wrongThere tells whether parity fails.
 func wrongThere(c gateCase) bool {

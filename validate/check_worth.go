@@ -15,6 +15,7 @@ func worthCheck() check {
 		name:    "worth-it",
 		applies: func(c gateCase) bool { return c.plan.Pairs != nil },
 		holds:   func(Evidence) bool { return false },
+		studies: true,
 		judge:   judgeWorth,
 		bad:     badWorth(),
 	}

@@ -267,13 +267,17 @@ func (in Input) static(checks []check, k rowKey) (all []Finding) {
 }
 
 // opine asks every check that applies. Of evidence that a crash cut short, those are asked
-// whose data are still there; the crash itself has already failed it.
+// whose data are still there; the crash itself has already failed it. Of evidence
+// whose numbers integrity refuses, those are asked that do not study them.
 func opine(checks []check, c gateCase) (all opinion) {
-	for _, k := range checks {
-		if !k.concerns(c) || c.evidence.Crash != nil && !k.holds(c.evidence) {
+	for i, k := range checks {
+		if !k.concerns(c) || c.evidence.Crash != nil && !k.holds(c.evidence) || c.unfit && k.studies {
 			continue
 		}
 		o := k.judge(c)
+		if k.name == integrityName {
+			c.unfit = worthless(o.findings, checks[i+1:], c)
+		}
 		if len(o.findings) == 0 { // a check that says nothing has proven nothing
 			o.findings = []Finding{{
 				Check: k.name, Result: Fail, Measured: "nothing", Threshold: "a finding",

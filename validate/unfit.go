@@ -1,0 +1,36 @@
+package validate
+
+import (
+	"slices"
+	"strings"
+)
+
+// unfitItems are the findings of integrity without which the evidence's numbers
+// say nothing: there are more or fewer of them than planned, no machine can have
+// measured them, or they belong to something else. A failure of the others
+// (source, embedding, files) is about the candidate: its numbers are real, and
+// the other checks tell what is wrong with it.
+var unfitItems = []string{"plan", "numbers", "binding"}
+
+// worthless tells whether integrity refused the evidence's numbers. Then the
+// checks that study them are left out: their answer would mean nothing, and
+// whoever made the numbers up also chose how much work they are. Each finding
+// that refuses them names what is left out, so that nobody looks for it.
+func worthless(integrity []Finding, others []check, c gateCase) bool {
+	var left []string
+	for _, k := range others {
+		if k.studies && k.concerns(c) && (c.evidence.Crash == nil || k.holds(c.evidence)) {
+			left = append(left, k.name)
+		}
+	}
+	unfit := false
+	for i := range integrity {
+		if f := &integrity[i]; f.Result == Fail && slices.Contains(unfitItems, f.Item) {
+			if !unfit && len(left) > 0 {
+				f.Warnings = append(f.Warnings, "not judged, since these numbers prove nothing: "+strings.Join(left, ", "))
+			}
+			unfit = true
+		}
+	}
+	return unfit
+}
