@@ -137,11 +137,7 @@ func (f *common) remeasure(c *cobra.Command, s *streams, r publish.Report, provi
 		}
 		dirs = append(dirs, dir)
 	}
-	in, err := pipeline.Input(p, r.Golden, r.Candidate, r.Manifest.Channel, dirs...)
-	if err != nil {
-		return err
-	}
-	v, err := validate.Gate(in)
+	v, err := pipeline.Judge(c.Context(), p, r.Golden, r.Candidate, dirs, r.Manifest.Channel, "")
 	if err != nil {
 		return err
 	}

@@ -69,12 +69,7 @@ func Check(ctx context.Context, file string, class candidate.Precision, provider
 		return v, err
 	}
 	show.Stage("gate")
-	in, err := Input(p, g, c, o.Channel, out)
-	if err != nil {
-		return v, err
-	}
-	in.Foreign = true
-	return validate.Gate(in)
+	return judgeForeign(ctx, p, g, c, out, o.Channel)
 }
 
 // foreign makes a candidate directory around a model file: the policy's

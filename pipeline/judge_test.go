@@ -2,6 +2,10 @@ package pipeline
 
 import (
 	"context"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -22,8 +26,31 @@ func TestJudgingEndsWithItsContext(t *testing.T) {
 	require.True(t, ok)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	began := time.Now()
-	_, err = Judge(ctx, p, g, candidate.Candidate{Digest: "c"}, nil, "local", "")
-	require.ErrorIs(t, err, context.Canceled)
-	require.Less(t, time.Since(began), 20*time.Second)
+	c := candidate.Candidate{Digest: "c"}
+	for name, judge := range map[string]func() error{
+		"gate, run and verify": func() error { _, err := Judge(ctx, p, g, c, nil, "local", ""); return err },
+		"check":                func() error { _, err := judgeForeign(ctx, p, g, c, "none", "local"); return err },
+	} {
+		began := time.Now()
+		require.ErrorIs(t, judge(), context.Canceled, name)
+		require.Less(t, time.Since(began), 20*time.Second)
+	}
+}
+
+// Another call of the gate would not end with the first Ctrl-C.
+func TestNobodyCallsTheGateWithoutAContext(t *testing.T) {
+	var calls []string
+	for _, dir := range []string{"../cli", ".", "../publish", "../report", "../validate/measure"} {
+		files, err := filepath.Glob(filepath.Join(dir, "*.go"))
+		require.NoError(t, err)
+		require.NotEmpty(t, files)
+		for _, f := range files {
+			b, err := os.ReadFile(f)
+			require.NoError(t, err)
+			if !strings.HasSuffix(f, "_test.go") {
+				calls = append(calls, slices.Repeat([]string{filepath.ToSlash(f)}, strings.Count(string(b), "validate.Gate("))...)
+			}
+		}
+	}
+	require.Equal(t, []string{"stages.go", "../publish/gather.go"}, calls)
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/embedgate/embedgate/pipeline/fault"
 	"github.com/embedgate/embedgate/pipeline/policy"
 	"github.com/embedgate/embedgate/pipeline/progress"
+	"github.com/embedgate/embedgate/pipeline/waiting"
 	"github.com/embedgate/embedgate/providers/tokenize"
 	"github.com/embedgate/embedgate/publish"
 	"github.com/embedgate/embedgate/validate"
@@ -239,30 +240,32 @@ func (judge) Run(ctx context.Context, s *State) error {
 // Judge reads evidence directories and has the gate judge them. When ctx ends it
 // returns at once: judging writes nothing, and what it still computes is lost.
 func Judge(ctx context.Context, p policy.Policy, g golden.Set, c candidate.Candidate, dirs []string, channel, nonce string) (validate.Verdict, error) {
-	type answer struct {
-		v   validate.Verdict
-		err error
-	}
-	done := make(chan answer, 1)
-	go func() {
-		v, err := judgeAll(p, g, c, dirs, channel, nonce)
-		done <- answer{v, err}
-	}()
-	select {
-	case a := <-done:
-		return a.v, a.err
-	case <-ctx.Done():
-		return validate.Verdict{}, ctx.Err()
-	}
+	return judged(ctx, func() (validate.Input, error) {
+		in, err := Input(p, g, c, channel, dirs...)
+		in.Nonce = nonce
+		return in, err
+	})
 }
 
-func judgeAll(p policy.Policy, g golden.Set, c candidate.Candidate, dirs []string, channel, nonce string) (validate.Verdict, error) {
-	in, err := Input(p, g, c, channel, dirs...)
-	if err != nil {
-		return validate.Verdict{}, err
-	}
-	in.Nonce = nonce
-	return validate.Gate(in)
+// judgeForeign is Judge for a model that somebody else exported.
+func judgeForeign(ctx context.Context, p policy.Policy, g golden.Set, c candidate.Candidate, dir, channel string) (validate.Verdict, error) {
+	return judged(ctx, func() (validate.Input, error) {
+		in, err := Input(p, g, c, channel, dir)
+		in.Foreign = true
+		return in, err
+	})
+}
+
+// judged asks the gate: a pure function without a context, so that whoever waits
+// for it must be able to leave.
+func judged(ctx context.Context, input func() (validate.Input, error)) (validate.Verdict, error) {
+	return waiting.Until(ctx, func() (validate.Verdict, error) {
+		in, err := input()
+		if err != nil {
+			return validate.Verdict{}, err
+		}
+		return validate.Gate(in)
+	})
 }
 
 // Input puts together what the gate judges: the one place where that is done,

@@ -1,6 +1,7 @@
 package publish
 
 import (
+	"context"
 	"fmt"
 	"path/filepath"
 
@@ -8,6 +9,7 @@ import (
 	"github.com/embedgate/embedgate/golden"
 	"github.com/embedgate/embedgate/pipeline/fault"
 	"github.com/embedgate/embedgate/pipeline/policy"
+	"github.com/embedgate/embedgate/pipeline/waiting"
 	"github.com/embedgate/embedgate/validate"
 )
 
@@ -21,7 +23,7 @@ type shipment struct {
 
 // gather reads everything again, has the gate judge it again, and lists the
 // files with the digests that were judged. It writes nothing.
-func (o Options) gather() (s shipment, err error) {
+func (o Options) gather(ctx context.Context) (s shipment, err error) {
 	v, verdict, err := readVerdict(o.VerdictFile)
 	if err != nil {
 		return s, err
@@ -95,7 +97,7 @@ func (o Options) gather() (s shipment, err error) {
 		return s, &fault.Error{Kind: fault.Usage, Thing: "release", Err: err}
 	}
 	s.manifest.Content = content(s.manifest.Files)
-	return s, judgedAgain(in, v, func(string) bool { return true })
+	return s, judgedAgain(ctx, in, v, func(string) bool { return true })
 }
 
 // asked compares the verdict with what the caller asked to publish: an old
@@ -208,10 +210,12 @@ func evidenceAt(e validate.Evidence) string {
 }
 
 // judgedAgain has the gate, which is pure, judge the same input: a verdict that
-// somebody wrote by hand does not survive it.
-func judgedAgain(in validate.Input, v validate.Verdict, has func(variant string) bool) error {
-	in.Graphs = validate.ReadGraphs(in.Candidate, in.Policy)
-	again, err := validate.Gate(in)
+// somebody wrote by hand does not survive it. It ends when ctx does.
+func judgedAgain(ctx context.Context, in validate.Input, v validate.Verdict, has func(variant string) bool) error {
+	again, err := waiting.Until(ctx, func() (validate.Verdict, error) {
+		in.Graphs = validate.ReadGraphs(in.Candidate, in.Policy)
+		return validate.Gate(in)
+	})
 	if err != nil {
 		return err
 	}

@@ -77,7 +77,7 @@ func Publish(ctx context.Context, o Options) (r Result, err error) {
 	if err != nil {
 		return r, err
 	}
-	s, err := o.gather()
+	s, err := o.gather(ctx)
 	if err != nil {
 		return r, err
 	}

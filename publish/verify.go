@@ -373,7 +373,7 @@ func (r *Report) provenFiles(v validate.Verdict) error {
 	return err
 }
 
-func (r *Report) gate(context.Context) (string, error) {
+func (r *Report) gate(ctx context.Context) (string, error) {
 	v := r.verdict
 	in := validate.Input{Policy: r.Policy, Channel: v.Channel, Golden: r.Golden, Candidate: r.judged, Nonce: v.Nonce}
 	for _, f := range slices.Sorted(maps.Keys(r.Manifest.Files)) {
@@ -397,7 +397,7 @@ func (r *Report) gate(context.Context) (string, error) {
 		}
 		in.Evidence = append(in.Evidence, e)
 	}
-	if err := judgedAgain(in, v, func(variant string) bool { return r.has(r.Policy.FileOf(variant)) }); err != nil {
+	if err := judgedAgain(ctx, in, v, func(variant string) bool { return r.has(r.Policy.FileOf(variant)) }); err != nil {
 		return "", err
 	}
 	return fmt.Sprintf("the same verdict from %d pieces of evidence", len(in.Evidence)), nil

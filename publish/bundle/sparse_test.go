@@ -3,9 +3,15 @@ package bundle
 import (
 	"archive/tar"
 	"bytes"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strconv"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/embedgate/embedgate/export/candidate"
 )
 
 // Some 10 KB of archive filled 3.1 GB of disk.
@@ -29,4 +35,35 @@ func TestASparseFileIsRefusedBeforeItIsWritten(t *testing.T) {
 	h, err = tar.NewReader(bytes.NewReader(b.Bytes())).Next()
 	require.NoError(t, err)
 	require.False(t, sparse(h))
+}
+
+// All that a sparse file claims is true here, so that only the rule about holes
+// refuses it: 10 KB of archive would become 32 MiB on disk.
+func TestASparseBundleIsRefusedAndNothingIsLeft(t *testing.T) {
+	const size = 32 << 20
+	raw, err := json.Marshal(Manifest{Schema: schema, Files: map[string]candidate.File{"embedgate": {SHA256: sum(make([]byte, size)), Bytes: size}}})
+	require.NoError(t, err)
+	var b bytes.Buffer
+	w := tar.NewWriter(&b)
+	require.NoError(t, w.WriteHeader(&tar.Header{Typeflag: tar.TypeReg, Name: ManifestName, Size: int64(len(raw))}))
+	_, err = w.Write(raw)
+	require.NoError(t, err)
+	data := append([]byte("0\n"), make([]byte, 510)...)
+	require.NoError(t, w.WriteHeader(&tar.Header{
+		Name: "embedgate", Typeflag: tar.TypeReg, Size: int64(len(data)), Format: tar.FormatPAX,
+		PAXRecords: map[string]string{"GNU.spars3.major": "1", "GNU.spars3.minor": "0", "GNU.spars3.name": "embedgate", "GNU.spars3.realsize": strconv.Itoa(size)},
+	}))
+	_, err = w.Write(data)
+	require.NoError(t, err)
+	require.NoError(t, w.Close())
+	part := bytes.ReplaceAll(b.Bytes(), []byte("GNU.spars3."), []byte("GNU.sparse."))
+	require.Less(t, len(part), 1<<14)
+	dir := filepath.Join(t.TempDir(), "parts")
+	require.NoError(t, os.Mkdir(dir, 0o755))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "part-000"), part, 0o644))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, sumsName), []byte(sum(part)+"  part-000\n"), 0o644))
+	out := filepath.Join(t.TempDir(), "out")
+	_, err = Join(t.Context(), dir, out)
+	require.ErrorContains(t, err, "embedgate: got a sparse file")
+	nothing(t, out)
 }

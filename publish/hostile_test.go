@@ -1,0 +1,39 @@
+package publish
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/embedgate/embedgate/export/candidate"
+	"github.com/embedgate/embedgate/validate"
+)
+
+// Each of these files has a place in a release, so that only their number is
+// wrong, and it is refused before a file is looked for.
+func TestAReleaseOfManyFilesIsRefusedByTheirNumber(t *testing.T) {
+	const many = 60_000
+	f := newFixture(t)
+	dir := f.publish(t)
+	forge(t, dir, func(m *Manifest) {
+		for i := range many {
+			m.Files[fmt.Sprintf("%s/extra-%05d.json", ModelDir, i)] = candidate.File{SHA256: m.Verdict, Bytes: 1}
+		}
+	})
+	began := time.Now()
+	require.Regexp(t, `manifest: release.json: got 600\d\d files, wanted at most 1000`, damaged(t, dir))
+	require.Less(t, time.Since(began), 30*time.Second)
+}
+
+// publish and verify ask the gate again, which takes no context of its own.
+func TestAskingTheGateAgainEndsWithItsContext(t *testing.T) {
+	f := newFixture(t)
+	v := f.judge(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	err := judgedAgain(ctx, validate.Input{Policy: f.Policy, Golden: f.Set, Candidate: f.Candidate, Channel: "local"}, v, func(string) bool { return true })
+	require.ErrorIs(t, err, context.Canceled)
+}
