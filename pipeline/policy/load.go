@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"reflect"
 	"strings"
 
 	"github.com/goccy/go-yaml"
@@ -78,6 +79,9 @@ func parse(b []byte) (p Policy, err error) {
 	}
 	if a := findAlias(tree.Docs[0].Body); a != nil {
 		return p, fmt.Errorf("line %d: anchors, aliases and merge keys are not used in a policy: a reader must see each value where it holds", a.GetToken().Position.Line)
+	}
+	if err := whole(tree.Docs[0].Body, reflect.TypeFor[Policy](), ""); err != nil {
+		return p, err
 	}
 	if err := yaml.NewDecoder(bytes.NewReader(b), yaml.Strict()).Decode(&p); err != nil {
 		return p, errors.New(inWords(strings.TrimSpace(yaml.FormatError(err, false, true))))
