@@ -100,7 +100,7 @@ var Catalogue = []Entry{
 		Name: "coreml", Title: "CoreML", Runtime: ONNXRuntime, EP: "CoreMLExecutionProvider",
 		Attach: AttachCoreML, Source: runWheel,
 		Platforms: []Platform{darwinARM64},
-		Needs:     "macOS 14 or later on Apple silicon",
+		Needs:     "macOS 14.4 or later on Apple silicon",
 		Remedy:    "measure coreml on a Mac with Apple silicon and gate its evidence here",
 		Precision: candidate.FP16, Proof: ProofApple,
 		// The old format has no LayerNormalization, and shapes that change leave
