@@ -18,7 +18,9 @@ import bert_weights
 import calibrate
 import int8_graph
 import quantise
+import self_check
 import tiny
+import variants
 from st_config import Config, Failed
 
 CONFIG = Config(pooling="mean", normalize=True, max_tokens=24, dimension=64)
@@ -271,6 +273,42 @@ def helper_tensor(name: str, array: np.ndarray):
     from onnx import numpy_helper
 
     return numpy_helper.from_array(array, name)
+
+
+class SelfCheck(unittest.TestCase):
+    """What the exporter compares each made file with."""
+
+    V = variants.Variant("int8", "int8", None)
+
+    def setUp(self):
+        self.hf, self.tensors = settings(), {}
+        self.w = weights(self.hf, self.tensors.update)
+        self.model, _ = int8(self.w, calibrate.peaks(self.w, texts(self.hf)))
+        self.check = self_check.SelfCheck(self.hf, self.tensors, CONFIG)
+
+    def test_an_int8_graph_of_this_model_is_let_pass(self):
+        self.check.compare(self.model.SerializeToString(), self.V)
+
+    def test_one_that_computes_another_model_is_refused(self):
+        from onnx import numpy_helper
+
+        for name in ("layers.1.w1.smooth", "layers.1.wo.scale"):
+            other = type(self.model)()
+            other.CopyFrom(self.model)
+            for t in other.graph.initializer:
+                if t.name == name:
+                    t.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(t)[::-1] * 4, name))
+            with self.subTest(name), self.assertRaisesRegex(Failed, "the graph of int8.*cosine of .* at least 0.98"):
+                self.check.compare(other.SerializeToString(), self.V)
+
+    def test_vectors_without_numbers_are_refused_unless_they_are_wanted_so(self):
+        odd, good = np.array([np.nan, 1.0]), np.array([1.0, 1.0])
+        self_check._turned(odd, odd, self.V, 2)
+        self_check._turned(0 * good, 0 * good, self.V, 2)
+        self_check._turned(good, good, self.V, 2)
+        for got, want in ((odd, good), (good, odd), (0 * good, good), (-good, good), (good[:1], good)):
+            with self.assertRaises(Failed):
+                self_check._turned(got, want, self.V, 2)
 
 
 if __name__ == "__main__":
