@@ -18,9 +18,10 @@ import (
 	"github.com/embedgate/embedgate/pipeline/fault"
 )
 
-// maxBytes is far above any policy a person writes; it bounds what a hostile
-// file can make the parser allocate.
-const maxBytes = 1 << 20
+// maxBytes is ten times what a long policy has. It bounds what a hostile file
+// costs: the parser compares each key of a mapping with each other, which took
+// minutes for 1 MiB of keys.
+const maxBytes = 64 << 10
 
 // Load reads and checks a policy file. Its errors are *fault.Error of kind
 // Usage and name the file and, where the parser knows it, the line.
