@@ -61,9 +61,11 @@ func TestNumbersThatIntegrityRefusesAreNotStudied(t *testing.T) {
 // The numbers of a wrong candidate are real ones, and tell what is wrong.
 func TestAnotherFailureOfIntegrityLeavesEveryCheckAsked(t *testing.T) {
 	for name, spoil := range map[string]func(*gateCase){
-		"embedding": func(c *gateCase) { c.candidate.Manifest.Embedding.Normalize = !c.candidate.Manifest.Embedding.Normalize },
-		"files":     func(c *gateCase) { withFile(c, "modeling.py") },
-		"source":    func(c *gateCase) { c.candidate.Manifest.Source.Files = nil },
+		"embedding": func(c *gateCase) {
+			c.candidate.Manifest.Embedding.Normalize = !c.candidate.Manifest.Embedding.Normalize
+		},
+		"files":  func(c *gateCase) { withFile(c, "modeling.py") },
+		"source": func(c *gateCase) { c.candidate.Manifest.Source.Files = nil },
 	} {
 		o, names := asked(t, spoil)
 		assert.Equal(t, Fail, item(t, Row{Findings: o.findings}, "integrity", name).Result)

@@ -12,6 +12,7 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 
 	"github.com/embedgate/embedgate/export/onnxfile"
+	bench "github.com/embedgate/embedgate/scripts/bench/hostile"
 )
 
 // field is one protobuf field of bytes.
@@ -27,7 +28,7 @@ func varint(n protowire.Number, v uint64) []byte {
 const mib = 1 << 20
 
 // hostile are files of size bytes that ask for as much work as they can.
-func hostile(size int) map[string][]byte {
+func hostile(size int) map[string]func() []byte {
 	fill := func(part []byte) []byte { return bytes.Repeat(part, max(size/len(part), 1)) }
 	value := func(shape []byte) []byte {
 		return field(2, field(1, varint(1, 1), field(2, shape)))
@@ -41,40 +42,54 @@ func hostile(size int) map[string][]byte {
 	}
 	numbered := func(part func(int) []byte) []byte { return upTo(size, part) }
 	name := func(i int) []byte { return fmt.Appendf(nil, "%x", i) }
-	return map[string][]byte{
-		"dimensions of a tensor":        field(7, field(5, fill(varint(1, 1)))),
-		"packed dimensions of a tensor": field(7, field(5, field(1, fill([]byte{1})))),
-		"dimensions of a value":         field(7, field(11, field(1, []byte("x")), value(fill(field(1, varint(1, 1)))))),
-		"symbols of a value":            field(7, field(13, value(fill(field(1, field(2, []byte("s"))))))),
-		"inputs of a node":              field(7, field(1, fill(field(1)))),
-		"outputs of a node":             field(7, field(1, fill(field(2, []byte("o"))))),
-		"empty nodes":                   field(7, fill(field(1))),
-		"attributes":                    field(7, field(1, fill(field(5)))),
-		"integers of an attribute":      field(7, field(1, field(5, fill(varint(8, 1))))),
-		"lists that are just kept":      field(7, field(1, fill(field(5, bytes.Repeat(varint(8, 1), 64))))),
-		"tensors":                       field(7, fill(field(5))),
-		"tensors with a name":           field(7, numbered(func(i int) []byte { return field(5, field(8, name(i))) })),
-		"integers of tensors":           field(7, fill(field(5, varint(2, 7), bytes.Repeat(varint(7, 1), 64)))),
-		"values":                        field(7, numbered(func(i int) []byte { return field(13, field(1, name(i))) })),
-		"inputs of the graph":           field(7, numbered(func(i int) []byte { return field(11, field(1, name(i))) })),
-		"opsets":                        append(field(7), numbered(func(i int) []byte { return field(8, field(1, name(i))) })...),
-		"functions":                     append(field(7), numbered(func(i int) []byte { return field(25, field(1, name(i))) })...),
-		"metadata":                      append(field(7), fill(field(14))...),
-		"graphs":                        fill(field(7)),
+	return map[string]func() []byte{
+		"dimensions of a tensor":        func() []byte { return field(7, field(5, fill(varint(1, 1)))) },
+		"packed dimensions of a tensor": func() []byte { return field(7, field(5, field(1, fill([]byte{1})))) },
+		"dimensions of a value":         func() []byte { return field(7, field(11, field(1, []byte("x")), value(fill(field(1, varint(1, 1)))))) },
+		"symbols of a value":            func() []byte { return field(7, field(13, value(fill(field(1, field(2, []byte("s"))))))) },
+		"inputs of a node":              func() []byte { return field(7, field(1, fill(field(1)))) },
+		"outputs of a node":             func() []byte { return field(7, field(1, fill(field(2, []byte("o"))))) },
+		"empty nodes":                   func() []byte { return field(7, fill(field(1))) },
+		"attributes":                    func() []byte { return field(7, field(1, fill(field(5)))) },
+		"integers of an attribute":      func() []byte { return field(7, field(1, field(5, fill(varint(8, 1))))) },
+		"lists that are just kept":      func() []byte { return field(7, field(1, fill(field(5, bytes.Repeat(varint(8, 1), 64))))) },
+		"tensors":                       func() []byte { return field(7, fill(field(5))) },
+		"tensors with a name":           func() []byte { return field(7, numbered(func(i int) []byte { return field(5, field(8, name(i))) })) },
+		"integers of tensors":           func() []byte { return field(7, fill(field(5, varint(2, 7), bytes.Repeat(varint(7, 1), 64)))) },
+		"values":                        func() []byte { return field(7, numbered(func(i int) []byte { return field(13, field(1, name(i))) })) },
+		"inputs of the graph":           func() []byte { return field(7, numbered(func(i int) []byte { return field(11, field(1, name(i))) })) },
+		"opsets": func() []byte {
+			return append(field(7), numbered(func(i int) []byte { return field(8, field(1, name(i))) })...)
+		},
+		"functions": func() []byte {
+			return append(field(7), numbered(func(i int) []byte { return field(25, field(1, name(i))) })...)
+		},
+		"metadata": func() []byte { return append(field(7), fill(field(14))...) },
+		"graphs":   func() []byte { return fill(field(7)) },
 		// As many as may be, so that what follows the parser has all the work.
-		"nodes that each make a value": whole(value, upTo(130_000, func(i int) []byte {
-			return field(1, field(1, name(i)), field(2, name(i+1)), field(4, []byte("Neg")))
-		})),
-		"values that hang on each other": whole(value, upTo(100_000, func(i int) []byte {
-			return field(1, field(1, name(i)), field(1, name(i)), field(2, name(i+1)), field(4, []byte("Concat")))
-		})),
-		"one node of all names": whole(value, field(1, field(4, []byte("Concat")), upTo(500_000, func(i int) []byte { return field(1, name(i)) }))),
-		"a product of integers each": whole(value, upTo(100_000, func(i int) []byte {
-			return field(1, field(1, name(0)), field(1, name(0)), field(2, name(i+1)), field(4, []byte("MatMulInteger")))
-		})),
-		"a product of each": whole(value, upTo(100_000, func(i int) []byte {
-			return field(1, field(1, name(0)), field(1, name(0)), field(2, name(i+1)), field(4, []byte("MatMul")))
-		})),
+		"nodes that each make a value": func() []byte {
+			return whole(value, upTo(130_000, func(i int) []byte {
+				return field(1, field(1, name(i)), field(2, name(i+1)), field(4, []byte("Neg")))
+			}))
+		},
+		"values that hang on each other": func() []byte {
+			return whole(value, upTo(100_000, func(i int) []byte {
+				return field(1, field(1, name(i)), field(1, name(i)), field(2, name(i+1)), field(4, []byte("Concat")))
+			}))
+		},
+		"one node of all names": func() []byte {
+			return whole(value, field(1, field(4, []byte("Concat")), upTo(500_000, func(i int) []byte { return field(1, name(i)) })))
+		},
+		"a product of integers each": func() []byte {
+			return whole(value, upTo(100_000, func(i int) []byte {
+				return field(1, field(1, name(0)), field(1, name(0)), field(2, name(i+1)), field(4, []byte("MatMulInteger")))
+			}))
+		},
+		"a product of each": func() []byte {
+			return whole(value, upTo(100_000, func(i int) []byte {
+				return field(1, field(1, name(0)), field(1, name(0)), field(2, name(i+1)), field(4, []byte("MatMul")))
+			}))
+		},
 	}
 }
 
@@ -84,24 +99,40 @@ func whole(value func([]byte) []byte, nodes []byte) []byte {
 	return append(field(7, field(11, field(1, []byte("0")), x), nodes, field(12, field(1, []byte("1")), x)), field(8, varint(2, 20))...)
 }
 
+// read is all that is computed of a model's file.
+func read(b []byte) error {
+	m, err := onnxfile.Parse(b)
+	if err == nil {
+		err = onnxfile.Check(m)
+		_, _ = m.Costs(1, 16)
+		_ = m.Saturation(b)
+	}
+	return err
+}
+
+// BenchmarkHostileModel is the worst of these files, each in a process.
+func BenchmarkHostileModel(b *testing.B) {
+	var cases []bench.Case
+	for name, content := range hostile(bench.Size) {
+		cases = append(cases, bench.Bytes(name, content, read))
+	}
+	bench.Bench(b, cases...)
+}
+
 // Every file of 16 MiB is answered in 5 s and 500 MB, whatever it lists.
 func TestAHostileFileIsAnsweredInLittleTimeAndMemory(t *testing.T) {
 	size := 16 * mib
 	if testing.Short() {
 		size = mib
 	}
-	for name, b := range hostile(size) {
+	for name, content := range hostile(size) {
 		t.Run(name, func(t *testing.T) {
+			b := content()
 			runtime.GC()
 			var before, after runtime.MemStats
 			runtime.ReadMemStats(&before)
 			began := time.Now()
-			m, err := onnxfile.Parse(b)
-			if err == nil {
-				err = onnxfile.Check(m)
-				_, _ = m.Costs(1, 16)
-				_ = m.Saturation(b)
-			}
+			err := read(b)
 			took := time.Since(began)
 			runtime.ReadMemStats(&after)
 			allocated := after.TotalAlloc - before.TotalAlloc

@@ -41,7 +41,16 @@ func TestASparseFileIsRefusedBeforeItIsWritten(t *testing.T) {
 // refuses it: 10 KB of archive would become 32 MiB on disk.
 func TestASparseBundleIsRefusedAndNothingIsLeft(t *testing.T) {
 	const size = 32 << 20
-	raw, err := json.Marshal(Manifest{Schema: schema, Files: map[string]candidate.File{"embedgate": {SHA256: sum(make([]byte, size)), Bytes: size}}})
+	dir := sparseParts(t, size, sum(make([]byte, size)))
+	out := filepath.Join(t.TempDir(), "out")
+	_, err := Join(t.Context(), dir, out)
+	require.ErrorContains(t, err, "embedgate: got a sparse file")
+	nothing(t, out)
+}
+
+// sparseParts is a bundle of one file with nothing but a hole of size bytes.
+func sparseParts(t testing.TB, size int64, sha string) string {
+	raw, err := json.Marshal(Manifest{Schema: schema, Files: map[string]candidate.File{"embedgate": {SHA256: sha, Bytes: size}}})
 	require.NoError(t, err)
 	var b bytes.Buffer
 	w := tar.NewWriter(&b)
@@ -51,7 +60,7 @@ func TestASparseBundleIsRefusedAndNothingIsLeft(t *testing.T) {
 	data := append([]byte("0\n"), make([]byte, 510)...)
 	require.NoError(t, w.WriteHeader(&tar.Header{
 		Name: "embedgate", Typeflag: tar.TypeReg, Size: int64(len(data)), Format: tar.FormatPAX,
-		PAXRecords: map[string]string{"GNU.spars3.major": "1", "GNU.spars3.minor": "0", "GNU.spars3.name": "embedgate", "GNU.spars3.realsize": strconv.Itoa(size)},
+		PAXRecords: map[string]string{"GNU.spars3.major": "1", "GNU.spars3.minor": "0", "GNU.spars3.name": "embedgate", "GNU.spars3.realsize": strconv.FormatInt(size, 10)},
 	}))
 	_, err = w.Write(data)
 	require.NoError(t, err)
@@ -62,8 +71,5 @@ func TestASparseBundleIsRefusedAndNothingIsLeft(t *testing.T) {
 	require.NoError(t, os.Mkdir(dir, 0o755))
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "part-000"), part, 0o644))
 	require.NoError(t, os.WriteFile(filepath.Join(dir, sumsName), []byte(sum(part)+"  part-000\n"), 0o644))
-	out := filepath.Join(t.TempDir(), "out")
-	_, err = Join(t.Context(), dir, out)
-	require.ErrorContains(t, err, "embedgate: got a sparse file")
-	nothing(t, out)
+	return dir
 }

@@ -55,9 +55,28 @@ var bars = []bar{
 	{"Int8OverFP32", "MB", "int8: size of the file", "MB", 0, false, 25},
 	{"Int8Made", "sec/op", "int8: made from the weights", "s", 0, false, 20},
 	{"GoldenCorpus", "useful/computed", "useful ÷ computed tokens, golden in batches of 32", "", 0, true, 0.97},
+	{"HostileModel", "worst-s", "hostile: a model file, time", "s", 0, false, 5},
+	{"HostileModel", "peak-MB", "hostile: a model file, largest process", "MB", 0, false, 500},
+	{"HostileEvidence", "worst-s", "hostile: evidence, read and judged, time", "s", 0, false, 5},
+	{"HostileEvidence", "peak-MB", "hostile: evidence, read and judged, largest process", "MB", 0, false, 500},
+	{"HostileGolden", "worst-s", "hostile: a golden, time", "s", 0, false, 5},
+	{"HostileGolden", "peak-MB", "hostile: a golden, largest process", "MB", 0, false, 500},
+	{"HostilePolicy", "worst-s", "hostile: a policy, time", "s", 0, false, 5},
+	{"HostilePolicy", "peak-MB", "hostile: a policy, largest process", "MB", 0, false, 500},
+	{"HostileCandidate", "worst-s", "hostile: a candidate.json, time", "s", 0, false, 5},
+	{"HostileCandidate", "peak-MB", "hostile: a candidate.json, largest process", "MB", 0, false, 500},
+	{"HostileTokenizer", "worst-s", "hostile: a tokenizer.json, time", "s", 0, false, 5},
+	{"HostileTokenizer", "peak-MB", "hostile: a tokenizer.json, largest process", "MB", 0, false, 500},
+	{"HostileRelease", "worst-s", "hostile: a release.json, time", "s", 0, false, 5},
+	{"HostileRelease", "peak-MB", "hostile: a release.json, largest process", "MB", 0, false, 500},
+	{"HostileBundle", "worst-s", "hostile: a bundle in parts, time", "s", 0, false, 5},
+	{"HostileBundle", "peak-MB", "hostile: a bundle in parts, largest process", "MB", 0, false, 500},
 }
 
-var packages = []string{"./providers/...", "./scripts", "./validate/..."}
+var packages = []string{
+	"./providers/...", "./scripts", "./validate/...",
+	"./export/candidate", "./export/onnxfile", "./golden", "./pipeline/policy", "./publish", "./publish/bundle",
+}
 
 func main() {
 	if err := run(os.Stdout, os.Stderr); err != nil {
@@ -67,7 +86,7 @@ func main() {
 }
 
 func run(stdout, stderr io.Writer) error {
-	fmt.Fprintln(stderr, "running the benchmarks of", strings.Join(packages, " and "), "(a minute or two)")
+	fmt.Fprintln(stderr, "running the benchmarks of", strings.Join(packages, " and "), "(some minutes)")
 	args := append([]string{"test", "-run", "^$", "-bench", ".", "-benchmem"}, packages...)
 	cmd := exec.Command("go", args...)
 	var out bytes.Buffer
