@@ -7,7 +7,8 @@ import (
 	"github.com/embedgate/embedgate/scripts/bench/hostile"
 )
 
-// BenchmarkHostileRelease is the worst of release.json files.
+// BenchmarkHostileRelease is the worst of release.json files, as large as they
+// are read.
 func BenchmarkHostileRelease(b *testing.B) {
 	var cases []hostile.Case
 	for name, c := range map[string][3]string{
@@ -16,7 +17,7 @@ func BenchmarkHostileRelease(b *testing.B) {
 		"many selected":  {`{"schema":2,"selection":[`, `{"provider":"p%d"},`, `{}]}`},
 		"many file keys": {`{"schema":2,"files":{`, `"evidence/%d/evidence.json":{},`, `"a":{}}}`},
 	} {
-		cases = append(cases, hostile.File(name, ManifestName, func() []byte { return hostile.Numbered(hostile.Size, c[0], c[1], c[2]) }, func(path string) error {
+		cases = append(cases, hostile.File(name, ManifestName, func() []byte { return hostile.Numbered(maxManifest, c[0], c[1], c[2]) }, func(path string) error {
 			_, err := Verify(b.Context(), filepath.Dir(path), Expect{})
 			return err
 		}))

@@ -3,6 +3,8 @@ package publish
 import (
 	"context"
 	"fmt"
+	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -15,7 +17,7 @@ import (
 // Each of these files has a place in a release, so that only their number is
 // wrong, and it is refused before a file is looked for.
 func TestAReleaseOfManyFilesIsRefusedByTheirNumber(t *testing.T) {
-	const many = 60_000
+	const many = 20_000 // some 2.5 MB
 	f := newFixture(t)
 	dir := f.publish(t)
 	forge(t, dir, func(m *Manifest) {
@@ -24,8 +26,14 @@ func TestAReleaseOfManyFilesIsRefusedByTheirNumber(t *testing.T) {
 		}
 	})
 	began := time.Now()
-	require.Regexp(t, `manifest: release.json: got 600\d\d files, wanted at most 1000`, damaged(t, dir))
+	require.Regexp(t, `manifest: release.json: got 200\d\d files, wanted at most 1000`, damaged(t, dir))
 	require.Less(t, time.Since(began), 30*time.Second)
+}
+
+func TestALargeManifestIsRefusedBeforeItIsRead(t *testing.T) {
+	dir := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(dir, ManifestName), make([]byte, maxManifest+1), 0o644))
+	require.Contains(t, damaged(t, dir), "wanted a regular file of at most 4194304")
 }
 
 // publish and verify ask the gate again, which takes no context of its own.

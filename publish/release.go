@@ -100,6 +100,10 @@ func place(f string) error {
 // two of evidence for each provider and variant.
 const maxFiles = 1000
 
+// maxManifest is far above release.json with that many files. 16 MiB of lists
+// took 840 MB to read and to write again.
+const maxManifest = 4 << 20
+
 // places refuses files that have no place in a release, and names of which some
 // file systems hold one only.
 func (m Manifest) places() error {

@@ -20,9 +20,6 @@ import (
 	"github.com/embedgate/embedgate/validate"
 )
 
-// maxSmall bounds the JSON and YAML files of a release.
-const maxSmall = 64 << 20
-
 // mostFaults is how many damaged files are named one by one.
 const mostFaults = 10
 
@@ -132,22 +129,8 @@ func (r *Report) path(name string) string {
 	return filepath.Join(r.Dir, filepath.FromSlash(name))
 }
 
-func (r *Report) small(name string) ([]byte, error) {
-	i, err := os.Lstat(r.path(name))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("%s is missing", name)
-	}
-	if err != nil {
-		return nil, err
-	}
-	if !i.Mode().IsRegular() || i.Size() > maxSmall {
-		return nil, fmt.Errorf("%s: got %s of %d bytes, wanted a regular file of at most %d", name, i.Mode().Type(), i.Size(), maxSmall)
-	}
-	return os.ReadFile(r.path(name))
-}
-
 func (r *Report) readManifest(context.Context) (string, error) {
-	b, err := r.small(ManifestName)
+	b, err := r.upTo(ManifestName, maxManifest)
 	if err != nil {
 		return "", err
 	}
