@@ -15,7 +15,7 @@ func asked(t *testing.T, spoil func(*gateCase)) (opinion, []string) {
 	r, err := newReference(in.Golden)
 	require.NoError(t, err)
 	c := knownGood(in, r, "cuda", "fp32")
-	c.evidence = cloneEvidence(c.evidence)
+	c.evidence = cloned(c.evidence)
 	spoil(&c)
 	var names []string
 	all := checks()
