@@ -25,12 +25,12 @@ func BenchmarkHostileEvidence(b *testing.B) {
 		"planned":   {`"planned":[`, "{}", `]`},
 	} {
 		cases = append(cases, hostile.File("many "+name, EvidenceName, func() []byte {
-			return hostile.Fill(`{"schema":1,`+key[0], key[1]+",", key[1]+key[2]+"}")
+			return hostile.FillTo(maxEvidence, `{"schema":1,`+key[0], key[1]+",", key[1]+key[2]+"}")
 		}, func(path string) error { return read(filepath.Dir(path)) }))
 	}
 	cases = append(cases,
-		hostile.File("many keys", EvidenceName, func() []byte { return hostile.Numbered(hostile.Size, "{", `"k%d":1,`, `"k":1}`) }, func(path string) error { return read(filepath.Dir(path)) }),
-		hostile.File("many brackets", EvidenceName, func() []byte { return []byte(strings.Repeat("[", hostile.Size)) }, func(path string) error { return read(filepath.Dir(path)) }),
+		hostile.File("many keys", EvidenceName, func() []byte { return hostile.Numbered(maxEvidence, "{", `"k%d":1,`, `"k":1}`) }, func(path string) error { return read(filepath.Dir(path)) }),
+		hostile.File("many brackets", EvidenceName, func() []byte { return []byte(strings.Repeat("[", maxEvidence)) }, func(path string) error { return read(filepath.Dir(path)) }),
 	)
 	for name, spoil := range map[string]func(*Evidence){
 		"samples that nobody planned": func(e *Evidence) { e.Latency[0].SamplesNS = rising(maxSamples / 2) },

@@ -14,7 +14,7 @@ import (
 // The largest evidence files that are read, in bytes. Real ones are some
 // hundred KB and some MB.
 const (
-	maxEvidence = 16 << 20
+	maxEvidence = 4 << 20
 	maxVectors  = 256 << 20
 )
 

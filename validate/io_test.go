@@ -157,7 +157,7 @@ func TestOnlyRegularFilesOfABoundedSizeAreRead(t *testing.T) {
 	require.NoError(t, f.Truncate(maxEvidence+1)) // a hole: no such bytes are written
 	require.NoError(t, f.Close())
 	_, err = ReadEvidence(big)
-	assert.ErrorContains(t, err, "more than 16 MiB")
+	assert.ErrorContains(t, err, "more than 4 MiB")
 
 	_, err = ReadEvidence(filepath.Join(big, "absent"))
 	assert.ErrorIs(t, err, os.ErrNotExist)

@@ -9,7 +9,7 @@ import (
 	"github.com/embedgate/embedgate/pipeline/strictjson"
 )
 
-const maxVerdict = 16 << 20
+const maxVerdict = 4 << 20
 
 // EncodeVerdict returns a verdict's file bytes, which depend on v alone.
 func EncodeVerdict(v Verdict) ([]byte, error) { return encode(v) }

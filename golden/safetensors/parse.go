@@ -16,9 +16,10 @@ import (
 	"github.com/embedgate/embedgate/pipeline/fault"
 )
 
-// MaxHeader is the largest header that is read, in bytes; the reference
-// implementation has the same limit.
-const MaxHeader = 100_000_000
+// MaxHeader is the largest header that is read, in bytes: some 40,000 tensors.
+// The reference implementation reads 100 MB, and a hostile header of 16 MB takes
+// longer than an answer may.
+const MaxHeader = 4 << 20
 
 const (
 	prefix  = 8 // bytes of the header's length

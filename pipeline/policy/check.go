@@ -152,13 +152,17 @@ func positive(bad report, at string, v *float64, required bool) {
 	}
 }
 
+// maxSamples is what evidence may hold of four lengths, with as many turns of
+// the calibration loop.
+const maxSamples = 10_000
+
 func (p Policy) checkLatency(bad report) {
 	l := p.Latency
 	if l.Launches < 1 || l.Launches > 100 {
 		bad("latency.launches: got %d, wanted 1 to 100 processes", l.Launches)
 	}
-	if l.Samples < 1 || l.Samples > 1_000_000 || (l.Launches > 0 && l.Samples%l.Launches != 0) {
-		bad("latency.samples: got %d, wanted a multiple of latency.launches (%d)", l.Samples, l.Launches)
+	if l.Samples < 1 || l.Samples > maxSamples || (l.Launches > 0 && l.Samples%l.Launches != 0) {
+		bad("latency.samples: got %d, wanted a multiple of latency.launches (%d), at most %d", l.Samples, l.Launches, maxSamples)
 	}
 	if l.Limit != 0 && l.Limit < time.Millisecond || l.Limit > time.Hour {
 		bad("latency.limit: got %v, wanted a time of 1ms to 1h such as 10s, or 0 for none", l.Limit)

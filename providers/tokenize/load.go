@@ -18,7 +18,10 @@ import (
 
 const (
 	maxJSON  = 256 << 20
-	maxVocab = 1 << 24
+	maxVocab = 1 << 24 // ids
+	// maxPieces bounds what a hostile vocabulary costs to read. The largest
+	// WordPiece vocabulary in use, LaBSE's, has 501,153.
+	maxPieces = 1 << 19
 	// maxAdded is how many added tokens a text is searched for, at each of its
 	// bytes that one begins with. Tokenizers have some ten.
 	maxAdded = 4096
@@ -150,14 +153,17 @@ func (f *file) check() error {
 	if f.Model.Type != "" && f.Model.Type != "WordPiece" {
 		return fmt.Errorf("model: got type %q, wanted WordPiece", f.Model.Type)
 	}
+	if n := bytes.Count(f.Model.Pieces, []byte(":")); n > maxPieces+maxPieces/8 { // some pieces hold a colon
+		return fmt.Errorf("model.vocab: got some %d pieces, wanted at most %d", n, maxPieces)
+	}
 	if len(f.Model.Pieces) > 0 {
 		if err := json.Unmarshal(f.Model.Pieces, &f.Model.Vocab); err != nil {
 			return fmt.Errorf("model.vocab: %w", strictjson.Plain(err))
 		}
 	}
 	m := f.Model
-	if len(m.Vocab) == 0 || len(m.Vocab) > maxVocab {
-		return fmt.Errorf("model.vocab: got %d pieces, wanted 1 to %d", len(m.Vocab), maxVocab)
+	if len(m.Vocab) == 0 || len(m.Vocab) > maxPieces {
+		return fmt.Errorf("model.vocab: got %d pieces, wanted 1 to %d", len(m.Vocab), maxPieces)
 	}
 	for piece, id := range m.Vocab {
 		if id < 0 || id >= maxVocab {

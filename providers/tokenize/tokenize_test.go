@@ -142,6 +142,7 @@ func TestWhatIsNoBertWordPieceIsRefused(t *testing.T) {
 		"half a number of runes":                   {`word":100`, `word":1.5`, "1.5"},
 		"an added token that strips":               {`"added_tokens":[]`, `"added_tokens":[{"id":3,"content":"x","lstrip":true}]`, "lstrip"},
 		"an added id that is not the vocabulary's": {`"added_tokens":[]`, `"added_tokens":[{"id":4,"content":"a"}]`, `got id 4 for "a", wanted 3`},
+		"more pieces than any has":                 {`"a":3`, `"a":3` + strings.Repeat(`,"b":3`, 600_000), "got some 6000"},
 		"more added tokens than any has":           {`"added_tokens":[]`, `"added_tokens":[` + strings.Repeat(`{"id":5,"content":"x"},`, 99_999) + `{"id":5,"content":"x"}]`, "got 100000, wanted at most 4096"},
 		"an added id that is taken":                {`"added_tokens":[]`, `"added_tokens":[{"id":3,"content":"x"}]`, `got id 3 for "x", wanted 5`},
 		"an added id after a gap":                  {`"added_tokens":[]`, `"added_tokens":[{"id":9,"content":"x"}]`, `got id 9 for "x", wanted 5`},

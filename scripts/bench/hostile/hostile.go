@@ -167,8 +167,11 @@ func Bytes(name string, content func() []byte, answer func([]byte) error) Case {
 }
 
 // Fill is part over and over between head and tail, up to Size bytes in all.
-func Fill(head, part, tail string) []byte {
-	n := (Size - len(head) - len(tail)) / len(part)
+func Fill(head, part, tail string) []byte { return FillTo(Size, head, part, tail) }
+
+// FillTo is Fill up to size bytes: the most that a reader takes, where that is less.
+func FillTo(size int, head, part, tail string) []byte {
+	n := (size - len(head) - len(tail)) / len(part)
 	return []byte(head + string(bytes.Repeat([]byte(part), n)) + tail)
 }
 
