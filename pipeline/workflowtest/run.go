@@ -1,17 +1,22 @@
 package workflowtest
 
 import (
+	"context"
 	"fmt"
 	"maps"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/embedgate/embedgate/export/cache"
 )
 
 // Runner runs a workflow's jobs. Artifacts is the one folder that jobs share.
@@ -109,10 +114,36 @@ func (r Runner) task(t testing.TB, run, dir string, env []string) (output string
 	t.Helper()
 	m := taskStep.FindStringSubmatch(run)
 	require.NotNil(t, m, "%s: got a step that is not one task of the Taskfile", run)
-	c := exec.CommandContext(t.Context(), "go", "run", m[1], m[2])
+	c := exec.CommandContext(t.Context(), runner(t, m[1]), m[2])
 	c.Dir, c.Env = dir, env
 	out, err := c.CombinedOutput()
 	return string(out), err == nil
+}
+
+// runner is the program that go run would run. It is kept in the user's cache:
+// go run takes a second of processor time for each step to find the same.
+func runner(t testing.TB, version string) string {
+	t.Helper()
+	root, err := cache.Dir()
+	require.NoError(t, err)
+	kept := filepath.Join(root, "tests", strings.ReplaceAll(path.Base(version), "@", "-")+"-"+runtime.Version())
+	unlock, err := cache.Lock(context.Background(), kept, nil)
+	require.NoError(t, err)
+	defer unlock()
+	if !cache.Exists(kept) {
+		tmp, err := os.MkdirTemp(filepath.Dir(kept), ".tmp-")
+		require.NoError(t, err)
+		defer func() { _ = os.RemoveAll(tmp) }()
+		c := exec.CommandContext(t.Context(), "go", "install", version)
+		c.Dir, c.Env = tmp, append(os.Environ(), "GOBIN="+tmp)
+		out, err := c.CombinedOutput()
+		require.NoError(t, err, "%s", out)
+		require.NoError(t, os.Rename(tmp, kept))
+	}
+	found, err := filepath.Glob(filepath.Join(kept, "task*"))
+	require.NoError(t, err)
+	require.Len(t, found, 1)
+	return found[0]
 }
 
 // action does what the actions do that the workflows use.
