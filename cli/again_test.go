@@ -32,6 +32,7 @@ func TestWhatStaysUndecidedIsMeasuredAgainAndNotForEver(t *testing.T) {
 	if testing.Short() {
 		t.Skip("runs the whole program: run without -short")
 	}
+	t.Parallel()
 	for attempts, again := range map[string]int{"": 0, "  attempts: 3\n": 2} {
 		w := newTiny(t)
 		// Samples are ended before they are enough for a PASS, and none is over

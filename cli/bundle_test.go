@@ -30,6 +30,7 @@ func TestABundleMeasuresWithoutNetworkGoOrPythonAndItsEvidenceIsJudgedHere(t *te
 	if runtime.GOOS == "windows" {
 		t.Skip("join.sh and measure.sh want a POSIX shell; measure.cmd is not run anywhere yet")
 	}
+	t.Parallel()
 	w := newTiny(t)
 	ok := func(args ...string) string {
 		t.Helper()

@@ -31,6 +31,7 @@ func TestCommandsOnTheRealModel(t *testing.T) {
 	if testing.Short() {
 		t.Skip("exports and measures the real model: run without -short")
 	}
+	t.Parallel()
 	// Made here, so that its set-up is told here rather than in each script.
 	c := exporttest.Candidate(t)
 	exporttest.OrtLib(t)

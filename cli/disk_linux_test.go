@@ -13,6 +13,7 @@ func TestAFullDiskLeavesNoPartialRelease(t *testing.T) {
 	if testing.Short() {
 		t.Skip("runs the whole program: run without -short")
 	}
+	t.Parallel()
 	w := newTiny(t)
 	target := filepath.Join(w.dir, "small")
 	require.NoError(t, os.Mkdir(target, 0o755))

@@ -18,6 +18,7 @@ func TestAMachinesProviderIsMeasuredJudgedAndRecorded(t *testing.T) {
 	if testing.Short() {
 		t.Skip("exports and measures a tiny model: run without -short")
 	}
+	t.Parallel()
 	w := newTiny(t)
 	script, err := filepath.Abs("../scripts/hardware/measure.py")
 	require.NoError(t, err)

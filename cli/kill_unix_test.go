@@ -96,6 +96,7 @@ func TestARunThatIsKilledLeavesNoPartialRelease(t *testing.T) {
 	if testing.Short() {
 		t.Skip("runs the program dozens of times: run without -short")
 	}
+	t.Parallel()
 	w := newTiny(t)
 	for i, st := range pipeline.Stages {
 		t.Run("before "+st.String(), func(t *testing.T) {

@@ -109,6 +109,7 @@ func TestTheReleaseWorkflowPublishesWhatEveryRequiredMachineProvedAndNothingElse
 	if testing.Short() {
 		t.Skip("exports and measures a tiny model several times: run without -short")
 	}
+	t.Parallel()
 	w := newTiny(t)
 	r := released(t, w, "cpu")
 	all := r.Run(t, "export", "measure", "gate", "publish")

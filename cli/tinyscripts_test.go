@@ -18,6 +18,7 @@ func TestCommandsOnATinyModel(t *testing.T) {
 	if testing.Short() {
 		t.Skip("exports and measures a tiny model: run without -short")
 	}
+	t.Parallel()
 	w := newTiny(t)
 	src, files := exporttest.TinyModel(t, exporttest.TinyOptions{})
 	c := exporttest.TinyCandidate(t)

@@ -66,6 +66,7 @@ func TestCommandsOnWebGPU(t *testing.T) {
 	if testing.Short() {
 		t.Skip("runs models on a software GPU: run without -short")
 	}
+	t.Parallel()
 	webgpu := needWebGPU(t)
 	// Of one layer: each operator is there, and a software GPU takes a second
 	// to compile a kernel, in every process anew.
