@@ -43,7 +43,7 @@ latency:
   samples: 15
   limit: 4s
   budgets:
-    - {tokens: 16, batch: 1, percentile: 95, budget: 60s, confidence: 0.5, classes: [fp32]}
+    - {tokens: 16, batch: 1, percentile: 95, budget: 1h, confidence: 0.5, classes: [fp32]}
     - {tokens: 16, batch: 1, percentile: 95, budget: 1ms, confidence: 0.5, classes: [fp32-gpu]}
 cold_start: {budget: 300s}
 memory: {budget: 4GiB}
@@ -53,7 +53,7 @@ providers:
     variants: [fp32]
     classes: {fp32: fp32-gpu}
     placement: {min_flops: 0.99, elsewhere: [Cast, Shape]}
-worth_it: {provider: cpu, variant: fp32, tokens: [16], rounds: 3, samples: 3, speedup: 1.2, confidence: 0.8}
+worth_it: {provider: cpu, variant: fp32, tokens: [16], rounds: 2, samples: 3, speedup: 1.2, confidence: 0.7}
 channels:
   local: {require: [cpu]}
   fast: {require: [cpu, webgpu]}
@@ -76,7 +76,7 @@ func TestCommandsOnWebGPU(t *testing.T) {
 	w := tiny{dir: t.TempDir(), env: os.Environ()}
 	write(t, filepath.Join(w.dir, "policy.yaml"), policy)
 	write(t, filepath.Join(w.dir, "texts.jsonl"), tinyTexts)
-	w.goldenOf(t, "policy.yaml", policy)
+	w.goldenOf(t, "policy.yaml", src)
 	python, lib := exporttest.Python(t), exporttest.OrtLib(t)
 	scripts(t, "testdata/webgpu", func(e *testscript.Env) error {
 		e.Setenv("EMBEDGATE_PYTHON", python)
