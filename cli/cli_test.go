@@ -78,12 +78,14 @@ func scripts(t *testing.T, dir string, setUp func(*testscript.Env) error) {
 // laxSections replace the shipped policy's: one variant, providers of which
 // this machine has the first, budgets that a busy machine meets, and as few
 // samples as a PASS needs. Tests are of the gate, not of this machine's speed.
+// The gate divides a budget by how unsteady the machine was, and a process that
+// waits for its turn has turned up 400 times as unsteady as a quiet one.
 var laxSections = map[string]string{
 	"variants": "  fp32: {precision: fp32}\n",
 	"latency": `  launches: 1
   samples: 90
   budgets:
-    - {tokens: 16, batch: 1, percentile: 95, budget: 60s, confidence: 0.99}
+    - {tokens: 16, batch: 1, percentile: 95, budget: 1h, confidence: 0.99}
 `,
 	"cold_start": "  budget: 300s\n",
 	"memory":     "  budget: 4GiB\n",

@@ -62,7 +62,7 @@ func TestAMachinesProviderIsMeasuredJudgedAndRecorded(t *testing.T) {
 	// A failure is recorded as one.
 	policy := read(t, filepath.Join(w.dir, "policy.yaml"))
 	write(t, filepath.Join(w.dir, "strict.yaml"), policy)
-	require.NoError(t, substitute(filepath.Join(w.dir, "strict.yaml"), "budget: 60s", "budget: 10us"))
+	require.NoError(t, substitute(filepath.Join(w.dir, "strict.yaml"), "budget: 1h", "budget: 10us"))
 	code, out = run("cpu", "--embedgate", eg, "--policy", "strict.yaml", "--record", "failed", "--candidate", "work/candidate", "--out", "work-failed")
 	require.Equal(t, 1, code, "%s", out)
 	require.Contains(t, read(t, filepath.Join(w.dir, "failed", "cpu.md")), "- cpu × fp32: FAIL")
