@@ -149,6 +149,9 @@ func nextSucceeds(t testing.TB, f *fixture, target string, released bool) {
 }
 
 func TestAPublisherKilledBeforeAnyStepLeavesNoPartialRelease(t *testing.T) {
+	if testing.Short() {
+		t.Skip("publishes dozens of times: run without -short")
+	}
 	f := newFixture(t)
 	all := childJob{Fixture: f.dir, Target: filepath.Join(t.TempDir(), "dist")}.start(t).result(t)
 	require.Empty(t, all.Err)

@@ -41,6 +41,9 @@ func TestGoodEvidencePasses(t *testing.T) {
 }
 
 func TestEveryKnownBadCaseFailsTheWholeGate(t *testing.T) {
+	if testing.Short() {
+		t.Skip("gates a hundred times: run without -short")
+	}
 	in := smallInput(t)
 	r, err := newReference(in.Golden)
 	require.NoError(t, err)

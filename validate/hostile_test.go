@@ -17,6 +17,9 @@ import (
 const answered = 30 * time.Second
 
 func TestEvidenceWithMoreThanAPlanAsksForIsRefusedAtOnce(t *testing.T) {
+	if testing.Short() {
+		t.Skip("judges much evidence: run without -short")
+	}
 	const many = 60_000
 	for what, e := range map[string]Evidence{
 		"plan.points":   {Plan: Plan{Points: make([]LatencyPoint, many)}},

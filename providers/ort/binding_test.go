@@ -26,6 +26,9 @@ func bindingOf(c Config) Config {
 }
 
 func TestBoundTheCPUConforms(t *testing.T) {
+	if testing.Short() {
+		t.Skip("opens hundreds of sessions: run without -short")
+	}
 	conforms(t, bindingOf(config(t, long().write(t), handEmbedding(candidate.PoolMean, true))),
 		providertest.Facts{Vocab: handVocab, Tolerance: 1e-6, SlowRows: 2048, Rounds: rounds()})
 }

@@ -105,6 +105,9 @@ func TestAFixedShapeIsRecordedByExecutions(t *testing.T) {
 }
 
 func TestAFixedShapeConforms(t *testing.T) {
+	if testing.Short() {
+		t.Skip("opens hundreds of sessions: run without -short")
+	}
 	for _, c := range []struct{ rows, cols, slow int }{{1, 16, 128}, {8, 32, 1024}} { // 128 executions of either
 		t.Run(fmt.Sprint(c.rows, " × ", c.cols), func(t *testing.T) {
 			conformsTo(t, config(t, fixed(long(), c.rows, c.cols).write(t), handEmbedding(candidate.PoolMean, true)),

@@ -24,6 +24,9 @@ func mapped(t *testing.T, bytes int) {
 
 // A runtime that keeps memory of its own excuses that alone.
 func TestARuntimeThatKeepsMemoryHidesNoOtherLeak(t *testing.T) {
+	if testing.Short() {
+		t.Skip("runs the rule about leaks six times: run without -short")
+	}
 	f := facts
 	f.Kept = 2 << 20
 	// afterRun does a thing at the end of a session that has run.

@@ -127,6 +127,9 @@ func (s *broken) Dim() int {
 var background = context.Background()
 
 func TestEachRuleFailsOnASessionThatBreaksIt(t *testing.T) {
+	if testing.Short() {
+		t.Skip("runs the suite once for each rule: run without -short")
+	}
 	t.Cleanup(func() {
 		for _, f := range leakedFiles {
 			_ = f.Close()
