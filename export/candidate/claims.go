@@ -121,7 +121,10 @@ func (m Manifest) agrees(v Variant, file onnxfile.Model) error {
 	case v.Forward == "foreign": // its class is what its user holds it to
 		return nil
 	}
-	return weightsAgree(v.Precision, file)
+	if err := weightsAgree(v.Precision, file); err != nil || v.Precision != INT8 {
+		return err
+	}
+	return choicesAgree(v.Choices, file)
 }
 
 // mayBeWide tells whether a tensor's last axis is dim, or not fixed.
