@@ -27,7 +27,7 @@ PASS
 func TestEveryBarHasItsBenchmark(t *testing.T) {
 	var source strings.Builder
 	for _, dir := range []string{
-		"..", "../../providers/ort", "../../providers/tokenize", "../../validate",
+		"..", "../../cli", "../../providers/ort", "../../providers/tokenize", "../../validate",
 		"../../export/candidate", "../../export/onnxfile", "../../golden", "../../pipeline/policy", "../../publish", "../../publish/bundle",
 	} {
 		entries, err := os.ReadDir(dir)
