@@ -111,8 +111,8 @@ func run(stdout, stderr io.Writer) error {
 	return errors.Join(report.Bars(stdout, table, report.Options{}), failed)
 }
 
-// metrics reads go test's benchmark lines: "Name metric" → value, in base
-// units.
+// metrics reads go test's benchmark lines: "Name metric" → value, in base units
+// and in those that the benchmark reports.
 func metrics(r io.Reader) (map[string]float64, error) {
 	all := map[string]float64{}
 	reader := benchfmt.NewReader(r, "go test")
@@ -130,6 +130,9 @@ func metrics(r io.Reader) (map[string]float64, error) {
 		}
 		for _, v := range result.Values {
 			all[name+" "+v.Unit] = v.Value
+			if v.OrigUnit != "" { // "peak-MB", which the reader turns into "peak-B"
+				all[name+" "+v.OrigUnit] = v.OrigValue
+			}
 		}
 	}
 	return all, reader.Err()

@@ -14,6 +14,7 @@ func TestMetricsAreReadInBaseUnits(t *testing.T) {
 pkg: example.com/x
 BenchmarkAppend19-2          	 2639631	       462.7 ns/op	       0 B/op	       0 allocs/op
 BenchmarkTextToVector/all-cores-2  	  2	 788162446 ns/op	  1.056 p50-ratio
+BenchmarkHostile-2  	  1	 1000 ns/op	  322.3 peak-MB	  23.75 MB
 noise
 PASS
 `))
@@ -21,6 +22,8 @@ PASS
 	require.InDelta(t, 462.7e-9, got["Append19 sec/op"], 1e-12)
 	require.Equal(t, 1.056, got["TextToVector/all-cores p50-ratio"])
 	require.Contains(t, got, "Append19 allocs/op")
+	require.Equal(t, 322.3, got["Hostile peak-MB"])
+	require.Equal(t, 23.75, got["Hostile MB"])
 }
 
 // A bar whose benchmark was renamed would be missing from then on.
