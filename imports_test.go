@@ -20,7 +20,7 @@ const module = "github.com/embedgate/embedgate/"
 // what lies below it. Reasons: docs/design.md, "Layout".
 var onlyThere = map[string][]string{
 	"github.com/spf13/cobra":            {"cli"},
-	"github.com/goccy/go-yaml":          {"pipeline"},
+	"github.com/goccy/go-yaml":          {"pipeline", "internal/workflowtest"},
 	"github.com/schollz/progressbar":    {"pipeline"},
 	"github.com/yalue/onnxruntime_go":   {"providers/ort"},
 	"github.com/sugarme/tokenizer":      {"providers/tokenize"},
@@ -34,9 +34,9 @@ var onlyThere = map[string][]string{
 // mustNotKnow says which parts of embedgate a folder must not import, tests
 // excepted.
 var mustNotKnow = map[string][]string{
-	"pipeline/fault":      {""},
-	"pipeline/progress":   {""},
-	"pipeline/strictjson": {""},
+	"internal/fault":      {""},
+	"internal/progress":   {""},
+	"internal/strictjson": {""},
 	"pipeline/policy":     {"providers", "validate", "publish", "report", "cli", "golden"},
 	"export":              {"providers", "validate", "publish", "report", "cli", "pipeline/policy"},
 	"golden":              {"providers", "validate", "publish", "report", "cli", "pipeline/policy"},
@@ -131,7 +131,7 @@ func TestTheImportRulesFindABreach(t *testing.T) {
 		"a table outside report":       {"cli", "cli/x.go", "github.com/olekukonko/tablewriter"},
 		"a runtime in the gate":        {"validate", "validate/x.go", module + "providers/ort"},
 		"an exporter that knows gates": {"export", "export/x.go", module + "validate"},
-		"a fault that knows anything":  {"pipeline/fault", "pipeline/fault/x.go", module + "golden"},
+		"a fault that knows anything":  {"internal/fault", "internal/fault/x.go", module + "golden"},
 	} {
 		t.Run(name, func(t *testing.T) { require.Len(t, faults([]imported{i}), 1) })
 	}

@@ -11,7 +11,7 @@ import (
 	"github.com/embedgate/embedgate/pipeline"
 	"github.com/embedgate/embedgate/pipeline/policy"
 	"github.com/embedgate/embedgate/providers"
-	"github.com/embedgate/embedgate/publish/bundle"
+	"github.com/embedgate/embedgate/validate/measure/bundle"
 )
 
 func newBundle(s *streams) *cobra.Command {

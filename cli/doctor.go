@@ -12,8 +12,8 @@ import (
 
 	"github.com/embedgate/embedgate/export/cache"
 	"github.com/embedgate/embedgate/export/pyenv"
+	"github.com/embedgate/embedgate/internal/fault"
 	"github.com/embedgate/embedgate/pipeline"
-	"github.com/embedgate/embedgate/pipeline/fault"
 	"github.com/embedgate/embedgate/providers"
 	"github.com/embedgate/embedgate/providers/cores"
 	"github.com/embedgate/embedgate/providers/emulate"

@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 
-	"github.com/embedgate/embedgate/pipeline/fault"
+	"github.com/embedgate/embedgate/internal/fault"
 )
 
 // The exit codes, documented in the README. They are given here and nowhere

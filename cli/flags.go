@@ -5,8 +5,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/embedgate/embedgate/internal/fault"
 	"github.com/embedgate/embedgate/pipeline"
-	"github.com/embedgate/embedgate/pipeline/fault"
 )
 
 // common is what most commands ask for.

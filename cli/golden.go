@@ -11,9 +11,9 @@ import (
 	"github.com/embedgate/embedgate/export"
 	"github.com/embedgate/embedgate/export/pyenv"
 	"github.com/embedgate/embedgate/golden"
-	"github.com/embedgate/embedgate/golden/make"
+	"github.com/embedgate/embedgate/golden/compute"
+	"github.com/embedgate/embedgate/internal/fault"
 	"github.com/embedgate/embedgate/pipeline"
-	"github.com/embedgate/embedgate/pipeline/fault"
 	"github.com/embedgate/embedgate/pipeline/policy"
 )
 
@@ -51,7 +51,7 @@ func newGolden(s *streams) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if err := make.Run(ctx, make.Options{Python: env.Python, ModelDir: src.Dir, Model: p.Model.Name, Texts: corpus, Out: out, Progress: x.Progress}); err != nil {
+			if err := compute.Run(ctx, compute.Options{Python: env.Python, ModelDir: src.Dir, Model: p.Model.Name, Texts: corpus, Out: out, Progress: x.Progress}); err != nil {
 				return err
 			}
 			g, err := golden.Read(out)

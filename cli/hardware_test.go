@@ -20,7 +20,7 @@ func TestAMachinesProviderIsMeasuredJudgedAndRecorded(t *testing.T) {
 	}
 	t.Parallel()
 	w := newTiny(t)
-	script, err := filepath.Abs("../scripts/hardware/measure.py")
+	script, err := filepath.Abs("../tools/hardware/measure.py")
 	require.NoError(t, err)
 	eg := program(t)
 	run := func(args ...string) (code int, out string) {

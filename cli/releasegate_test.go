@@ -11,8 +11,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/embedgate/embedgate/internal/workflowtest"
 	"github.com/embedgate/embedgate/pipeline/policy"
-	"github.com/embedgate/embedgate/pipeline/workflowtest"
 )
 
 const releaseGate = "../.github/workflows/release-gate.yml"

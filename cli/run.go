@@ -7,8 +7,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/embedgate/embedgate/export/cache"
+	"github.com/embedgate/embedgate/internal/fault"
 	"github.com/embedgate/embedgate/pipeline"
-	"github.com/embedgate/embedgate/pipeline/fault"
 	"github.com/embedgate/embedgate/report"
 	"github.com/embedgate/embedgate/validate"
 )

@@ -12,8 +12,8 @@ import (
 
 	"github.com/embedgate/embedgate/export"
 	"github.com/embedgate/embedgate/export/candidate"
+	"github.com/embedgate/embedgate/internal/fault"
 	"github.com/embedgate/embedgate/pipeline"
-	"github.com/embedgate/embedgate/pipeline/fault"
 	"github.com/embedgate/embedgate/pipeline/policy"
 	"github.com/embedgate/embedgate/publish"
 	"github.com/embedgate/embedgate/validate"

@@ -16,8 +16,8 @@ import (
 
 	"github.com/embedgate/embedgate/export/cache"
 	"github.com/embedgate/embedgate/export/candidate"
+	"github.com/embedgate/embedgate/internal/fault"
 	"github.com/embedgate/embedgate/pipeline"
-	"github.com/embedgate/embedgate/pipeline/fault"
 	"github.com/embedgate/embedgate/providers"
 	"github.com/embedgate/embedgate/providers/ort"
 	"github.com/embedgate/embedgate/providers/tokenize"

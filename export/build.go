@@ -13,8 +13,8 @@ import (
 	"github.com/embedgate/embedgate/export/onnxfile"
 	"github.com/embedgate/embedgate/export/pyenv"
 	"github.com/embedgate/embedgate/export/pyscript"
-	"github.com/embedgate/embedgate/pipeline/fault"
-	"github.com/embedgate/embedgate/pipeline/strictjson"
+	"github.com/embedgate/embedgate/internal/fault"
+	"github.com/embedgate/embedgate/internal/strictjson"
 )
 
 // said is the export script's manifest line.

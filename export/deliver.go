@@ -9,7 +9,7 @@ import (
 	"path/filepath"
 
 	"github.com/embedgate/embedgate/export/candidate"
-	"github.com/embedgate/embedgate/pipeline/fault"
+	"github.com/embedgate/embedgate/internal/fault"
 )
 
 // deliver copies the cached candidate to o.Out, which is then whole or as it

@@ -20,7 +20,7 @@ import (
 	"github.com/embedgate/embedgate/export/candidate"
 	"github.com/embedgate/embedgate/export/pyenv"
 	"github.com/embedgate/embedgate/export/source"
-	"github.com/embedgate/embedgate/pipeline/progress"
+	"github.com/embedgate/embedgate/internal/progress"
 	"github.com/embedgate/embedgate/scripts"
 )
 

@@ -12,7 +12,7 @@ import (
 
 	"github.com/embedgate/embedgate/golden"
 	"github.com/embedgate/embedgate/golden/safetensors"
-	"github.com/embedgate/embedgate/scripts/bench/hostile"
+	"github.com/embedgate/embedgate/tools/bench/hostile"
 )
 
 // BenchmarkHostileGolden is the worst of goldens whose digests are right, and of

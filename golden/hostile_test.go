@@ -16,7 +16,7 @@ import (
 
 	"github.com/embedgate/embedgate/golden"
 	"github.com/embedgate/embedgate/golden/safetensors"
-	"github.com/embedgate/embedgate/pipeline/fault"
+	"github.com/embedgate/embedgate/internal/fault"
 )
 
 // small is a golden of two texts whose parts a test spoils; its digests are

@@ -12,8 +12,8 @@ import (
 	"path"
 	"slices"
 
-	"github.com/embedgate/embedgate/pipeline/fault"
-	"github.com/embedgate/embedgate/pipeline/strictjson"
+	"github.com/embedgate/embedgate/internal/fault"
+	"github.com/embedgate/embedgate/internal/strictjson"
 )
 
 // Schema is the version of golden.json.

@@ -11,7 +11,7 @@ import (
 	"github.com/embedgate/embedgate/export"
 	"github.com/embedgate/embedgate/export/candidate"
 	"github.com/embedgate/embedgate/export/onnxfile"
-	"github.com/embedgate/embedgate/pipeline/fault"
+	"github.com/embedgate/embedgate/internal/fault"
 	"github.com/embedgate/embedgate/pipeline/policy"
 	"github.com/embedgate/embedgate/validate"
 	"github.com/embedgate/embedgate/validate/measure"

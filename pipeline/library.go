@@ -5,8 +5,8 @@ import (
 	"slices"
 
 	"github.com/embedgate/embedgate/export/pyenv"
-	"github.com/embedgate/embedgate/pipeline/fault"
-	"github.com/embedgate/embedgate/pipeline/progress"
+	"github.com/embedgate/embedgate/internal/fault"
+	"github.com/embedgate/embedgate/internal/progress"
 	"github.com/embedgate/embedgate/providers"
 	"github.com/embedgate/embedgate/providers/library"
 )

@@ -11,8 +11,8 @@ import (
 
 	"github.com/embedgate/embedgate/export/candidate"
 	"github.com/embedgate/embedgate/golden"
+	"github.com/embedgate/embedgate/internal/progress"
 	"github.com/embedgate/embedgate/pipeline/policy"
-	"github.com/embedgate/embedgate/pipeline/progress"
 	"github.com/embedgate/embedgate/publish"
 	"github.com/embedgate/embedgate/validate"
 )

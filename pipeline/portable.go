@@ -13,8 +13,8 @@ import (
 
 	"github.com/embedgate/embedgate/export/cache"
 	"github.com/embedgate/embedgate/export/pyenv"
-	"github.com/embedgate/embedgate/pipeline/fault"
-	"github.com/embedgate/embedgate/pipeline/progress"
+	"github.com/embedgate/embedgate/internal/fault"
+	"github.com/embedgate/embedgate/internal/progress"
 	"github.com/embedgate/embedgate/providers"
 	"github.com/embedgate/embedgate/providers/emulate"
 	"github.com/embedgate/embedgate/validate/measure"
@@ -85,7 +85,7 @@ func foreignProgram(ctx context.Context, o Options, p providers.Platform, sink p
 	if !ok || err != nil {
 		return "", &fault.Error{
 			Kind: fault.Missing, Thing: "embedgate for " + p.String(), Got: "none, and no sources of this one to build it from", Wanted: "one",
-			Next: "run it in a checkout (go run . run --portability), or name one that `sh scripts/cross/build " + p.String() + "` made in " + programVar(p),
+			Next: "run it in a checkout (go run . run --portability), or name one that `sh tools/cross/build " + p.String() + "` made in " + programVar(p),
 		}
 	}
 	home, err := cache.Or(o.CacheDir)
@@ -107,7 +107,7 @@ func foreignProgram(ctx context.Context, o Options, p providers.Platform, sink p
 			return "", ctx.Err()
 		}
 		return "", &fault.Error{Kind: fault.Missing, Thing: "embedgate for " + p.String(), Got: "a build that failed: " + said.Lines(3), Wanted: "one", Err: err,
-			Next: "see `sh scripts/cross/build " + p.String() + "`, or name a program in " + programVar(p)}
+			Next: "see `sh tools/cross/build " + p.String() + "`, or name a program in " + programVar(p)}
 	}
 	return filepath.Join(dir, "build", "cross", fmt.Sprintf("embedgate-%s-%s", p.OS, p.Arch)), nil
 }

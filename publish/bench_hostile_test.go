@@ -4,7 +4,7 @@ import (
 	"path/filepath"
 	"testing"
 
-	"github.com/embedgate/embedgate/scripts/bench/hostile"
+	"github.com/embedgate/embedgate/tools/bench/hostile"
 )
 
 // BenchmarkHostileRelease is the worst of release.json files, as large as they

@@ -14,7 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 
-	"github.com/embedgate/embedgate/pipeline/fault"
+	"github.com/embedgate/embedgate/internal/fault"
 )
 
 // ownMounts is set in the process that may mount: its mounts are its own and

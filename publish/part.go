@@ -10,7 +10,7 @@ import (
 	"path/filepath"
 
 	"github.com/embedgate/embedgate/export/candidate"
-	"github.com/embedgate/embedgate/pipeline/fault"
+	"github.com/embedgate/embedgate/internal/fault"
 )
 
 // part is one file of a release: where it is read, and what was judged of it.

@@ -21,7 +21,7 @@ import (
 
 	"github.com/embedgate/embedgate/export/candidate"
 	"github.com/embedgate/embedgate/golden"
-	"github.com/embedgate/embedgate/pipeline/strictjson"
+	"github.com/embedgate/embedgate/internal/strictjson"
 	"github.com/embedgate/embedgate/validate"
 )
 

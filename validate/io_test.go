@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/embedgate/embedgate/golden/safetensors"
-	"github.com/embedgate/embedgate/pipeline/fault"
+	"github.com/embedgate/embedgate/internal/fault"
 )
 
 func writeEvidence(t testing.TB, e Evidence) string {

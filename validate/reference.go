@@ -6,7 +6,7 @@ import (
 	"slices"
 
 	"github.com/embedgate/embedgate/golden"
-	"github.com/embedgate/embedgate/pipeline/fault"
+	"github.com/embedgate/embedgate/internal/fault"
 	"github.com/embedgate/embedgate/validate/stats"
 )
 

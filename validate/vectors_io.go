@@ -8,7 +8,7 @@ import (
 	"strings"
 
 	"github.com/embedgate/embedgate/golden/safetensors"
-	"github.com/embedgate/embedgate/pipeline/fault"
+	"github.com/embedgate/embedgate/internal/fault"
 )
 
 // Tensor names in vectors.safetensors.

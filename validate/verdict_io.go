@@ -5,8 +5,8 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/embedgate/embedgate/pipeline/fault"
-	"github.com/embedgate/embedgate/pipeline/strictjson"
+	"github.com/embedgate/embedgate/internal/fault"
+	"github.com/embedgate/embedgate/internal/strictjson"
 )
 
 const maxVerdict = 4 << 20

@@ -5,7 +5,7 @@ import (
 	"testing"
 
 	"github.com/embedgate/embedgate/export/candidate"
-	"github.com/embedgate/embedgate/scripts/bench/hostile"
+	"github.com/embedgate/embedgate/tools/bench/hostile"
 )
 
 // BenchmarkHostileCandidate is the worst of candidate.json files. Over 4 MiB

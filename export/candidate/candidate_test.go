@@ -13,7 +13,7 @@ import (
 
 	"github.com/embedgate/embedgate/export/candidate"
 	"github.com/embedgate/embedgate/export/onnxfile/onnxedit"
-	"github.com/embedgate/embedgate/pipeline/fault"
+	"github.com/embedgate/embedgate/internal/fault"
 )
 
 // emptyObject is the sha256 of "{}".

@@ -13,8 +13,8 @@ import (
 	"slices"
 
 	"github.com/embedgate/embedgate/export/onnxfile"
-	"github.com/embedgate/embedgate/pipeline/fault"
-	"github.com/embedgate/embedgate/pipeline/strictjson"
+	"github.com/embedgate/embedgate/internal/fault"
+	"github.com/embedgate/embedgate/internal/strictjson"
 )
 
 // maxManifest bounds candidate.json.

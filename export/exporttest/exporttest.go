@@ -22,7 +22,7 @@ import (
 	"github.com/embedgate/embedgate/export/candidate"
 	"github.com/embedgate/embedgate/export/pyenv"
 	"github.com/embedgate/embedgate/export/source"
-	"github.com/embedgate/embedgate/pipeline/progress"
+	"github.com/embedgate/embedgate/internal/progress"
 )
 
 // The default model, as policy.yaml pins it.

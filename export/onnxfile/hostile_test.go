@@ -12,7 +12,7 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 
 	"github.com/embedgate/embedgate/export/onnxfile"
-	bench "github.com/embedgate/embedgate/scripts/bench/hostile"
+	bench "github.com/embedgate/embedgate/tools/bench/hostile"
 )
 
 // field is one protobuf field of bytes.

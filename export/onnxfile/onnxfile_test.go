@@ -13,7 +13,7 @@ import (
 
 	"github.com/embedgate/embedgate/export/onnxfile"
 	"github.com/embedgate/embedgate/export/onnxfile/onnxedit"
-	"github.com/embedgate/embedgate/pipeline/fault"
+	"github.com/embedgate/embedgate/internal/fault"
 )
 
 func floats(v ...float32) (b []byte) {

@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"github.com/embedgate/embedgate/export/cache"
-	"github.com/embedgate/embedgate/pipeline/progress"
+	"github.com/embedgate/embedgate/internal/progress"
 	"github.com/embedgate/embedgate/scripts"
 )
 

@@ -5,7 +5,7 @@
 // package must not know what is run inside, nor which provider wants which.
 package pyenv
 
-import "github.com/embedgate/embedgate/pipeline/progress"
+import "github.com/embedgate/embedgate/internal/progress"
 
 // Kind is which environment.
 type Kind string

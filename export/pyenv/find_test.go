@@ -7,7 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/embedgate/embedgate/pipeline/fault"
+	"github.com/embedgate/embedgate/internal/fault"
 )
 
 // pathOf makes shell scripts the only Pythons on the PATH.

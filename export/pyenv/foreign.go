@@ -10,7 +10,7 @@ import (
 	"strings"
 
 	"github.com/embedgate/embedgate/export/cache"
-	"github.com/embedgate/embedgate/pipeline/fault"
+	"github.com/embedgate/embedgate/internal/fault"
 	"github.com/embedgate/embedgate/scripts"
 )
 

@@ -12,7 +12,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/embedgate/embedgate/pipeline/fault"
+	"github.com/embedgate/embedgate/internal/fault"
 )
 
 // lookup tells an interpreter's version and, of the modules named in its

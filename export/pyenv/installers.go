@@ -10,7 +10,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/embedgate/embedgate/pipeline/fault"
+	"github.com/embedgate/embedgate/internal/fault"
 )
 
 // installing is what the environment of pip and uv gets besides Environ: how

@@ -6,7 +6,7 @@ import (
 	"encoding/json"
 	"os/exec"
 
-	"github.com/embedgate/embedgate/pipeline/fault"
+	"github.com/embedgate/embedgate/internal/fault"
 )
 
 // asksSite tells where an interpreter's packages lie: those with native

@@ -14,8 +14,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/embedgate/embedgate/export/pyenv"
-	"github.com/embedgate/embedgate/pipeline/fault"
-	"github.com/embedgate/embedgate/pipeline/progress"
+	"github.com/embedgate/embedgate/internal/fault"
+	"github.com/embedgate/embedgate/internal/progress"
 )
 
 // base is looked for once: that starts several Pythons.

@@ -6,7 +6,7 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/embedgate/embedgate/pipeline/progress"
+	"github.com/embedgate/embedgate/internal/progress"
 )
 
 // maxLine bounds one line of the protocol.

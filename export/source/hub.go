@@ -10,7 +10,7 @@ import (
 
 	"github.com/embedgate/embedgate/export/pyenv"
 	"github.com/embedgate/embedgate/export/pyscript"
-	"github.com/embedgate/embedgate/pipeline/fault"
+	"github.com/embedgate/embedgate/internal/fault"
 )
 
 var hubName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)?$`)

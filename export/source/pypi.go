@@ -13,7 +13,7 @@ import (
 	"strings"
 
 	"github.com/embedgate/embedgate/export/pyenv"
-	"github.com/embedgate/embedgate/pipeline/fault"
+	"github.com/embedgate/embedgate/internal/fault"
 )
 
 var requirement = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]*==[0-9][A-Za-z0-9.+!]*$`)

@@ -19,8 +19,8 @@ import (
 
 	"github.com/embedgate/embedgate/export/cache"
 	"github.com/embedgate/embedgate/export/candidate"
-	"github.com/embedgate/embedgate/pipeline/fault"
-	"github.com/embedgate/embedgate/pipeline/progress"
+	"github.com/embedgate/embedgate/internal/fault"
+	"github.com/embedgate/embedgate/internal/progress"
 )
 
 // Options says what is wanted.

@@ -10,7 +10,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/embedgate/embedgate/pipeline/strictjson"
+	"github.com/embedgate/embedgate/internal/strictjson"
 )
 
 // A configuration file is a few kilobytes; tokenizer.json a few megabytes.

@@ -14,7 +14,7 @@ import (
 	"os"
 
 	"github.com/embedgate/embedgate/export/candidate"
-	"github.com/embedgate/embedgate/pipeline/fault"
+	"github.com/embedgate/embedgate/internal/fault"
 )
 
 const (

@@ -6,7 +6,7 @@ import (
 	"math"
 	"slices"
 
-	"github.com/embedgate/embedgate/pipeline/fault"
+	"github.com/embedgate/embedgate/internal/fault"
 )
 
 // Tensor is one named array. Data is little-endian and row-major; its length

@@ -7,9 +7,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/embedgate/embedgate/pipeline/fault"
+	"github.com/embedgate/embedgate/internal/fault"
 	"github.com/embedgate/embedgate/pipeline/policy"
-	"github.com/embedgate/embedgate/scripts/bench/hostile"
+	"github.com/embedgate/embedgate/tools/bench/hostile"
 )
 
 // Each took minutes or all memory in the parser.

@@ -14,7 +14,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/embedgate/embedgate/pipeline/fault"
+	"github.com/embedgate/embedgate/internal/fault"
 	"github.com/embedgate/embedgate/providers"
 )
 

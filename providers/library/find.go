@@ -11,7 +11,7 @@ import (
 	"strings"
 
 	"github.com/embedgate/embedgate/export/pyenv"
-	"github.com/embedgate/embedgate/pipeline/fault"
+	"github.com/embedgate/embedgate/internal/fault"
 	"github.com/embedgate/embedgate/providers"
 )
 

@@ -14,7 +14,7 @@ import (
 	"github.com/embedgate/embedgate/export/cache"
 	"github.com/embedgate/embedgate/export/candidate"
 	"github.com/embedgate/embedgate/export/pyenv"
-	"github.com/embedgate/embedgate/pipeline/fault"
+	"github.com/embedgate/embedgate/internal/fault"
 	"github.com/embedgate/embedgate/providers"
 )
 

@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/embedgate/embedgate/pipeline/progress"
+	"github.com/embedgate/embedgate/internal/progress"
 	"github.com/embedgate/embedgate/providers"
 )
 

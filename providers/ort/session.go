@@ -13,7 +13,7 @@ import (
 	ort "github.com/yalue/onnxruntime_go"
 
 	"github.com/embedgate/embedgate/export/candidate"
-	"github.com/embedgate/embedgate/pipeline/fault"
+	"github.com/embedgate/embedgate/internal/fault"
 	"github.com/embedgate/embedgate/providers"
 	"github.com/embedgate/embedgate/providers/cores"
 )

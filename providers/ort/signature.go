@@ -7,7 +7,7 @@ import (
 	ort "github.com/yalue/onnxruntime_go"
 
 	"github.com/embedgate/embedgate/export/candidate"
-	"github.com/embedgate/embedgate/pipeline/fault"
+	"github.com/embedgate/embedgate/internal/fault"
 )
 
 // role is what an input carries.

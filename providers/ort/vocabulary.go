@@ -4,7 +4,7 @@ import (
 	"slices"
 
 	"github.com/embedgate/embedgate/export/onnxfile"
-	"github.com/embedgate/embedgate/pipeline/fault"
+	"github.com/embedgate/embedgate/internal/fault"
 )
 
 // passes are operators that hand ids, or a table, on as they are.

@@ -8,7 +8,7 @@ import (
 	"strconv"
 
 	"github.com/embedgate/embedgate/export/onnxfile"
-	"github.com/embedgate/embedgate/pipeline/fault"
+	"github.com/embedgate/embedgate/internal/fault"
 	"github.com/embedgate/embedgate/providers"
 )
 

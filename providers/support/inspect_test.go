@@ -12,7 +12,7 @@ import (
 	"github.com/embedgate/embedgate/export/exporttest"
 	"github.com/embedgate/embedgate/export/onnxfile"
 	"github.com/embedgate/embedgate/export/onnxfile/onnxedit"
-	"github.com/embedgate/embedgate/pipeline/fault"
+	"github.com/embedgate/embedgate/internal/fault"
 )
 
 func write(t testing.TB, b []byte) string {

@@ -5,7 +5,7 @@ import (
 	"testing"
 
 	"github.com/embedgate/embedgate/providers/tokenize"
-	"github.com/embedgate/embedgate/scripts/bench/hostile"
+	"github.com/embedgate/embedgate/tools/bench/hostile"
 )
 
 // BenchmarkHostileTokenizer is the worst of tokenizer.json files, and of a text

@@ -8,7 +8,7 @@ import (
 	"path/filepath"
 
 	"github.com/embedgate/embedgate/export/candidate"
-	"github.com/embedgate/embedgate/pipeline/fault"
+	"github.com/embedgate/embedgate/internal/fault"
 	"github.com/embedgate/embedgate/providers"
 	"github.com/embedgate/embedgate/validate"
 )

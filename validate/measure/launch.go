@@ -15,8 +15,8 @@ import (
 	"time"
 
 	"github.com/embedgate/embedgate/export/cache"
-	"github.com/embedgate/embedgate/pipeline/fault"
-	"github.com/embedgate/embedgate/pipeline/progress"
+	"github.com/embedgate/embedgate/internal/fault"
+	"github.com/embedgate/embedgate/internal/progress"
 	"github.com/embedgate/embedgate/providers"
 	"github.com/embedgate/embedgate/validate"
 )

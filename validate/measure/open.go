@@ -6,7 +6,7 @@ import (
 	"os"
 	"time"
 
-	"github.com/embedgate/embedgate/pipeline/fault"
+	"github.com/embedgate/embedgate/internal/fault"
 	"github.com/embedgate/embedgate/providers"
 	"github.com/embedgate/embedgate/providers/ort"
 	"github.com/embedgate/embedgate/providers/tokenize"

@@ -11,9 +11,9 @@ import (
 
 	"github.com/embedgate/embedgate/export/candidate"
 	"github.com/embedgate/embedgate/golden"
-	"github.com/embedgate/embedgate/pipeline/fault"
+	"github.com/embedgate/embedgate/internal/fault"
+	"github.com/embedgate/embedgate/internal/progress"
 	"github.com/embedgate/embedgate/pipeline/policy"
-	"github.com/embedgate/embedgate/pipeline/progress"
 	"github.com/embedgate/embedgate/providers"
 	"github.com/embedgate/embedgate/providers/emulate"
 	"github.com/embedgate/embedgate/validate"

@@ -7,7 +7,7 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/embedgate/embedgate/pipeline/fault"
+	"github.com/embedgate/embedgate/internal/fault"
 	"github.com/embedgate/embedgate/providers"
 	"github.com/embedgate/embedgate/providers/emulate"
 	"github.com/embedgate/embedgate/validate"

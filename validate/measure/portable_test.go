@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/embedgate/embedgate/pipeline/fault"
+	"github.com/embedgate/embedgate/internal/fault"
 	"github.com/embedgate/embedgate/providers"
 	"github.com/embedgate/embedgate/validate"
 )

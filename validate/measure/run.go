@@ -8,7 +8,7 @@ import (
 	"reflect"
 	"time"
 
-	"github.com/embedgate/embedgate/pipeline/fault"
+	"github.com/embedgate/embedgate/internal/fault"
 	"github.com/embedgate/embedgate/providers"
 	"github.com/embedgate/embedgate/validate"
 )

@@ -16,8 +16,8 @@ import (
 
 	"github.com/embedgate/embedgate/export/candidate"
 	"github.com/embedgate/embedgate/export/exporttest"
-	"github.com/embedgate/embedgate/pipeline/fault"
-	"github.com/embedgate/embedgate/pipeline/progress"
+	"github.com/embedgate/embedgate/internal/fault"
+	"github.com/embedgate/embedgate/internal/progress"
 	"github.com/embedgate/embedgate/providers"
 	"github.com/embedgate/embedgate/providers/library"
 	"github.com/embedgate/embedgate/providers/ort"

@@ -14,7 +14,7 @@ import (
 	"strings"
 
 	"github.com/embedgate/embedgate/export/candidate"
-	"github.com/embedgate/embedgate/pipeline/fault"
+	"github.com/embedgate/embedgate/internal/fault"
 )
 
 // Join checks the parts in a folder and makes the bundle of them in out, whole

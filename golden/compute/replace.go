@@ -1,4 +1,4 @@
-package make
+package compute
 
 import (
 	"errors"
@@ -7,7 +7,7 @@ import (
 	"path/filepath"
 
 	"github.com/embedgate/embedgate/golden"
-	"github.com/embedgate/embedgate/pipeline/fault"
+	"github.com/embedgate/embedgate/internal/fault"
 )
 
 // beside makes a temporary directory next to out, where a rename is atomic.

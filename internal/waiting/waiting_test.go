@@ -8,7 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/embedgate/embedgate/pipeline/waiting"
+	"github.com/embedgate/embedgate/internal/waiting"
 )
 
 func TestWorkThatDoesNotEndIsLeft(t *testing.T) {

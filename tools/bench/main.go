@@ -79,7 +79,7 @@ var bars = []bar{
 
 var packages = []string{
 	"./cli", "./providers/...", "./scripts", "./validate/...",
-	"./export/candidate", "./export/onnxfile", "./golden", "./pipeline/policy", "./publish", "./publish/bundle",
+	"./export/candidate", "./export/onnxfile", "./golden", "./pipeline/policy", "./publish", "./validate/measure/bundle",
 }
 
 func main() {

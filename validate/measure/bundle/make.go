@@ -17,9 +17,9 @@ import (
 	"strings"
 
 	"github.com/embedgate/embedgate/export/candidate"
-	"github.com/embedgate/embedgate/pipeline/fault"
+	"github.com/embedgate/embedgate/internal/fault"
+	"github.com/embedgate/embedgate/internal/progress"
 	"github.com/embedgate/embedgate/pipeline/policy"
-	"github.com/embedgate/embedgate/pipeline/progress"
 	"github.com/embedgate/embedgate/providers"
 )
 

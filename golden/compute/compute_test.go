@@ -1,4 +1,4 @@
-package make_test
+package compute_test
 
 import (
 	"context"
@@ -13,9 +13,9 @@ import (
 	"github.com/embedgate/embedgate/export/exporttest"
 	"github.com/embedgate/embedgate/export/pyenv"
 	"github.com/embedgate/embedgate/golden"
-	"github.com/embedgate/embedgate/golden/make"
+	"github.com/embedgate/embedgate/golden/compute"
 	"github.com/embedgate/embedgate/golden/safetensors"
-	"github.com/embedgate/embedgate/pipeline/fault"
+	"github.com/embedgate/embedgate/internal/fault"
 	"github.com/embedgate/embedgate/scripts"
 )
 
@@ -55,7 +55,7 @@ func TestASampleComputedAgainAgrees(t *testing.T) {
 	require.Len(t, want, len(only))
 
 	out := filepath.Join(t.TempDir(), "sample")
-	require.NoError(t, make.Run(context.Background(), make.Options{
+	require.NoError(t, compute.Run(context.Background(), compute.Options{
 		Python: exporttest.ReferencePython(t), ModelDir: exporttest.SourceDir(t), Model: s.Model,
 		Texts: s.Files[golden.TextsName], Out: out, Only: only,
 	}))
@@ -104,8 +104,8 @@ func TestATinyModelWithOtherPoolingGetsItsGolden(t *testing.T) {
 			t.Parallel()
 			dir, files := exporttest.TinyModel(t, exporttest.TinyOptions{Hidden: 48, Heads: 3, Intermediate: 80, Pooling: pooling, NoNormalize: true})
 			out := filepath.Join(t.TempDir(), "golden")
-			o := make.Options{Python: exporttest.ReferencePython(t), ModelDir: dir, Model: "tiny", Texts: texts, Out: out}
-			require.NoError(t, make.Run(context.Background(), o))
+			o := compute.Options{Python: exporttest.ReferencePython(t), ModelDir: dir, Model: "tiny", Texts: texts, Out: out}
+			require.NoError(t, compute.Run(context.Background(), o))
 			s, err := golden.Read(out)
 			require.NoError(t, err)
 			assert.Equal(t, pooling, s.Pooling)
@@ -130,7 +130,7 @@ func TestATinyModelWithOtherPoolingGetsItsGolden(t *testing.T) {
 				return // each run loads PyTorch
 			}
 			// The same again: the same bytes, over the one that is there.
-			require.NoError(t, make.Run(context.Background(), o))
+			require.NoError(t, compute.Run(context.Background(), o))
 			again, err := golden.Read(out)
 			require.NoError(t, err)
 			assert.Equal(t, s.Files, again.Files)
@@ -141,7 +141,7 @@ func TestATinyModelWithOtherPoolingGetsItsGolden(t *testing.T) {
 func TestATextThatIsNotThereIsNamed(t *testing.T) {
 	needsTorch(t)
 	t.Parallel()
-	err := make.Run(context.Background(), make.Options{
+	err := compute.Run(context.Background(), compute.Options{
 		Python: exporttest.ReferencePython(t), ModelDir: exporttest.SourceDir(t), Model: "tiny", Texts: []byte(oneText), Only: []string{"a", "zebra"}, Out: filepath.Join(t.TempDir(), "x"),
 	})
 	require.ErrorContains(t, err, "zebra")

@@ -8,7 +8,7 @@
 // found them. What comes back is evidence, which is bound by its own digests.
 package bundle
 
-import "github.com/embedgate/embedgate/pipeline/fault"
+import "github.com/embedgate/embedgate/internal/fault"
 
 func usage(thing, got, wanted, next string) error {
 	return &fault.Error{Kind: fault.Usage, Thing: thing, Got: got, Wanted: wanted, Next: next}

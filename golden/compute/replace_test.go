@@ -1,4 +1,4 @@
-package make_test
+package compute_test
 
 import (
 	"context"
@@ -10,8 +10,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/embedgate/embedgate/golden"
-	"github.com/embedgate/embedgate/golden/make"
-	"github.com/embedgate/embedgate/pipeline/fault"
+	"github.com/embedgate/embedgate/golden/compute"
+	"github.com/embedgate/embedgate/internal/fault"
 )
 
 const oneText = `{"id":"a","group":"g","text":"hello"}` + "\n"
@@ -44,7 +44,7 @@ func TestADirectoryThatIsNoGoldenIsNeverReplaced(t *testing.T) {
 				kept = filepath.Join(out, "thesis.txt")
 			}
 			require.NoError(t, os.WriteFile(kept, []byte("years of work"), 0o644))
-			err := make.Run(context.Background(), make.Options{Python: "/nonexistent", Texts: []byte(oneText), Out: out, Only: c.only})
+			err := compute.Run(context.Background(), compute.Options{Python: "/nonexistent", Texts: []byte(oneText), Out: out, Only: c.only})
 			require.Error(t, err)
 			assert.Equal(t, fault.Usage, fault.KindOf(err))
 			b, err := os.ReadFile(kept)
@@ -64,7 +64,7 @@ func TestAScriptThatFailsLeavesTheGoldenAsItWas(t *testing.T) {
 	python := filepath.Join(t.TempDir(), "python")
 	require.NoError(t, os.WriteFile(python, []byte("#!/bin/sh\necho 'error: no such luck' >&2\nexit 2\n"), 0o755))
 
-	err = make.Run(context.Background(), make.Options{Python: python, Texts: []byte(oneText), Out: out})
+	err = compute.Run(context.Background(), compute.Options{Python: python, Texts: []byte(oneText), Out: out})
 	require.ErrorContains(t, err, "no such luck")
 	assert.Equal(t, fault.Usage, fault.KindOf(err))
 	after, err := golden.Read(out)
@@ -84,7 +84,7 @@ while [ "$1" != --out ]; do shift; done
 echo '{}' >"$2/golden.json"; : >"$2/golden.safetensors"
 echo '{"event":"manifest"}'
 `), 0o755))
-	err := make.Run(context.Background(), make.Options{Python: python, Texts: []byte(oneText), Out: out})
+	err := compute.Run(context.Background(), compute.Options{Python: python, Texts: []byte(oneText), Out: out})
 	require.ErrorContains(t, err, "schema")
 	_, err = golden.Read(out)
 	require.NoError(t, err)
@@ -92,7 +92,7 @@ echo '{"event":"manifest"}'
 }
 
 func TestBadTextsAreRefusedBeforeAnythingRuns(t *testing.T) {
-	err := make.Run(context.Background(), make.Options{Python: "/nonexistent", Texts: []byte(oneText + oneText), Out: filepath.Join(t.TempDir(), "x")})
+	err := compute.Run(context.Background(), compute.Options{Python: "/nonexistent", Texts: []byte(oneText + oneText), Out: filepath.Join(t.TempDir(), "x")})
 	require.ErrorContains(t, err, "an id of its own")
 	assert.Equal(t, fault.Usage, fault.KindOf(err))
 }

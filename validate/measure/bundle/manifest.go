@@ -8,7 +8,7 @@ import (
 	"strings"
 
 	"github.com/embedgate/embedgate/export/candidate"
-	"github.com/embedgate/embedgate/pipeline/strictjson"
+	"github.com/embedgate/embedgate/internal/strictjson"
 )
 
 // Names inside a bundle.

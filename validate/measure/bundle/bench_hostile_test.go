@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/embedgate/embedgate/export/candidate"
-	"github.com/embedgate/embedgate/scripts/bench/hostile"
+	"github.com/embedgate/embedgate/tools/bench/hostile"
 )
 
 // BenchmarkHostileBundle is the worst of bundles in parts.

@@ -1,6 +1,6 @@
 // Package make computes golden vectors with the golden script. It must not
 // know how they are used, nor how a model is exported.
-package make
+package compute
 
 import (
 	"context"
@@ -10,8 +10,8 @@ import (
 
 	"github.com/embedgate/embedgate/export/pyscript"
 	"github.com/embedgate/embedgate/golden"
-	"github.com/embedgate/embedgate/pipeline/fault"
-	"github.com/embedgate/embedgate/pipeline/progress"
+	"github.com/embedgate/embedgate/internal/fault"
+	"github.com/embedgate/embedgate/internal/progress"
 )
 
 // Options says what to compute.

@@ -31,7 +31,7 @@ func TestEveryBarHasItsBenchmark(t *testing.T) {
 	var source strings.Builder
 	for _, dir := range []string{
 		"..", "../../cli", "../../providers/ort", "../../providers/tokenize", "../../validate",
-		"../../export/candidate", "../../export/onnxfile", "../../golden", "../../pipeline/policy", "../../publish", "../../publish/bundle",
+		"../../export/candidate", "../../export/onnxfile", "../../golden", "../../pipeline/policy", "../../publish", "../../validate/measure/bundle",
 	} {
 		entries, err := os.ReadDir(dir)
 		require.NoError(t, err)
