@@ -13,7 +13,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/embedgate/embedgate/pipeline"
-	"github.com/embedgate/embedgate/validate"
+	"github.com/embedgate/embedgate/validate/evidence"
+	"github.com/embedgate/embedgate/validate/verdict"
 )
 
 // sampled changes what w's policy says of its samples, and returns its path.
@@ -75,17 +76,17 @@ func TestASecondAttemptThatPassesIsPublished(t *testing.T) {
 	var first string
 	for _, st := range pipeline.Stages {
 		if st.String() == "again" {
-			require.Equal(t, validate.Pass, s.Verdict.Result)
+			require.Equal(t, verdict.Pass, s.Verdict.Result)
 			first = s.Verdict.Rows[0].Evidence
-			s.Verdict.Result, s.Verdict.Rows[0].Result = validate.Inconclusive, validate.Inconclusive
+			s.Verdict.Result, s.Verdict.Rows[0].Result = verdict.Inconclusive, verdict.Inconclusive
 		}
 		require.NoError(t, st.Run(context.Background(), s), st.String())
 	}
-	require.Equal(t, validate.Pass, s.Verdict.Result)
+	require.Equal(t, verdict.Pass, s.Verdict.Result)
 	require.NotEqual(t, first, s.Verdict.Rows[0].Evidence, "it was measured anew")
 	require.NotNil(t, s.Release)
 	require.True(t, w.whole(t, "dist"))
-	e, err := validate.ReadEvidence(filepath.Join(s.Release.Dir, "evidence", "cpu-fp32"))
+	e, err := evidence.Read(filepath.Join(s.Release.Dir, "evidence", "cpu-fp32"))
 	require.NoError(t, err)
 	require.Equal(t, s.Verdict.Rows[0].Evidence, e.Digest)
 }

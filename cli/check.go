@@ -12,8 +12,8 @@ import (
 	"github.com/embedgate/embedgate/pipeline"
 	"github.com/embedgate/embedgate/pipeline/policy"
 	"github.com/embedgate/embedgate/publish"
-	"github.com/embedgate/embedgate/validate"
 	"github.com/embedgate/embedgate/validate/measure"
+	"github.com/embedgate/embedgate/validate/verdict"
 )
 
 func newCheck(s *streams) *cobra.Command {
@@ -146,7 +146,7 @@ func (f *common) remeasure(c *cobra.Command, s *streams, r publish.Report, provi
 
 // showParity tells the checks that hold on any machine, and fails on them
 // alone.
-func showParity(s *streams, v validate.Verdict, provider string) error {
+func showParity(s *streams, v verdict.Verdict, provider string) error {
 	tell, bad := map[string]bool{"integrity": true, "tokens": true, "parity": true, "invariance": true}, 0
 	n := 0
 	for _, row := range v.Rows {
@@ -154,15 +154,15 @@ func showParity(s *streams, v validate.Verdict, provider string) error {
 			continue
 		}
 		for _, x := range row.Findings {
-			if !tell[x.Check] && row.Result != validate.NotMeasuredR {
+			if !tell[x.Check] && row.Result != verdict.NotMeasured {
 				continue
 			}
 			n++
-			if x.Result != validate.Pass && x.Result != validate.Reported {
+			if x.Result != verdict.Pass && x.Result != verdict.Reported {
 				bad++
 			}
 			fmt.Fprintf(s.out, "%-12s here: %s × %s %s %s: %s (wanted %s)\n", x.Result, row.Provider, row.Variant, x.Check, x.Item, x.Measured, x.Threshold)
-			if x.Next != "" && x.Result != validate.Pass {
+			if x.Next != "" && x.Result != verdict.Pass {
 				fmt.Fprintf(s.out, "             next: %s\n", x.Next)
 			}
 		}

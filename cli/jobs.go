@@ -14,7 +14,7 @@ import (
 
 	"github.com/embedgate/embedgate/internal/fault"
 	"github.com/embedgate/embedgate/pipeline/policy"
-	"github.com/embedgate/embedgate/validate"
+	"github.com/embedgate/embedgate/validate/evidence"
 )
 
 // jobPrefix begins the name of the folder that a measuring job leaves.
@@ -70,7 +70,7 @@ func (f *evidenceFlags) dirs(p policy.Policy, args []string) (dirs []string, err
 			return nil, bad(job, "", "a folder of evidence folders", err)
 		}
 		for _, dir := range mine {
-			e, err := validate.ReadEvidence(dir)
+			e, err := evidence.Read(dir)
 			if err != nil {
 				return nil, err
 			}

@@ -10,7 +10,7 @@ import (
 	"github.com/embedgate/embedgate/internal/fault"
 	"github.com/embedgate/embedgate/pipeline"
 	"github.com/embedgate/embedgate/report"
-	"github.com/embedgate/embedgate/validate"
+	"github.com/embedgate/embedgate/validate/verdict"
 )
 
 func newRun(s *streams) *cobra.Command {
@@ -81,7 +81,7 @@ func release(st *pipeline.State) *report.Release {
 
 // showVerdict prints the tables, or JSON, and turns the verdict into the error
 // that carries its exit code.
-func (f *common) showVerdict(s *streams, v validate.Verdict, r *report.Release) error {
+func (f *common) showVerdict(s *streams, v verdict.Verdict, r *report.Release) error {
 	var err error
 	if f.json {
 		err = report.JSON(s.out, v, r)
@@ -94,16 +94,16 @@ func (f *common) showVerdict(s *streams, v validate.Verdict, r *report.Release) 
 	return verdictError(v)
 }
 
-func verdictError(v validate.Verdict) error {
+func verdictError(v verdict.Verdict) error {
 	for _, t := range v.SelfTest {
-		if t.Result != validate.Pass {
+		if t.Result != verdict.Pass {
 			return told(fault.Internal)
 		}
 	}
 	switch v.Result {
-	case validate.Pass:
+	case verdict.Pass:
 		return nil
-	case validate.Inconclusive:
+	case verdict.Inconclusive:
 		return told(fault.Unsure)
 	default:
 		return told(fault.Refused)

@@ -16,8 +16,9 @@ import (
 	"github.com/embedgate/embedgate/pipeline"
 	"github.com/embedgate/embedgate/pipeline/policy"
 	"github.com/embedgate/embedgate/publish"
-	"github.com/embedgate/embedgate/validate"
+	"github.com/embedgate/embedgate/validate/evidence"
 	"github.com/embedgate/embedgate/validate/measure"
+	"github.com/embedgate/embedgate/validate/verdict"
 )
 
 func newExport(s *streams) *cobra.Command {
@@ -109,7 +110,7 @@ func newMeasure(s *streams) *cobra.Command {
 				if err != nil {
 					return err
 				}
-				row := validate.Row{Provider: provider, CPU: m.cpu}
+				row := verdict.Row{Provider: provider, CPU: m.cpu}
 				if _, err = fmt.Fprintf(s.out, "%s: %s × %s %s\n", m.out, row.On(), m.variant, stateOf(e)); err != nil {
 					return err
 				}
@@ -158,10 +159,10 @@ func allOf(p policy.Policy, provider, variant, out string, portable bool) (all [
 }
 
 // stateOf says in a line how far a measurement came.
-func stateOf(e validate.Evidence) string {
+func stateOf(e evidence.Evidence) string {
 	switch n, c := e.NotMeasured, e.Crash; {
 	case n != nil:
-		return fmt.Sprintf("%s: %s; next: %s", validate.NotMeasuredR, n.Reason, n.Remedy)
+		return fmt.Sprintf("%s: %s; next: %s", verdict.NotMeasured, n.Reason, n.Remedy)
 	case c != nil:
 		return fmt.Sprintf("measured until its process ended during %s (%s); the gate tells more", c.Stage, cmp.Or(c.Signal, fmt.Sprintf("exit status %d", c.Exit)))
 	}
@@ -222,7 +223,7 @@ func newGate(s *streams) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if err := validate.WriteVerdict(out, v); err != nil {
+			if err := verdict.Write(out, v); err != nil {
 				return err
 			}
 			return f.showVerdict(s, v, nil)

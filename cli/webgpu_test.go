@@ -17,7 +17,7 @@ import (
 	"github.com/embedgate/embedgate/export/onnxfile"
 	"github.com/embedgate/embedgate/providers"
 	"github.com/embedgate/embedgate/providers/library"
-	"github.com/embedgate/embedgate/validate"
+	"github.com/embedgate/embedgate/validate/verdict"
 )
 
 // acceleratedPolicy is of a model that runs on the CPU and on WebGPU, where it
@@ -125,16 +125,16 @@ func judged(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 4 {
 		ts.Fatalf("usage: judged DIR PROVIDER CHECK RESULT [TEXT]")
 	}
-	v, err := validate.ReadVerdict(filepath.Join(ts.MkAbs(args[0]), "verdict.json"))
+	v, err := verdict.Read(filepath.Join(ts.MkAbs(args[0]), "verdict.json"))
 	ts.Check(err)
-	if err := verdictSays(v, args[1], args[2], validate.Result(args[3]), strings.Join(args[4:], " ")); err != nil {
+	if err := verdictSays(v, args[1], args[2], verdict.Result(args[3]), strings.Join(args[4:], " ")); err != nil {
 		ts.Fatalf("%v", err)
 	}
 }
 
-func verdictSays(v validate.Verdict, provider, check string, want validate.Result, text string) error {
+func verdictSays(v verdict.Verdict, provider, check string, want verdict.Result, text string) error {
 	said := ""
-	count := map[validate.Result]int{}
+	count := map[verdict.Result]int{}
 	for _, r := range v.Rows {
 		for _, f := range r.Findings {
 			line := fmt.Sprintf("%s %s: %s (wanted %s); %s", f.Result, f.Item, f.Measured, f.Threshold, f.Next)
@@ -145,7 +145,7 @@ func verdictSays(v validate.Verdict, provider, check string, want validate.Resul
 		}
 	}
 	others := len(count)
-	for _, r := range []validate.Result{want, validate.Reported} {
+	for _, r := range []verdict.Result{want, verdict.Reported} {
 		if count[r] > 0 {
 			others--
 		}
@@ -153,42 +153,42 @@ func verdictSays(v validate.Verdict, provider, check string, want validate.Resul
 	switch {
 	case said == "":
 		return fmt.Errorf("no finding of %s for %s holds %q", check, provider, text)
-	case count[want] == 0, want == validate.Pass && others > 0:
+	case count[want] == 0, want == verdict.Pass && others > 0:
 		return fmt.Errorf("%s of %s is not %s:\n%s", check, provider, want, said)
 	}
 	return nil
 }
 
 func TestAPassThatOneFindingRefusesIsNone(t *testing.T) {
-	row := func(results ...validate.Result) (v validate.Verdict) {
-		r := validate.Row{Provider: "webgpu"}
+	row := func(results ...verdict.Result) (v verdict.Verdict) {
+		r := verdict.Row{Provider: "webgpu"}
 		for _, f := range results {
-			r.Findings = append(r.Findings, validate.Finding{Check: "parity", Result: f, Item: "text " + string(f)})
+			r.Findings = append(r.Findings, verdict.Finding{Check: "parity", Result: f, Item: "text " + string(f)})
 		}
-		v.Rows = []validate.Row{r}
+		v.Rows = []verdict.Row{r}
 		return v
 	}
 	for name, c := range map[string]struct {
-		v    validate.Verdict
-		want validate.Result
+		v    verdict.Verdict
+		want verdict.Result
 		text string
 		ok   bool
 	}{
-		"all pass":             {row(validate.Pass, validate.Pass), validate.Pass, "", true},
-		"one is only reported": {row(validate.Pass, validate.Reported), validate.Pass, "", true},
-		"all are reported":     {row(validate.Reported), validate.Pass, "", false},
-		"a later one fails":    {row(validate.Pass, validate.Fail), validate.Pass, "", false},
-		"one is undecided":     {row(validate.Inconclusive, validate.Pass), validate.Pass, "", false},
-		"the named one passes": {row(validate.Pass, validate.Fail), validate.Pass, "text PASS", true},
-		"one fails, as wanted": {row(validate.Pass, validate.Fail), validate.Fail, "", true},
-		"none fails":           {row(validate.Pass), validate.Fail, "", false},
-		"nothing was judged":   {row(), validate.Pass, "", false},
-		"another was judged":   {row(validate.Fail), validate.Fail, "latency", false},
+		"all pass":             {row(verdict.Pass, verdict.Pass), verdict.Pass, "", true},
+		"one is only reported": {row(verdict.Pass, verdict.Reported), verdict.Pass, "", true},
+		"all are reported":     {row(verdict.Reported), verdict.Pass, "", false},
+		"a later one fails":    {row(verdict.Pass, verdict.Fail), verdict.Pass, "", false},
+		"one is undecided":     {row(verdict.Inconclusive, verdict.Pass), verdict.Pass, "", false},
+		"the named one passes": {row(verdict.Pass, verdict.Fail), verdict.Pass, "text PASS", true},
+		"one fails, as wanted": {row(verdict.Pass, verdict.Fail), verdict.Fail, "", true},
+		"none fails":           {row(verdict.Pass), verdict.Fail, "", false},
+		"nothing was judged":   {row(), verdict.Pass, "", false},
+		"another was judged":   {row(verdict.Fail), verdict.Fail, "latency", false},
 	} {
 		err := verdictSays(c.v, "webgpu", "parity", c.want, c.text)
 		require.Equal(t, c.ok, err == nil, "%s: %v", name, err)
 	}
-	require.Error(t, verdictSays(row(validate.Pass), "cpu", "parity", validate.Pass, ""), "another provider's")
+	require.Error(t, verdictSays(row(verdict.Pass), "cpu", "parity", verdict.Pass, ""), "another provider's")
 }
 
 // force POLICY MODEL OP: the policy's webgpu runs every OP of the model on the

@@ -4,7 +4,7 @@ import (
 	"context"
 	"strings"
 
-	"github.com/embedgate/embedgate/validate"
+	"github.com/embedgate/embedgate/validate/verdict"
 )
 
 // measureAgain measures once more what the channel requires and the gate could
@@ -17,7 +17,7 @@ type measureAgain struct{}
 func (measureAgain) String() string { return "again" }
 
 func (measureAgain) Run(ctx context.Context, s *State) error {
-	for n := 2; n <= s.Policy.Latency.Attempts && s.Verdict.Result == validate.Inconclusive; n++ {
+	for n := 2; n <= s.Policy.Latency.Attempts && s.Verdict.Result == verdict.Inconclusive; n++ {
 		rows := undecided(s.Verdict)
 		s.Sink.Say("%s: inconclusive, so measured again: attempt %d of the %d that latency.attempts allows",
 			strings.Join(names(rows), ", "), n, s.Policy.Latency.Attempts)
@@ -34,16 +34,16 @@ func (measureAgain) Run(ctx context.Context, s *State) error {
 }
 
 // undecided are the required rows without an answer.
-func undecided(v validate.Verdict) (rows []validate.Row) {
+func undecided(v verdict.Verdict) (rows []verdict.Row) {
 	for _, r := range v.Rows {
-		if r.Required && r.Result == validate.Inconclusive {
+		if r.Required && r.Result == verdict.Inconclusive {
 			rows = append(rows, r)
 		}
 	}
 	return rows
 }
 
-func names(rows []validate.Row) (all []string) {
+func names(rows []verdict.Row) (all []string) {
 	for _, r := range rows {
 		all = append(all, r.Provider+" × "+r.Variant)
 	}

@@ -13,13 +13,13 @@ import (
 	"github.com/embedgate/embedgate/export/onnxfile"
 	"github.com/embedgate/embedgate/internal/fault"
 	"github.com/embedgate/embedgate/pipeline/policy"
-	"github.com/embedgate/embedgate/validate"
 	"github.com/embedgate/embedgate/validate/measure"
+	"github.com/embedgate/embedgate/validate/verdict"
 )
 
 // Check measures and judges a model file that somebody else exported, against
 // the golden of the policy's model. It publishes nothing.
-func Check(ctx context.Context, file string, class candidate.Precision, provider string, o Options, show *Printer) (v validate.Verdict, err error) {
+func Check(ctx context.Context, file string, class candidate.Precision, provider string, o Options, show *Printer) (v verdict.Verdict, err error) {
 	sink := show.Sink()
 	show.Stage("policy")
 	p, err := policy.Load(o.PolicyFile)

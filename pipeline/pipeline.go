@@ -14,7 +14,7 @@ import (
 	"github.com/embedgate/embedgate/internal/progress"
 	"github.com/embedgate/embedgate/pipeline/policy"
 	"github.com/embedgate/embedgate/publish"
-	"github.com/embedgate/embedgate/validate"
+	"github.com/embedgate/embedgate/validate/verdict"
 )
 
 // Stage is one step from policy to release.
@@ -65,7 +65,7 @@ type State struct {
 	Golden    golden.Set          // readGolden
 	Evidence  []string            // measureAll: evidence directories
 	Nonce     string              // measureAll: names this run's plan
-	Verdict   validate.Verdict    // judge
+	Verdict   verdict.Verdict     // judge
 	Verdicts  string              // judge: the verdict's file
 	Release   *publish.Result     // publishRelease; nil: nothing was published
 }

@@ -20,14 +20,17 @@ import (
 	"github.com/embedgate/embedgate/pipeline/policy"
 	"github.com/embedgate/embedgate/providers"
 	"github.com/embedgate/embedgate/providers/emulate"
-	"github.com/embedgate/embedgate/validate"
+	"github.com/embedgate/embedgate/validate/check"
+	"github.com/embedgate/embedgate/validate/evidence"
+	"github.com/embedgate/embedgate/validate/gate"
 	"github.com/embedgate/embedgate/validate/measure"
+	"github.com/embedgate/embedgate/validate/verdict"
 )
 
 // emulated measures a candidate's fp32 on every processor and returns the
 // evidence by processor, and by "" that of this machine in the same way. The programs are built here: what a test binary is
 // instrumented with does not run under an emulator.
-func emulated(t *testing.T, p policy.Policy, g golden.Set, c candidate.Candidate, cpus []providers.CPU) map[string]validate.Evidence {
+func emulated(t *testing.T, p policy.Policy, g golden.Set, c candidate.Candidate, cpus []providers.CPU) map[string]evidence.Evidence {
 	t.Helper()
 	if runtime.GOOS != "linux" {
 		t.Skip("QEMU's user emulation runs on Linux")
@@ -40,7 +43,7 @@ func emulated(t *testing.T, p policy.Policy, g golden.Set, c candidate.Candidate
 	require.NoError(t, err, "%s", out)
 	o := Options{Executable: []string{program, "measure-child"}}
 	sink := progress.Sink(func(e progress.Event) { t.Log(e.Message) })
-	all := map[string]validate.Evidence{}
+	all := map[string]evidence.Evidence{}
 	for _, cpu := range cpus {
 		if _, err := emulate.Find(t.Context(), cpu); err != nil {
 			require.Empty(t, os.Getenv("CI"), "CI installs QEMU and the cross libraries, and may mount: %v", err)
@@ -107,10 +110,10 @@ func TestATinyModelHasTheSameVectorsOnEveryProcessor(t *testing.T) {
 		}
 	}
 	if e, ok := all["x86-64-v2"]; ok {
-		assert.Equal(t, []string{validate.SSE41}, e.Machine.InstructionSets)
+		assert.Equal(t, []string{evidence.SSE41}, e.Machine.InstructionSets)
 	}
 	if e, ok := all["x86-64-v3"]; ok {
-		assert.Equal(t, []string{validate.SSE41, validate.AVX2}, e.Machine.InstructionSets)
+		assert.Equal(t, []string{evidence.SSE41, evidence.AVX2}, e.Machine.InstructionSets)
 	}
 }
 
@@ -159,7 +162,7 @@ func TestTheRealModelIsRightOnAnEmulatedProcessor(t *testing.T) {
 	require.True(t, ok)
 	g = g.Subset(oneOfEachGroup(g))
 	c := exporttest.Candidate(t)
-	in := validate.Input{Policy: p, Channel: "local", Golden: g, Candidate: c, Graphs: validate.ReadGraphs(c, p)}
+	in := check.Input{Policy: p, Channel: "local", Golden: g, Candidate: c, Graphs: check.ReadGraphs(c, p)}
 	v3, ok := providers.LookupCPU("x86-64-v3")
 	require.True(t, ok)
 	for cpu, e := range emulated(t, p, g, c, []providers.CPU{v3}) {
@@ -167,16 +170,16 @@ func TestTheRealModelIsRightOnAnEmulatedProcessor(t *testing.T) {
 			in.Evidence = append(in.Evidence, e)
 		}
 	}
-	v, err := validate.Gate(in)
+	v, err := gate.Gate(in)
 	require.NoError(t, err)
 	assert.True(t, v.SelfTestPassed())
 	judged := 0
 	for _, r := range v.Rows {
-		if r.CPU == "" || r.Variant != "fp32" || r.Result == validate.NotMeasuredR {
+		if r.CPU == "" || r.Variant != "fp32" || r.Result == verdict.NotMeasured {
 			continue
 		}
 		judged++
-		assert.Equal(t, validate.Pass, r.Result, "%s: %v", r.On(), r.Why())
+		assert.Equal(t, verdict.Pass, r.Result, "%s: %v", r.On(), r.Why())
 		if r.Parity != nil {
 			t.Logf("%s: %d texts, min cosine %.9f, max abs %.1e, %v", r.On(), r.Parity.Texts, r.Parity.MinCosine, r.Parity.MaxAbs, r.Machine)
 		}

@@ -20,8 +20,11 @@ import (
 	"github.com/embedgate/embedgate/pipeline/policy"
 	"github.com/embedgate/embedgate/providers/tokenize"
 	"github.com/embedgate/embedgate/publish"
-	"github.com/embedgate/embedgate/validate"
+	"github.com/embedgate/embedgate/validate/check"
+	"github.com/embedgate/embedgate/validate/evidence"
+	"github.com/embedgate/embedgate/validate/gate"
 	"github.com/embedgate/embedgate/validate/measure"
+	"github.com/embedgate/embedgate/validate/verdict"
 )
 
 type readPolicy struct{}
@@ -229,18 +232,18 @@ func (judge) Run(ctx context.Context, s *State) error {
 		return err
 	}
 	s.Verdicts = filepath.Join(s.Options.WorkDir, "verdict.json")
-	if err := validate.WriteVerdict(s.Verdicts, v); err != nil {
+	if err := verdict.Write(s.Verdicts, v); err != nil {
 		return err
 	}
 	// Read again, so that a local run has the same path as ten machines.
-	s.Verdict, err = validate.ReadVerdict(s.Verdicts)
+	s.Verdict, err = verdict.Read(s.Verdicts)
 	return err
 }
 
 // Judge reads evidence directories and has the gate judge them. When ctx ends it
 // returns at once: judging writes nothing, and what it still computes is lost.
-func Judge(ctx context.Context, p policy.Policy, g golden.Set, c candidate.Candidate, dirs []string, channel, nonce string) (validate.Verdict, error) {
-	return judged(ctx, func() (validate.Input, error) {
+func Judge(ctx context.Context, p policy.Policy, g golden.Set, c candidate.Candidate, dirs []string, channel, nonce string) (verdict.Verdict, error) {
+	return judged(ctx, func() (check.Input, error) {
 		in, err := Input(p, g, c, channel, dirs...)
 		in.Nonce = nonce
 		return in, err
@@ -248,8 +251,8 @@ func Judge(ctx context.Context, p policy.Policy, g golden.Set, c candidate.Candi
 }
 
 // judgeForeign is Judge for a model that somebody else exported.
-func judgeForeign(ctx context.Context, p policy.Policy, g golden.Set, c candidate.Candidate, dir, channel string) (validate.Verdict, error) {
-	return judged(ctx, func() (validate.Input, error) {
+func judgeForeign(ctx context.Context, p policy.Policy, g golden.Set, c candidate.Candidate, dir, channel string) (verdict.Verdict, error) {
+	return judged(ctx, func() (check.Input, error) {
 		in, err := Input(p, g, c, channel, dir)
 		in.Foreign = true
 		return in, err
@@ -258,22 +261,22 @@ func judgeForeign(ctx context.Context, p policy.Policy, g golden.Set, c candidat
 
 // judged asks the gate: a pure function without a context, so that whoever waits
 // for it must be able to leave.
-func judged(ctx context.Context, input func() (validate.Input, error)) (validate.Verdict, error) {
-	return waiting.Until(ctx, func() (validate.Verdict, error) {
+func judged(ctx context.Context, input func() (check.Input, error)) (verdict.Verdict, error) {
+	return waiting.Until(ctx, func() (verdict.Verdict, error) {
 		in, err := input()
 		if err != nil {
-			return validate.Verdict{}, err
+			return verdict.Verdict{}, err
 		}
-		return validate.Gate(in)
+		return gate.Gate(in)
 	})
 }
 
 // Input puts together what the gate judges: the one place where that is done,
 // whoever asks.
-func Input(p policy.Policy, g golden.Set, c candidate.Candidate, channel string, dirs ...string) (validate.Input, error) {
-	in := validate.Input{Policy: p, Golden: g, Candidate: c, Channel: channel, Graphs: validate.ReadGraphs(c, p)}
+func Input(p policy.Policy, g golden.Set, c candidate.Candidate, channel string, dirs ...string) (check.Input, error) {
+	in := check.Input{Policy: p, Golden: g, Candidate: c, Channel: channel, Graphs: check.ReadGraphs(c, p)}
 	for _, d := range dirs {
-		e, err := validate.ReadEvidence(d)
+		e, err := evidence.Read(d)
 		if err != nil {
 			return in, err
 		}
@@ -287,7 +290,7 @@ type publishRelease struct{}
 func (publishRelease) String() string { return "publish" }
 
 func (publishRelease) Run(ctx context.Context, s *State) error {
-	if s.Verdict.Result != validate.Pass {
+	if s.Verdict.Result != verdict.Pass {
 		s.Sink.Say("nothing is published: the verdict is %s", s.Verdict.Result)
 		return nil
 	}

@@ -12,7 +12,8 @@ import (
 
 	"github.com/embedgate/embedgate/export/candidate"
 	"github.com/embedgate/embedgate/internal/fault"
-	"github.com/embedgate/embedgate/validate"
+	"github.com/embedgate/embedgate/validate/evidence"
+	"github.com/embedgate/embedgate/validate/verdict"
 )
 
 // Each test here is an attack that once worked, or the kind of it.
@@ -27,7 +28,7 @@ func manifestOf(t testing.TB, dir string) Manifest {
 
 func TestAReleaseHoldsTheModelFilesThatPassedAndNoOther(t *testing.T) {
 	cpu, cuda, webgpu := Run{"cpu", "fp32"}, Run{"cuda", "fp32"}, Run{"webgpu", "fp16"}
-	wrong := func(e *validate.Evidence) { e.Raw.Primary[5] += 1e-1 }
+	wrong := func(e *evidence.Evidence) { e.Raw.Primary[5] += 1e-1 }
 	for name, c := range map[string]struct {
 		measure func(t *testing.T, f *fixture)
 		want    map[string][]Run
@@ -41,7 +42,7 @@ func TestAReleaseHoldsTheModelFilesThatPassedAndNoOther(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			f := newFixture(t)
 			c.measure(t, &f)
-			require.Equal(t, validate.Pass, f.judge(t).Result)
+			require.Equal(t, verdict.Pass, f.judge(t).Result)
 			dir := f.publish(t)
 			assert.Equal(t, c.want, manifestOf(t, dir).Proven)
 			var models []string
@@ -88,7 +89,7 @@ func putModel(t testing.TB, f *fixture, dir string, variants ...string) {
 
 func TestAModelFileWithoutAPassIsRefusedInARelease(t *testing.T) {
 	f := newFixture(t)
-	f.measure(t, "webgpu", func(e *validate.Evidence) { e.Raw.Primary[5] += 1e-1 })
+	f.measure(t, "webgpu", func(e *evidence.Evidence) { e.Raw.Primary[5] += 1e-1 })
 	f.judge(t)
 	fresh := func(t *testing.T) string { return f.publish(t) }
 
@@ -102,14 +103,14 @@ func TestAModelFileWithoutAPassIsRefusedInARelease(t *testing.T) {
 		dir := fresh(t)
 		putModel(t, &f, dir, "fp32", "fp16")
 		path := filepath.Join(dir, VerdictName)
-		v, err := validate.ReadVerdict(path)
+		v, err := verdict.Read(path)
 		require.NoError(t, err)
 		for i := range v.Rows {
 			if v.Rows[i].Variant == "fp16" {
-				v.Rows[i].Result = validate.Pass
+				v.Rows[i].Result = verdict.Pass
 			}
 		}
-		require.NoError(t, validate.WriteVerdict(path, v))
+		require.NoError(t, verdict.Write(path, v))
 		forge(t, dir, nil)
 		require.Contains(t, damaged(t, dir), "gate, asked again")
 	})
@@ -132,13 +133,13 @@ func TestAModelFileWithoutAPassIsRefusedInARelease(t *testing.T) {
 	t.Run("its row changed, now that its file is not there", func(t *testing.T) {
 		dir := fresh(t)
 		path := filepath.Join(dir, VerdictName)
-		for name, change := range map[string]func(r *validate.Row){
-			"passed":       func(r *validate.Row) { r.Result = validate.Pass },
-			"required":     func(r *validate.Row) { r.Required = true },
-			"best":         func(r *validate.Row) { r.Best = true },
-			"other people": func(r *validate.Row) { r.Evidence = strings.Repeat("0", 64) },
+		for name, change := range map[string]func(r *verdict.Row){
+			"passed":       func(r *verdict.Row) { r.Result = verdict.Pass },
+			"required":     func(r *verdict.Row) { r.Required = true },
+			"best":         func(r *verdict.Row) { r.Best = true },
+			"other people": func(r *verdict.Row) { r.Evidence = strings.Repeat("0", 64) },
 		} {
-			v, err := validate.ReadVerdict(path)
+			v, err := verdict.Read(path)
 			require.NoError(t, err)
 			for i := range v.Rows {
 				if v.Rows[i].Variant == "fp16" {
@@ -147,7 +148,7 @@ func TestAModelFileWithoutAPassIsRefusedInARelease(t *testing.T) {
 			}
 			kept, err := os.ReadFile(path)
 			require.NoError(t, err)
-			require.NoError(t, validate.WriteVerdict(path, v))
+			require.NoError(t, verdict.Write(path, v))
 			forge(t, dir, nil)
 			damaged(t, dir)
 			require.NoError(t, os.WriteFile(path, kept, 0o644), name)
@@ -193,7 +194,7 @@ func TestACandidateWithFilesOfItsOwnIsNotPublished(t *testing.T) {
 			if err == nil { // else the candidate's reader refused it
 				f.reload(t)
 				f.measure(t, "cpu")
-				require.Equal(t, validate.Pass, f.judge(t).Result)
+				require.Equal(t, verdict.Pass, f.judge(t).Result)
 				_, err = Publish(t.Context(), f.options(t, target))
 			}
 			require.ErrorContains(t, err, c.want)
@@ -236,7 +237,7 @@ func negated(t *testing.T) fixture {
 	f := newFixture(t)
 	f.makeGoldenTimes(t, -1)
 	f.measure(t, "cpu")
-	require.Equal(t, validate.Pass, f.judge(t).Result, "the two agree")
+	require.Equal(t, verdict.Pass, f.judge(t).Result, "the two agree")
 	return f
 }
 
@@ -274,13 +275,13 @@ func TestANegatedModelWithANegatedGoldenIsRefused(t *testing.T) {
 
 func TestASessionWithCustomOperatorsIsNeverPublished(t *testing.T) {
 	f := newFixture(t)
-	f.measure(t, "cpu", func(e *validate.Evidence) {
+	f.measure(t, "cpu", func(e *evidence.Evidence) {
 		e.Session.Options.Provider = map[string]string{"custom_op_library": "libother.so"}
 	})
 	v := f.judge(t)
-	require.Equal(t, validate.Fail, v.Result)
+	require.Equal(t, verdict.Fail, v.Result)
 	require.Contains(t, v.Rows[0].Why()[0], "custom_op_library")
-	f.editVerdict(t, func(v *validate.Verdict) { v.Result, v.Rows[0].Result, v.Missing = validate.Pass, validate.Pass, nil })
+	f.editVerdict(t, func(v *verdict.Verdict) { v.Result, v.Rows[0].Result, v.Missing = verdict.Pass, verdict.Pass, nil })
 	_, err := Publish(t.Context(), f.options(t, filepath.Join(t.TempDir(), "dist")))
 	require.ErrorContains(t, err, "differs from judging the same evidence again")
 }

@@ -24,7 +24,10 @@ import (
 	"github.com/embedgate/embedgate/golden/safetensors"
 	"github.com/embedgate/embedgate/pipeline/policy"
 	"github.com/embedgate/embedgate/providers"
-	"github.com/embedgate/embedgate/validate"
+	"github.com/embedgate/embedgate/validate/check"
+	"github.com/embedgate/embedgate/validate/evidence"
+	"github.com/embedgate/embedgate/validate/gate"
+	"github.com/embedgate/embedgate/validate/verdict"
 )
 
 const (
@@ -201,28 +204,28 @@ func tinyModel(dtype uint64, data []byte) []byte {
 
 // measure leaves the evidence of a provider that gives the golden itself,
 // well within every budget.
-func (f *fixture) measure(t testing.TB, provider string, change ...func(*validate.Evidence)) {
+func (f *fixture) measure(t testing.TB, provider string, change ...func(*evidence.Evidence)) {
 	variant := f.Policy.Providers[provider].Variants[0]
-	e := validate.Evidence{
-		Schema: validate.EvidenceSchema, Provider: provider, Variant: variant, Nonce: "plan",
+	e := evidence.Evidence{
+		Schema: evidence.Schema, Provider: provider, Variant: variant, Nonce: "plan",
 		Candidate: f.Candidate.Digest, Policy: f.Policy.Digest, Golden: f.Set.Digest,
 		Model:  f.Manifest.Files[f.Manifest.Variants[variant].File].SHA256,
-		Plan:   validate.PlanFor(f.Policy, f.Set, provider, variant, f.Manifest.Variants[variant]),
-		Cold:   []validate.ColdStart{{Launch: 1, LoadNS: 1e8, FirstNS: 1e8, FromStartNS: 3e8}},
-		Memory: []validate.MemoryPeak{{Launch: 0, RSS: 1 << 20}, {Launch: 1, RSS: 1 << 20}},
-		Latency: []validate.LatencyRun{{
-			Launch: 1, LatencyPoint: validate.LatencyPoint{Tokens: 16, Batch: 1}, TotalTicks: 1000,
+		Plan:   evidence.PlanFor(f.Policy, f.Set, provider, variant, f.Manifest.Variants[variant]),
+		Cold:   []evidence.ColdStart{{Launch: 1, LoadNS: 1e8, FirstNS: 1e8, FromStartNS: 3e8}},
+		Memory: []evidence.MemoryPeak{{Launch: 0, RSS: 1 << 20}, {Launch: 1, RSS: 1 << 20}},
+		Latency: []evidence.LatencyRun{{
+			Launch: 1, LatencyPoint: evidence.LatencyPoint{Tokens: 16, Batch: 1}, TotalTicks: 1000,
 			SamplesNS: slices.Repeat([]int64{int64(2 * time.Millisecond)}, 90), CalibrationNS: slices.Repeat([]int64{1e6}, 16),
 		}},
 	}
 	ep, ok := providers.Lookup(provider)
 	require.True(t, ok)
-	e.Machine = validate.Machine{OS: "linux", Arch: "amd64", CPU: "a CPU", Cores: 2, Memory: 8 << 30}
+	e.Machine = evidence.Machine{OS: "linux", Arch: "amd64", CPU: "a CPU", Cores: 2, Memory: 8 << 30}
 	e.Session = providers.Info{
 		Provider: provider, Runtime: string(ep.Runtime), RuntimeVersion: ep.Source.RuntimeVersion(), LibrarySHA256: ep.Source.Pieces[0].SHA256[0],
 		Options: providers.Options{Threads: 2, DisabledOptimizers: ep.Disabled, Provider: ep.OptionsWith(f.Policy.OptionsOf(provider, variant))},
 	}
-	e.Placement = []validate.PlacementRun{{Tokens: 16, Placement: providers.Placement{
+	e.Placement = []evidence.PlacementRun{{Tokens: 16, Placement: providers.Placement{
 		Assigned: []providers.Subgraph{{EP: ep.EP, Nodes: []providers.Node{{Name: "the node", Op: "Identity"}}}},
 		Events:   []providers.NodeEvent{{Name: "the node", Op: "Identity", EP: ep.EP, Runs: 2, NS: 1000}},
 	}}}
@@ -241,13 +244,13 @@ func (f *fixture) measure(t testing.TB, provider string, change ...func(*validat
 		}
 	}
 	e.Computed = e.Useful
-	for _, name := range validate.Company() {
-		e.Raw.Invariance = append(e.Raw.Invariance, validate.InvarianceRun{Name: name, Rows: rows, Vecs: slices.Clone(e.Raw.Primary)})
+	for _, name := range evidence.InvarianceRuns() {
+		e.Raw.Invariance = append(e.Raw.Invariance, evidence.InvarianceRun{Name: name, Rows: rows, Vecs: slices.Clone(e.Raw.Primary)})
 	}
 	for _, c := range change {
 		c(&e)
 	}
-	require.NoError(t, validate.WriteEvidence(f.at("evidence", provider), e))
+	require.NoError(t, evidence.Write(f.at("evidence", provider), e))
 }
 
 // evidence lists the evidence directories, sorted.
@@ -258,21 +261,21 @@ func (f *fixture) evidence(t testing.TB) []string {
 }
 
 // judge has the real gate judge what is there and writes its verdict.
-func (f *fixture) judge(t testing.TB) validate.Verdict { return f.judgeFor(t, "local") }
+func (f *fixture) judge(t testing.TB) verdict.Verdict { return f.judgeFor(t, "local") }
 
-func (f *fixture) judgeFor(t testing.TB, channel string) validate.Verdict {
+func (f *fixture) judgeFor(t testing.TB, channel string) verdict.Verdict {
 	c, err := candidate.Read(f.at("candidate"))
 	require.NoError(t, err)
-	in := validate.Input{Policy: f.Policy, Channel: channel, Golden: f.Set, Candidate: c, Nonce: "plan", Graphs: validate.ReadGraphs(c, f.Policy)}
+	in := check.Input{Policy: f.Policy, Channel: channel, Golden: f.Set, Candidate: c, Nonce: "plan", Graphs: check.ReadGraphs(c, f.Policy)}
 	for _, dir := range f.evidence(t) {
-		e, err := validate.ReadEvidence(dir)
+		e, err := evidence.Read(dir)
 		require.NoError(t, err)
 		in.Evidence = append(in.Evidence, e)
 	}
-	v, err := validate.Gate(in)
+	v, err := gate.Gate(in)
 	require.NoError(t, err)
 	require.True(t, v.SelfTestPassed(), "%+v", v.SelfTest)
-	require.NoError(t, validate.WriteVerdict(f.at("verdict.json"), v))
+	require.NoError(t, verdict.Write(f.at("verdict.json"), v))
 	return v
 }
 
@@ -349,11 +352,11 @@ func (f *fixture) reseal(t testing.TB) {
 	f.judge(t)
 }
 
-func (f *fixture) editVerdict(t testing.TB, edit func(*validate.Verdict)) {
-	v, err := validate.ReadVerdict(f.at("verdict.json"))
+func (f *fixture) editVerdict(t testing.TB, edit func(*verdict.Verdict)) {
+	v, err := verdict.Read(f.at("verdict.json"))
 	require.NoError(t, err)
 	edit(&v)
-	require.NoError(t, validate.WriteVerdict(f.at("verdict.json"), v))
+	require.NoError(t, verdict.Write(f.at("verdict.json"), v))
 }
 
 func (f *fixture) flip(t testing.TB, name string, at int, mask byte) {

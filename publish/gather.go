@@ -10,7 +10,10 @@ import (
 	"github.com/embedgate/embedgate/internal/fault"
 	"github.com/embedgate/embedgate/internal/waiting"
 	"github.com/embedgate/embedgate/pipeline/policy"
-	"github.com/embedgate/embedgate/validate"
+	"github.com/embedgate/embedgate/validate/check"
+	"github.com/embedgate/embedgate/validate/evidence"
+	"github.com/embedgate/embedgate/validate/gate"
+	"github.com/embedgate/embedgate/validate/verdict"
 )
 
 // shipment is a release that may be written: every file with the digest that
@@ -82,7 +85,7 @@ func (o Options) gather(ctx context.Context) (s shipment, err error) {
 	for f, b := range o.Golden.Files {
 		s.parts[GoldenDir+"/"+f] = bytesPart(b)
 	}
-	in := validate.Input{Policy: p, Channel: v.Channel, Golden: o.Golden, Candidate: c, Nonce: v.Nonce}
+	in := check.Input{Policy: p, Channel: v.Channel, Golden: o.Golden, Candidate: c, Nonce: v.Nonce}
 	for _, dir := range o.EvidenceDirs {
 		e, err := s.addEvidence(dir)
 		if err != nil {
@@ -102,7 +105,7 @@ func (o Options) gather(ctx context.Context) (s shipment, err error) {
 
 // asked compares the verdict with what the caller asked to publish: an old
 // round's verdict, or another channel's, says PASS as well.
-func (o Options) asked(v validate.Verdict) error {
+func (o Options) asked(v verdict.Verdict) error {
 	refuse := func(what, got, wanted, next string) error {
 		return &fault.Error{Kind: fault.Usage, Thing: o.VerdictFile, Got: "a verdict " + what + " " + got, Wanted: wanted, Next: next}
 	}
@@ -124,22 +127,22 @@ func (o Options) asked(v validate.Verdict) error {
 
 // readVerdict reads a verdict that allows a release, and its bytes as they are
 // published.
-func readVerdict(path string) (v validate.Verdict, raw []byte, err error) {
-	if v, err = validate.ReadVerdict(path); err != nil {
+func readVerdict(path string) (v verdict.Verdict, raw []byte, err error) {
+	if v, err = verdict.Read(path); err != nil {
 		return v, nil, err
 	}
-	if raw, err = validate.EncodeVerdict(v); err != nil {
+	if raw, err = verdict.Encode(v); err != nil {
 		return v, nil, err
 	}
 	refused := func(k fault.Kind, got, next string) error {
-		return &fault.Error{Kind: k, Thing: path, Got: got, Wanted: string(validate.Pass), Next: next}
+		return &fault.Error{Kind: k, Thing: path, Got: got, Wanted: string(verdict.Pass), Next: next}
 	}
 	switch {
 	case v.Foreign:
 		return v, nil, refused(fault.Refused, "a verdict on somebody else's export", "export the model with embedgate: the release would not know where its weights came from")
-	case v.Result == validate.Pass:
+	case v.Result == verdict.Pass:
 		return v, raw, nil
-	case v.Result == validate.Inconclusive:
+	case v.Result == verdict.Inconclusive:
 		return v, nil, refused(fault.Unsure, string(v.Result), "measure again on a quiet machine")
 	default:
 		return v, nil, refused(fault.Refused, string(v.Result), "do what the verdict says of each check that failed")
@@ -170,21 +173,21 @@ func (s shipment) addCandidate(c candidate.Candidate, keep func(variant string) 
 	return nil
 }
 
-func (s shipment) addEvidence(dir string) (validate.Evidence, error) {
-	e, err := validate.ReadEvidence(dir)
+func (s shipment) addEvidence(dir string) (evidence.Evidence, error) {
+	e, err := evidence.Read(dir)
 	if err != nil {
 		return e, err
 	}
 	at := evidenceAt(e)
-	if _, ok := s.parts[at+"/"+validate.EvidenceName]; ok {
+	if _, ok := s.parts[at+"/"+evidence.FileName]; ok {
 		return e, &fault.Error{
 			Kind: fault.Usage, Thing: dir, Got: "a second piece of evidence of " + e.Provider + " × " + e.Variant, Wanted: "one",
 			Next: "publish with the evidence that was judged; choosing among several is choosing the result",
 		}
 	}
-	want := map[string]string{validate.EvidenceName: e.Digest}
+	want := map[string]string{evidence.FileName: e.Digest}
 	if e.VectorsSHA256 != "" {
-		want[validate.VectorsName] = e.VectorsSHA256
+		want[evidence.VectorsName] = e.VectorsSHA256
 	}
 	for f, sha := range want {
 		path := filepath.Join(dir, f)
@@ -201,7 +204,7 @@ func (s shipment) addEvidence(dir string) (validate.Evidence, error) {
 }
 
 // evidenceAt is where a piece of evidence lies in a release.
-func evidenceAt(e validate.Evidence) string {
+func evidenceAt(e evidence.Evidence) string {
 	at := EvidenceDir + "/" + e.Provider + "-" + e.Variant
 	if e.CPU != "" {
 		at += "@" + e.CPU // which no variant's name holds
@@ -211,10 +214,10 @@ func evidenceAt(e validate.Evidence) string {
 
 // judgedAgain has the gate, which is pure, judge the same input: a verdict that
 // somebody wrote by hand does not survive it. It ends when ctx does.
-func judgedAgain(ctx context.Context, in validate.Input, v validate.Verdict, has func(variant string) bool) error {
-	again, err := waiting.Until(ctx, func() (validate.Verdict, error) {
-		in.Graphs = validate.ReadGraphs(in.Candidate, in.Policy)
-		return validate.Gate(in)
+func judgedAgain(ctx context.Context, in check.Input, v verdict.Verdict, has func(variant string) bool) error {
+	again, err := waiting.Until(ctx, func() (verdict.Verdict, error) {
+		in.Graphs = check.ReadGraphs(in.Candidate, in.Policy)
+		return gate.Gate(in)
 	})
 	if err != nil {
 		return err

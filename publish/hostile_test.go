@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/embedgate/embedgate/export/candidate"
-	"github.com/embedgate/embedgate/validate"
+	"github.com/embedgate/embedgate/validate/check"
 )
 
 // Each of these files has a place in a release, so that only their number is
@@ -42,6 +42,6 @@ func TestAskingTheGateAgainEndsWithItsContext(t *testing.T) {
 	v := f.judge(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	err := judgedAgain(ctx, validate.Input{Policy: f.Policy, Golden: f.Set, Candidate: f.Candidate, Channel: "local"}, v, func(string) bool { return true })
+	err := judgedAgain(ctx, check.Input{Policy: f.Policy, Golden: f.Set, Candidate: f.Candidate, Channel: "local"}, v, func(string) bool { return true })
 	require.ErrorIs(t, err, context.Canceled)
 }

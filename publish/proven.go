@@ -8,7 +8,7 @@ import (
 	"github.com/embedgate/embedgate/export/candidate"
 	"github.com/embedgate/embedgate/export/source"
 	"github.com/embedgate/embedgate/pipeline/policy"
-	"github.com/embedgate/embedgate/validate"
+	"github.com/embedgate/embedgate/validate/verdict"
 )
 
 // Run is one way to run a model file: a variant on a provider.
@@ -20,10 +20,10 @@ type Run struct {
 // proven is where each model file passed, by the exported variant whose file it
 // is. A variant that passed nowhere is not in it, and its file is not shipped.
 // What ran on an emulated processor proves no file: nothing of it was timed.
-func proven(v validate.Verdict, p policy.Policy) map[string][]Run {
+func proven(v verdict.Verdict, p policy.Policy) map[string][]Run {
 	all := map[string][]Run{}
 	for _, r := range v.Rows {
-		if r.Result == validate.Pass && r.CPU == "" {
+		if r.Result == verdict.Pass && r.CPU == "" {
 			file := p.FileOf(r.Variant)
 			all[file] = append(all[file], Run{r.Provider, r.Variant})
 		}
@@ -79,22 +79,22 @@ func belongs(m candidate.Manifest, p policy.Policy) error {
 // sameVerdict tells whether the gate, asked again, gives the verdict v. A
 // release has not the files that passed nowhere: what the gate says of them
 // cannot be asked again, and must be that they did not pass and are not needed.
-func sameVerdict(v, again validate.Verdict, has func(variant string) bool) (bool, error) {
+func sameVerdict(v, again verdict.Verdict, has func(variant string) bool) (bool, error) {
 	rows := slices.Clone(again.Rows)
 	if len(rows) == len(v.Rows) {
 		for i, r := range v.Rows {
 			told := rows[i]
-			if !has(r.Variant) && r.Result != validate.Pass && !r.Required && !r.Best &&
+			if !has(r.Variant) && r.Result != verdict.Pass && !r.Required && !r.Best &&
 				told.Provider == r.Provider && told.Variant == r.Variant && told.CPU == r.CPU && told.Evidence == r.Evidence && !told.Required {
 				rows[i] = r
 			}
 		}
 	}
 	again.Rows = rows
-	a, err := validate.EncodeVerdict(again)
+	a, err := verdict.Encode(again)
 	if err != nil {
 		return false, err
 	}
-	b, err := validate.EncodeVerdict(v)
+	b, err := verdict.Encode(v)
 	return slices.Equal(a, b), err
 }

@@ -14,7 +14,8 @@ import (
 	"github.com/embedgate/embedgate/export/candidate"
 	"github.com/embedgate/embedgate/golden"
 	"github.com/embedgate/embedgate/internal/fault"
-	"github.com/embedgate/embedgate/validate"
+	"github.com/embedgate/embedgate/validate/evidence"
+	"github.com/embedgate/embedgate/validate/verdict"
 )
 
 func TestAReleaseHoldsEverythingAndNothingElse(t *testing.T) {
@@ -82,7 +83,7 @@ func TestAVersionThatIsOutIsNeverChanged(t *testing.T) {
 		require.Equal(t, dir, r.Dir)
 	})
 	t.Run("measured anew, the content is still the same", func(t *testing.T) {
-		f.measure(t, "cpu", func(e *validate.Evidence) { e.Latency[0].SamplesNS[3]++ })
+		f.measure(t, "cpu", func(e *evidence.Evidence) { e.Latency[0].SamplesNS[3]++ })
 		f.judge(t)
 		r, err := again(&f)
 		require.NoError(t, err)
@@ -107,7 +108,7 @@ func TestAVersionThatIsOutIsNeverChanged(t *testing.T) {
 	t.Run("another channel is refused", func(t *testing.T) {
 		g := newFixture(t)
 		g.measure(t, "cuda")
-		require.Equal(t, validate.Pass, g.judgeFor(t, "release").Result)
+		require.Equal(t, verdict.Pass, g.judgeFor(t, "release").Result)
 		before := tree(t, target)
 		o := g.options(t, target)
 		o.Channel = "release"
@@ -144,39 +145,39 @@ func TestOnlyWhatWasJudgedAndPassedIsPublished(t *testing.T) {
 		want  string
 	}{
 		"a FAIL": {func(t *testing.T, f *fixture, _ *Options) {
-			f.measure(t, "cpu", func(e *validate.Evidence) { e.Raw.Primary[5] += 1e-2 })
-			require.Equal(t, validate.Fail, f.judge(t).Result)
+			f.measure(t, "cpu", func(e *evidence.Evidence) { e.Raw.Primary[5] += 1e-2 })
+			require.Equal(t, verdict.Fail, f.judge(t).Result)
 		}, fault.Refused, "got FAIL, wanted PASS"},
 		"an INCONCLUSIVE": {func(t *testing.T, f *fixture, _ *Options) {
-			f.measure(t, "cpu", func(e *validate.Evidence) { e.Latency[0].CalibrationNS = nil })
-			require.Equal(t, validate.Inconclusive, f.judge(t).Result)
+			f.measure(t, "cpu", func(e *evidence.Evidence) { e.Latency[0].CalibrationNS = nil })
+			require.Equal(t, verdict.Inconclusive, f.judge(t).Result)
 		}, fault.Unsure, "got INCONCLUSIVE, wanted PASS"},
 		"a required provider that was not measured": {func(t *testing.T, f *fixture, _ *Options) {
-			require.Equal(t, validate.Fail, f.judgeFor(t, "release").Result)
+			require.Equal(t, verdict.Fail, f.judgeFor(t, "release").Result)
 		}, fault.Refused, "got FAIL"},
 		"somebody else's export": {func(t *testing.T, f *fixture, _ *Options) {
-			f.editVerdict(t, func(v *validate.Verdict) { v.Foreign = true })
+			f.editVerdict(t, func(v *verdict.Verdict) { v.Foreign = true })
 		}, fault.Refused, "somebody else's export"},
 		"a FAIL that was edited into a PASS": {func(t *testing.T, f *fixture, _ *Options) {
-			f.measure(t, "cpu", func(e *validate.Evidence) { e.Raw.Primary[5] += 1e-2 })
+			f.measure(t, "cpu", func(e *evidence.Evidence) { e.Raw.Primary[5] += 1e-2 })
 			f.judge(t)
-			f.editVerdict(t, func(v *validate.Verdict) { v.Result, v.Rows[0].Result, v.Missing = validate.Pass, validate.Pass, nil })
+			f.editVerdict(t, func(v *verdict.Verdict) { v.Result, v.Rows[0].Result, v.Missing = verdict.Pass, verdict.Pass, nil })
 		}, fault.Usage, "differs from judging the same evidence again"},
 		"a PASS with a nicer number": {func(t *testing.T, f *fixture, _ *Options) {
-			f.editVerdict(t, func(v *validate.Verdict) { v.Rows[0].Latency[0].P95NS /= 2 })
+			f.editVerdict(t, func(v *verdict.Verdict) { v.Rows[0].Latency[0].P95NS /= 2 })
 		}, fault.Usage, "differs from judging"},
 		"a verdict with an unknown key": {func(t *testing.T, f *fixture, _ *Options) {
 			f.write(t, "verdict.json", []byte(`{"schema":1,"resutl":"PASS"}`))
 		}, fault.Usage, "resutl"},
 		"no verdict": {func(t *testing.T, f *fixture, o *Options) { o.VerdictFile += "x" }, fault.Usage, "verdict.jsonx"},
 		"evidence that was measured again after the verdict": {func(t *testing.T, f *fixture, _ *Options) {
-			f.measure(t, "cpu", func(e *validate.Evidence) { e.Latency[0].SamplesNS[0]-- })
+			f.measure(t, "cpu", func(e *evidence.Evidence) { e.Latency[0].SamplesNS[0]-- })
 		}, fault.Usage, "differs from judging"},
 		"evidence of another candidate": {func(t *testing.T, f *fixture, _ *Options) {
-			f.measure(t, "cpu", func(e *validate.Evidence) { e.Candidate = strings.Repeat("a", 64) })
+			f.measure(t, "cpu", func(e *evidence.Evidence) { e.Candidate = strings.Repeat("a", 64) })
 		}, fault.Usage, "differs from judging"},
 		"vectors that were swapped": {func(t *testing.T, f *fixture, _ *Options) {
-			f.write(t, "evidence/cpu/"+validate.VectorsName, []byte("others"))
+			f.write(t, "evidence/cpu/"+evidence.VectorsName, []byte("others"))
 		}, fault.Usage, "vectors.safetensors"},
 		"evidence left out": {func(_ *testing.T, _ *fixture, o *Options) { o.EvidenceDirs = nil }, fault.Usage, "differs from judging"},
 		"evidence given twice": {func(_ *testing.T, f *fixture, o *Options) {
@@ -187,8 +188,8 @@ func TestOnlyWhatWasJudgedAndPassedIsPublished(t *testing.T) {
 			o.EvidenceDirs = f.evidence(t)
 		}, fault.Usage, "differs from judging"},
 		"evidence of a provider whose name is a path": {func(t *testing.T, f *fixture, o *Options) {
-			f.measure(t, "cuda", func(e *validate.Evidence) { e.Provider = "../../out" })
-			require.Equal(t, validate.Pass, f.judge(t).Result, "it is not required")
+			f.measure(t, "cuda", func(e *evidence.Evidence) { e.Provider = "../../out" })
+			require.Equal(t, verdict.Pass, f.judge(t).Result, "it is not required")
 			o.EvidenceDirs = f.evidence(t)
 		}, fault.Usage, "wanted a path inside the release"},
 		"a candidate that was exported again after the verdict": {func(t *testing.T, f *fixture, _ *Options) {

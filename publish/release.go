@@ -22,7 +22,7 @@ import (
 	"github.com/embedgate/embedgate/export/candidate"
 	"github.com/embedgate/embedgate/golden"
 	"github.com/embedgate/embedgate/internal/strictjson"
-	"github.com/embedgate/embedgate/validate"
+	"github.com/embedgate/embedgate/validate/evidence"
 )
 
 // Schema is the version of release.json.
@@ -89,7 +89,7 @@ func place(f string) error {
 	case dir == ModelDir && ok: // candidate.Read looks at every one
 	case dir == GoldenDir && slices.Contains([]string{golden.ManifestName, golden.TextsName, golden.VectorsName}, name):
 	case dir == EvidenceDir && strings.Count(name, "/") == 1 &&
-		slices.Contains([]string{validate.EvidenceName, validate.VectorsName}, path.Base(name)):
+		slices.Contains([]string{evidence.FileName, evidence.VectorsName}, path.Base(name)):
 	default:
 		return fmt.Errorf("got %q, which has no place in a release", f)
 	}

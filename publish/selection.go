@@ -1,22 +1,22 @@
 package publish
 
 import (
-	"github.com/embedgate/embedgate/validate"
+	"github.com/embedgate/embedgate/validate/verdict"
 )
 
 // Selected is one provider × variant of a release, as its verdict has it: what
 // came of it, whether it is the one to take on that provider, and how it was
 // run.
 type Selected struct {
-	Provider string            `json:"provider"`
-	Variant  string            `json:"variant"`
-	CPU      string            `json:"cpu,omitempty"` // another processor, emulated; "": the machine's own
-	Required bool              `json:"required"`      // by the release's channel
-	Result   validate.Result   `json:"result"`
-	Best     bool              `json:"best"` // the fastest of the provider's that passed
-	Latency  []Timed           `json:"latency"`
-	Session  *validate.Session `json:"session"` // null where nothing was opened
-	Why      []string          `json:"why"`     // what kept it from passing
+	Provider string           `json:"provider"`
+	Variant  string           `json:"variant"`
+	CPU      string           `json:"cpu,omitempty"` // another processor, emulated; "": the machine's own
+	Required bool             `json:"required"`      // by the release's channel
+	Result   verdict.Result   `json:"result"`
+	Best     bool             `json:"best"` // the fastest of the provider's that passed
+	Latency  []Timed          `json:"latency"`
+	Session  *verdict.Session `json:"session"` // null where nothing was opened
+	Why      []string         `json:"why"`     // what kept it from passing
 }
 
 // Timed is the latency of one length, text to vector.
@@ -28,7 +28,7 @@ type Timed struct {
 }
 
 // selection is the table of a verdict, which it follows from alone.
-func selection(v validate.Verdict) []Selected {
+func selection(v verdict.Verdict) []Selected {
 	all := []Selected{}
 	for _, r := range v.Rows {
 		s := Selected{

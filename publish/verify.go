@@ -17,7 +17,9 @@ import (
 	"github.com/embedgate/embedgate/golden"
 	"github.com/embedgate/embedgate/internal/fault"
 	"github.com/embedgate/embedgate/pipeline/policy"
-	"github.com/embedgate/embedgate/validate"
+	"github.com/embedgate/embedgate/validate/check"
+	"github.com/embedgate/embedgate/validate/evidence"
+	"github.com/embedgate/embedgate/validate/verdict"
 )
 
 // mostFaults is how many damaged files are named one by one.
@@ -42,7 +44,7 @@ type Report struct {
 
 	expect  Expect
 	judged  candidate.Candidate // its manifest; the files lie in Candidate.Dir
-	verdict validate.Verdict
+	verdict verdict.Verdict
 }
 
 // Expect is what whoever verifies a release knows of it. A release cannot be
@@ -309,12 +311,12 @@ func (r *Report) has(variant string) bool {
 }
 
 func (r *Report) readVerdict(context.Context) (_ string, err error) {
-	v, err := validate.ReadVerdict(r.path(VerdictName))
+	v, err := verdict.Read(r.path(VerdictName))
 	if err != nil {
 		return "", err
 	}
 	switch {
-	case v.Result != validate.Pass:
+	case v.Result != verdict.Pass:
 		return "", fmt.Errorf("got %s, wanted PASS", v.Result)
 	case v.Foreign:
 		return "", errors.New("got a verdict on somebody else's export, wanted one on embedgate's own")
@@ -337,7 +339,7 @@ func (r *Report) readVerdict(context.Context) (_ string, err error) {
 
 // provenFiles holds the model files against the verdict: each passed somewhere,
 // all that passed are there, and release.json says where.
-func (r *Report) provenFiles(v validate.Verdict) error {
+func (r *Report) provenFiles(v verdict.Verdict) error {
 	passed := proven(v, r.Policy)
 	for _, variant := range slices.Sorted(maps.Keys(r.Candidate.Manifest.Variants)) {
 		if passed[variant] == nil {
@@ -358,20 +360,20 @@ func (r *Report) provenFiles(v validate.Verdict) error {
 
 func (r *Report) gate(ctx context.Context) (string, error) {
 	v := r.verdict
-	in := validate.Input{Policy: r.Policy, Channel: v.Channel, Golden: r.Golden, Candidate: r.judged, Nonce: v.Nonce}
+	in := check.Input{Policy: r.Policy, Channel: v.Channel, Golden: r.Golden, Candidate: r.judged, Nonce: v.Nonce}
 	for _, f := range slices.Sorted(maps.Keys(r.Manifest.Files)) {
 		if !strings.HasPrefix(f, EvidenceDir+"/") {
 			continue
 		}
 		dir, name := path.Split(f)
 		dir = path.Clean(dir)
-		if _, ok := r.Manifest.Files[dir+"/"+validate.EvidenceName]; !ok {
-			return "", fmt.Errorf("%s has no %s", dir, validate.EvidenceName)
+		if _, ok := r.Manifest.Files[dir+"/"+evidence.FileName]; !ok {
+			return "", fmt.Errorf("%s has no %s", dir, evidence.FileName)
 		}
-		if name != validate.EvidenceName {
+		if name != evidence.FileName {
 			continue
 		}
-		e, err := validate.ReadEvidence(r.path(dir))
+		e, err := evidence.Read(r.path(dir))
 		if err != nil {
 			return "", err
 		}

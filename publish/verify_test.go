@@ -14,7 +14,8 @@ import (
 	"github.com/embedgate/embedgate/export/candidate"
 	"github.com/embedgate/embedgate/internal/fault"
 	"github.com/embedgate/embedgate/pipeline/policy"
-	"github.com/embedgate/embedgate/validate"
+	"github.com/embedgate/embedgate/validate/evidence"
+	"github.com/embedgate/embedgate/validate/verdict"
 )
 
 func TestAPublishedReleaseVerifies(t *testing.T) {
@@ -43,10 +44,10 @@ func TestAPublishedReleaseVerifies(t *testing.T) {
 		require.NoError(t, err)
 	})
 	t.Run("with evidence of a provider that was not measured", func(t *testing.T) {
-		f.measure(t, "cuda", func(e *validate.Evidence) {
-			*e = validate.Evidence{
+		f.measure(t, "cuda", func(e *evidence.Evidence) {
+			*e = evidence.Evidence{
 				Provider: e.Provider, Variant: e.Variant, Nonce: e.Nonce, Candidate: e.Candidate, Policy: e.Policy, Golden: e.Golden,
-				NotMeasured: &validate.NotMeasured{Reason: "no GPU", Remedy: "use one"},
+				NotMeasured: &evidence.NotMeasured{Reason: "no GPU", Remedy: "use one"},
 			}
 		})
 		f.judge(t)
@@ -208,7 +209,7 @@ func forge(t testing.TB, dir string, edit func(*Manifest)) {
 		require.NoError(t, err)
 	}
 	m.Verdict = m.Files[VerdictName].SHA256
-	if v, err := validate.ReadVerdict(filepath.Join(dir, VerdictName)); err == nil {
+	if v, err := verdict.Read(filepath.Join(dir, VerdictName)); err == nil {
 		m.Selection = selection(v)
 		if p, err := policy.Load(filepath.Join(dir, PolicyName)); err == nil {
 			if c, err := candidate.ReadManifest(dir); err == nil {
@@ -230,42 +231,42 @@ func TestAReleaseWhoseDigestsAreAllRightAndWhoseStoryIsNotIsFound(t *testing.T) 
 	put := func(t *testing.T, dir, name string, b []byte) {
 		require.NoError(t, os.WriteFile(filepath.Join(dir, filepath.FromSlash(name)), b, 0o644))
 	}
-	verdict := func(t *testing.T, dir string, edit func(*validate.Verdict)) {
+	v := func(t *testing.T, dir string, edit func(*verdict.Verdict)) {
 		path := filepath.Join(dir, VerdictName)
-		v, err := validate.ReadVerdict(path)
+		v, err := verdict.Read(path)
 		require.NoError(t, err)
 		edit(&v)
-		require.NoError(t, validate.WriteVerdict(path, v))
+		require.NoError(t, verdict.Write(path, v))
 	}
 	for name, c := range map[string]struct {
 		spoil func(t *testing.T, f *fixture, dir string) func(*Manifest)
 		want  string
 	}{
 		"a nicer number in the verdict": {func(t *testing.T, _ *fixture, dir string) func(*Manifest) {
-			verdict(t, dir, func(v *validate.Verdict) { v.Rows[0].Parity.MaxAbs /= 10 })
+			v(t, dir, func(v *verdict.Verdict) { v.Rows[0].Parity.MaxAbs /= 10 })
 			return nil
 		}, "gate, asked again: verdict: got one that differs"},
 		"a PASS written over a FAIL": {func(t *testing.T, f *fixture, dir string) func(*Manifest) {
-			f.measure(t, "cpu", func(e *validate.Evidence) { e.Raw.Primary[0] += 1e-2 })
+			f.measure(t, "cpu", func(e *evidence.Evidence) { e.Raw.Primary[0] += 1e-2 })
 			f.judge(t)
-			f.editVerdict(t, func(v *validate.Verdict) { v.Result, v.Rows[0].Result, v.Missing = validate.Pass, validate.Pass, nil })
+			f.editVerdict(t, func(v *verdict.Verdict) { v.Result, v.Rows[0].Result, v.Missing = verdict.Pass, verdict.Pass, nil })
 			f.putEvidence(t, dir)
 			return nil
 		}, "gate, asked again: verdict: got one that differs"},
 		"an honest FAIL": {func(t *testing.T, f *fixture, dir string) func(*Manifest) {
-			f.measure(t, "cpu", func(e *validate.Evidence) { e.Raw.Primary[0] += 1e-2 })
+			f.measure(t, "cpu", func(e *evidence.Evidence) { e.Raw.Primary[0] += 1e-2 })
 			f.judge(t)
 			f.putEvidence(t, dir)
 			return nil
 		}, "verdict: got FAIL, wanted PASS"},
 		"somebody else's export": {func(t *testing.T, _ *fixture, dir string) func(*Manifest) {
-			verdict(t, dir, func(v *validate.Verdict) { v.Foreign = true })
+			v(t, dir, func(v *verdict.Verdict) { v.Foreign = true })
 			return nil
 		}, "somebody else's export"},
 		"other evidence than was judged": {func(t *testing.T, f *fixture, dir string) func(*Manifest) {
 			old, err := os.ReadFile(f.at("verdict.json"))
 			require.NoError(t, err)
-			f.measure(t, "cpu", func(e *validate.Evidence) { e.Latency[0].SamplesNS[0]-- })
+			f.measure(t, "cpu", func(e *evidence.Evidence) { e.Latency[0].SamplesNS[0]-- })
 			f.putEvidence(t, dir)
 			put(t, dir, VerdictName, old)
 			return nil

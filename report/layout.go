@@ -9,7 +9,7 @@ import (
 	"github.com/olekukonko/tablewriter"
 	"github.com/olekukonko/tablewriter/tw"
 
-	"github.com/embedgate/embedgate/validate"
+	"github.com/embedgate/embedgate/validate/verdict"
 )
 
 // columns is the width that nothing goes beyond, a word that is longer
@@ -62,7 +62,7 @@ func (p *page) text(label, s string) {
 }
 
 // paint colours a result where colour is wanted.
-func (p *page) paint(r validate.Result) string {
+func (p *page) paint(r verdict.Result) string {
 	if c := colors[r]; p.color && c != "" {
 		return "\x1b[" + c + "m" + string(r) + "\x1b[0m"
 	}

@@ -11,7 +11,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/embedgate/embedgate/validate"
+	"github.com/embedgate/embedgate/validate/verdict"
 )
 
 // Release is what publishing did. Nil: nothing was published.
@@ -27,20 +27,20 @@ type Options struct {
 }
 
 // JSON writes the verdict and the release as one object.
-func JSON(w io.Writer, v validate.Verdict, r *Release) error {
+func JSON(w io.Writer, v verdict.Verdict, r *Release) error {
 	e := json.NewEncoder(w)
 	e.SetEscapeHTML(false) // thresholds begin with < and are read by people too
 	e.SetIndent("", "  ")
 	return e.Encode(struct {
-		Verdict validate.Verdict `json:"verdict"`
-		Release *Release         `json:"release,omitempty"`
+		Verdict verdict.Verdict `json:"verdict"`
+		Release *Release        `json:"release,omitempty"`
 	}{v, r})
 }
 
 // Tables writes what was measured and what each check said of it, which
 // variant is best where, why what did not pass did not, what to do about it,
 // and a last line that sums up.
-func Tables(w io.Writer, v validate.Verdict, r *Release, o Options) error {
+func Tables(w io.Writer, v verdict.Verdict, r *Release, o Options) error {
 	p := &page{w: w, color: o.Color}
 	p.parity(v)
 	p.placement(v)
@@ -70,7 +70,7 @@ func (p *page) say(format string, args ...any) {
 	}
 }
 
-func (p *page) parity(v validate.Verdict) {
+func (p *page) parity(v verdict.Verdict) {
 	var rows [][]string
 	for _, r := range v.Rows {
 		if s := r.Parity; s != nil {
@@ -87,7 +87,7 @@ func (p *page) parity(v validate.Verdict) {
 	p.table("Parity with the float64 golden vectors", []string{"provider", "variant", "texts", "min cosine", "mean cosine", "max abs", "top-k", "Spearman"}, rows)
 }
 
-func (p *page) latency(v validate.Verdict) {
+func (p *page) latency(v verdict.Verdict) {
 	var rows [][]string
 	for _, r := range v.Rows {
 		for _, l := range r.Latency {
@@ -101,7 +101,7 @@ func (p *page) latency(v validate.Verdict) {
 }
 
 // samples tells of how many a limit ended them.
-func samples(l validate.LatencySummary) string {
+func samples(l verdict.LatencySummary) string {
 	if l.Planned > l.N {
 		return fmt.Sprintf("%d of %d", l.N, l.Planned)
 	}
@@ -111,9 +111,9 @@ func samples(l validate.LatencySummary) string {
 func ms(ns int64) string { return fmt.Sprintf("%.2f ms", float64(ns)/float64(time.Millisecond)) }
 
 // checks has one table for each provider × variant that was measured.
-func (p *page) checks(v validate.Verdict) {
+func (p *page) checks(v verdict.Verdict) {
 	for _, r := range v.Rows {
-		if r.Result == validate.NotMeasuredR {
+		if r.Result == verdict.NotMeasured {
 			continue
 		}
 		var rows [][]string
@@ -127,7 +127,7 @@ func (p *page) checks(v validate.Verdict) {
 }
 
 // warnings tells each once, with all that it is about.
-func (p *page) warnings(findings []validate.Finding) {
+func (p *page) warnings(findings []verdict.Finding) {
 	var order []string
 	about := map[string][]string{}
 	for _, f := range findings {
@@ -145,7 +145,7 @@ func (p *page) warnings(findings []validate.Finding) {
 	}
 }
 
-func title(f validate.Finding) string {
+func title(f verdict.Finding) string {
 	if f.Item == "" {
 		return f.Check
 	}
@@ -153,18 +153,18 @@ func title(f validate.Finding) string {
 }
 
 // finding is a check's row.
-func (p *page) finding(f validate.Finding) []string {
+func (p *page) finding(f verdict.Finding) []string {
 	measured, result := f.Measured, string(f.Result)
 	if f.Sure != "" {
 		measured += " (" + f.Sure + ")"
 	}
-	if f.Next != "" && f.Result != validate.Pass && f.Result != validate.Reported {
+	if f.Next != "" && f.Result != verdict.Pass && f.Result != verdict.Reported {
 		result += " " + p.step(f.Next)
 	}
 	return []string{title(f), measured, f.Threshold, result}
 }
 
-func need(r validate.Row) string {
+func need(r verdict.Row) string {
 	if r.Required {
 		return "REQUIRED by this channel"
 	}
@@ -182,10 +182,10 @@ func (p *page) step(s string) string {
 	return fmt.Sprintf("[%d]", len(p.steps))
 }
 
-func (p *page) selfTest(v validate.Verdict) {
+func (p *page) selfTest(v verdict.Verdict) {
 	bad := 0
 	for _, f := range v.SelfTest {
-		if f.Result != validate.Pass {
+		if f.Result != verdict.Pass {
 			bad++
 			p.text("self-test: ", f.Item+": "+string(f.Result)+" "+f.Next)
 		}
@@ -207,7 +207,7 @@ func (p *page) next() {
 	}
 }
 
-func (p *page) summary(v validate.Verdict, r *Release) {
+func (p *page) summary(v verdict.Verdict, r *Release) {
 	s := fmt.Sprintf("%s: %s for channel %s", v.Result, v.Model, v.Channel)
 	if len(v.Missing) > 0 {
 		s += "; required and not passed: " + strings.Join(v.Missing, ", ")
@@ -217,13 +217,13 @@ func (p *page) summary(v validate.Verdict, r *Release) {
 		s += "; " + r.Dir + " was there already with the same content and was not changed"
 	case r != nil:
 		s += "; released in " + r.Dir
-	case v.Result != validate.Pass:
+	case v.Result != verdict.Pass:
 		s += "; nothing was published"
 	}
 	s = strings.Join(wrap(s, columns), "\n  ")
 	p.say("\n%s%s\n", p.paint(v.Result), strings.TrimPrefix(s, string(v.Result)))
 }
 
-var colors = map[validate.Result]string{
-	validate.Pass: "32", validate.Fail: "31", validate.Inconclusive: "33", validate.NotMeasuredR: "33",
+var colors = map[verdict.Result]string{
+	verdict.Pass: "32", verdict.Fail: "31", verdict.Inconclusive: "33", verdict.NotMeasured: "33",
 }

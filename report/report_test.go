@@ -17,7 +17,8 @@ import (
 
 	"github.com/embedgate/embedgate/providers"
 	"github.com/embedgate/embedgate/report"
-	"github.com/embedgate/embedgate/validate"
+	"github.com/embedgate/embedgate/validate/evidence"
+	"github.com/embedgate/embedgate/validate/verdict"
 )
 
 var update = flag.Bool("update", false, "write the golden files in testdata")
@@ -32,97 +33,97 @@ func golden(t *testing.T, name string, got []byte) {
 	require.Equal(t, strings.ReplaceAll(string(want), "\r\n", "\n"), string(got), "go test ./report -update writes it anew")
 }
 
-func machine() *validate.Machine {
-	return &validate.Machine{OS: "linux", Arch: "amd64", CPU: "a processor", Cores: 2, InstructionSets: []string{validate.SSE41, validate.AVX2}, Memory: 8 << 30, Kernel: "6.1", Go: "go1.26"}
+func machine() *evidence.Machine {
+	return &evidence.Machine{OS: "linux", Arch: "amd64", CPU: "a processor", Cores: 2, InstructionSets: []string{evidence.SSE41, evidence.AVX2}, Memory: 8 << 30, Kernel: "6.1", Go: "go1.26"}
 }
 
 // cpu is a provider × variant that passed.
-func cpu() validate.Row {
-	return validate.Row{
-		Provider: "cpu", Variant: "fp32", Evidence: strings.Repeat("e", 64), Required: true, Result: validate.Pass,
-		Findings: []validate.Finding{
-			{Check: "integrity", Item: "binding", Result: validate.Pass, Measured: "bound to candidate 8b1f00c2d4e6", Threshold: "this candidate, policy, golden and plan"},
-			{Check: "integrity", Item: "embedding", Result: validate.Pass, Measured: "the golden's configuration", Threshold: "model, pooling, normalisation, max tokens and dimension as in the golden"},
-			{Check: "tokens", Item: "ids", Result: validate.Pass, Measured: "330 of 330 texts equal", Threshold: "the golden ids in every text"},
-			{Check: "parity", Item: "min cosine", Result: validate.Pass, Measured: "0.999999999", Threshold: "≥ 0.99999", Value: 0.999999999},
-			{Check: "latency", Item: "16 tokens p95", Result: validate.Pass, Measured: "4.21 ms", Threshold: "< 10.00 ms", Sure: "k=0 of n=300 over (as 0 of 242 independent ones), P=4.1e-06 ≤ 0.01", Value: 4.21e6},
-			{Check: "latency", Item: "256 tokens p95", Result: validate.Reported, Measured: "61.30 ms", Threshold: "none", Value: 6.13e7},
-			{Check: "memory", Item: "largest process", Result: validate.Pass, Measured: "312.4 MiB", Threshold: "≤ 600.0 MiB", Value: 327575142},
+func cpu() verdict.Row {
+	return verdict.Row{
+		Provider: "cpu", Variant: "fp32", Evidence: strings.Repeat("e", 64), Required: true, Result: verdict.Pass,
+		Findings: []verdict.Finding{
+			{Check: "integrity", Item: "binding", Result: verdict.Pass, Measured: "bound to candidate 8b1f00c2d4e6", Threshold: "this candidate, policy, golden and plan"},
+			{Check: "integrity", Item: "embedding", Result: verdict.Pass, Measured: "the golden's configuration", Threshold: "model, pooling, normalisation, max tokens and dimension as in the golden"},
+			{Check: "tokens", Item: "ids", Result: verdict.Pass, Measured: "330 of 330 texts equal", Threshold: "the golden ids in every text"},
+			{Check: "parity", Item: "min cosine", Result: verdict.Pass, Measured: "0.999999999", Threshold: "≥ 0.99999", Value: 0.999999999},
+			{Check: "latency", Item: "16 tokens p95", Result: verdict.Pass, Measured: "4.21 ms", Threshold: "< 10.00 ms", Sure: "k=0 of n=300 over (as 0 of 242 independent ones), P=4.1e-06 ≤ 0.01", Value: 4.21e6},
+			{Check: "latency", Item: "256 tokens p95", Result: verdict.Reported, Measured: "61.30 ms", Threshold: "none", Value: 6.13e7},
+			{Check: "memory", Item: "largest process", Result: verdict.Pass, Measured: "312.4 MiB", Threshold: "≤ 600.0 MiB", Value: 327575142},
 		},
-		Latency: []validate.LatencySummary{
-			{LatencyPoint: validate.LatencyPoint{Tokens: 16, Batch: 1}, N: 300, EffectiveN: 241.7, P50NS: 3_100_000, P95NS: 4_210_000, P99NS: 5_900_000},
-			{LatencyPoint: validate.LatencyPoint{Tokens: 256, Batch: 1}, N: 300, EffectiveN: 300, P50NS: 55_000_000, P95NS: 61_300_000, P99NS: 70_000_000},
+		Latency: []verdict.LatencySummary{
+			{LatencyPoint: evidence.LatencyPoint{Tokens: 16, Batch: 1}, N: 300, EffectiveN: 241.7, P50NS: 3_100_000, P95NS: 4_210_000, P99NS: 5_900_000},
+			{LatencyPoint: evidence.LatencyPoint{Tokens: 256, Batch: 1}, N: 300, EffectiveN: 300, P50NS: 55_000_000, P95NS: 61_300_000, P99NS: 70_000_000},
 		},
 		Machine: machine(),
-		Best:    true, Bits: 20.81, Session: &validate.Session{Runtime: "onnxruntime 1.32.0"},
-		Placement: []validate.PlacementSummary{{Tokens: 16, Nodes: 153, NodeShare: 1, FLOPs: 342110208, FLOPsShare: 1, TimeShare: 1}},
-		Parity: &validate.ParitySummary{
+		Best:    true, Bits: 20.81, Session: &verdict.Session{Runtime: "onnxruntime 1.32.0"},
+		Placement: []verdict.PlacementSummary{{Tokens: 16, Nodes: 153, NodeShare: 1, FLOPs: 342110208, FLOPsShare: 1, TimeShare: 1}},
+		Parity: &verdict.ParitySummary{
 			Texts: 330, MinCosine: 0.999999999, MeanCosine: 0.9999999999, MaxAbs: 2.4e-7, WorstText: "ladder-0128", RankTopK: 1, Spearman: 0.999999,
 		},
 	}
 }
 
 // webgpu is right and ran where it says, and is far too slow there.
-func webgpu() validate.Row {
-	return validate.Row{
-		Provider: "webgpu", Variant: "fp32", Evidence: strings.Repeat("f", 64), Result: validate.Fail, Bits: 20.6, Machine: machine(),
-		Session: &validate.Session{Runtime: "onnxruntime 1.30.0", Device: providers.Device{Name: "SwiftShader", Software: true}},
-		Findings: []validate.Finding{
-			{Check: "placement", Item: "FLOPs", Result: validate.Pass, Measured: "100.00 % on WebGpuExecutionProvider", Threshold: "≥ 99.00 %", Value: 1},
-			{Check: "placement", Item: "elsewhere", Result: validate.Pass, Measured: "Cast on CPUExecutionProvider, Shape on CPUExecutionProvider", Threshold: "no operator but Shape, Cast"},
-			{Check: "precision", Item: "correct bits", Result: validate.Pass, Measured: "20.6 bits of 24", Threshold: "≥ 17.0 bits, as fp32-gpu computes", Sure: "median text 20.7 bits", Value: 20.6},
+func webgpu() verdict.Row {
+	return verdict.Row{
+		Provider: "webgpu", Variant: "fp32", Evidence: strings.Repeat("f", 64), Result: verdict.Fail, Bits: 20.6, Machine: machine(),
+		Session: &verdict.Session{Runtime: "onnxruntime 1.30.0", Device: providers.Device{Name: "SwiftShader", Software: true}},
+		Findings: []verdict.Finding{
+			{Check: "placement", Item: "FLOPs", Result: verdict.Pass, Measured: "100.00 % on WebGpuExecutionProvider", Threshold: "≥ 99.00 %", Value: 1},
+			{Check: "placement", Item: "elsewhere", Result: verdict.Pass, Measured: "Cast on CPUExecutionProvider, Shape on CPUExecutionProvider", Threshold: "no operator but Shape, Cast"},
+			{Check: "precision", Item: "correct bits", Result: verdict.Pass, Measured: "20.6 bits of 24", Threshold: "≥ 17.0 bits, as fp32-gpu computes", Sure: "median text 20.7 bits", Value: 20.6},
 			{
-				Check: "latency", Item: "16 tokens p95", Result: validate.Fail, Measured: "920.00 ms (ended after 10 s: 33 of 300 samples; 33 over the budget are enough to fail)", Threshold: "< 20.00 ms",
+				Check: "latency", Item: "16 tokens p95", Result: verdict.Fail, Measured: "920.00 ms (ended after 10 s: 33 of 300 samples; 33 over the budget are enough to fail)", Threshold: "< 20.00 ms",
 				Sure: "k=33 of n=33 over, P=4.1e-05 ≤ 0.01", Value: 9.2e8, Next: "Make the model faster here, or change the promise in policy.yaml.",
 			},
 			{
-				Check: "worth-it", Item: "16 tokens", Result: validate.Fail, Measured: "0.00222 × as fast as cpu × fp32", Threshold: "≥ 1 ×", Sure: "0 of 7 rounds won, P=0.0078",
+				Check: "worth-it", Item: "16 tokens", Result: verdict.Fail, Measured: "0.00222 × as fast as cpu × fp32", Threshold: "≥ 1 ×", Sure: "0 of 7 rounds won, P=0.0078",
 				Value: 0.00222, Next: "On this machine webgpu is not worth it: the same text is ready sooner on cpu × fp32.",
 			},
 		},
-		Placement: []validate.PlacementSummary{{
+		Placement: []verdict.PlacementSummary{{
 			Tokens: 16, Nodes: 153, NodeShare: 0.986928, FLOPs: 342110208, FLOPsShare: 1, TimeShare: 0.99991,
 			Elsewhere: []string{"Cast on CPUExecutionProvider", "Shape on CPUExecutionProvider"},
 		}},
-		WorthIt: []validate.WorthSummary{{Tokens: 16, Against: "cpu × fp32", Speedup: 0.00222, Rounds: 7}},
-		Latency: []validate.LatencySummary{
-			{LatencyPoint: validate.LatencyPoint{Tokens: 16, Batch: 1}, N: 33, Planned: 300, EffectiveN: 300, P50NS: 920_000_000, P95NS: 931_000_000, P99NS: 940_000_000},
+		WorthIt: []verdict.WorthSummary{{Tokens: 16, Against: "cpu × fp32", Speedup: 0.00222, Rounds: 7}},
+		Latency: []verdict.LatencySummary{
+			{LatencyPoint: evidence.LatencyPoint{Tokens: 16, Batch: 1}, N: 33, Planned: 300, EffectiveN: 300, P50NS: 920_000_000, P95NS: 931_000_000, P99NS: 940_000_000},
 		},
 	}
 }
 
-func coreml() validate.Row {
-	return validate.Row{
-		Provider: "coreml", Variant: "fp32", Result: validate.NotMeasuredR,
-		Findings: []validate.Finding{
-			{Check: "integrity", Item: "binding", Result: validate.Pass, Measured: "bound to candidate 8b1f00c2d4e6", Threshold: "this candidate, policy, golden and plan", Next: "Never told."},
+func coreml() verdict.Row {
+	return verdict.Row{
+		Provider: "coreml", Variant: "fp32", Result: verdict.NotMeasured,
+		Findings: []verdict.Finding{
+			{Check: "integrity", Item: "binding", Result: verdict.Pass, Measured: "bound to candidate 8b1f00c2d4e6", Threshold: "this candidate, policy, golden and plan", Next: "Never told."},
 			{
-				Check: "integrity", Item: "evidence", Result: validate.NotMeasuredR, Measured: "CoreML is on macOS only; this is linux/amd64", Threshold: "one measurement",
+				Check: "integrity", Item: "evidence", Result: verdict.NotMeasured, Measured: "CoreML is on macOS only; this is linux/amd64", Threshold: "one measurement",
 				Next: "Run `embedgate measure --provider coreml` on a machine that has it, and give its evidence to the gate.",
 			},
 		},
 	}
 }
 
-func passing() validate.Verdict {
-	return validate.Verdict{
-		Schema: validate.VerdictSchema, Result: validate.Pass, Channel: "local", Model: "all-MiniLM-L6-v2",
+func passing() verdict.Verdict {
+	return verdict.Verdict{
+		Schema: verdict.Schema, Result: verdict.Pass, Channel: "local", Model: "all-MiniLM-L6-v2",
 		Candidate: strings.Repeat("c", 64), Policy: strings.Repeat("d", 64), Golden: strings.Repeat("a", 64), Nonce: "n0",
-		Rows:     []validate.Row{cpu(), coreml(), webgpu()},
-		SelfTest: []validate.Finding{{Check: "self-test", Item: "a vector of NaN", Result: validate.Pass}, {Check: "self-test", Item: "a stale plan", Result: validate.Pass}},
+		Rows:     []verdict.Row{cpu(), coreml(), webgpu()},
+		SelfTest: []verdict.Finding{{Check: "self-test", Item: "a vector of NaN", Result: verdict.Pass}, {Check: "self-test", Item: "a stale plan", Result: verdict.Pass}},
 	}
 }
 
-func failing() validate.Verdict {
+func failing() verdict.Verdict {
 	v := passing()
-	v.Result, v.Missing = validate.Fail, []string{"cpu", "directml"}
+	v.Result, v.Missing = verdict.Fail, []string{"cpu", "directml"}
 	cpu, dml := &v.Rows[0], coreml()
-	cpu.Result = validate.Fail
-	cpu.Findings[3].Result, cpu.Findings[3].Measured = validate.Fail, "0.981200000"
+	cpu.Result = verdict.Fail
+	cpu.Findings[3].Result, cpu.Findings[3].Measured = verdict.Fail, "0.981200000"
 	cpu.Findings[3].Next = "Compare `ladder-0128` with `embedgate inspect`; a lower cosine means that the graph or the provider computes something else than the golden did, so do not lower the threshold."
-	cpu.Findings[4].Result, cpu.Findings[4].Measured, cpu.Findings[4].Sure = validate.Fail, "14.90 ms", "k=210 of n=300, P=1"
+	cpu.Findings[4].Result, cpu.Findings[4].Measured, cpu.Findings[4].Sure = verdict.Fail, "14.90 ms", "k=210 of n=300, P=1"
 	cpu.Findings[4].Next = "Measure on an idle machine, or raise the budget."
-	cpu.Findings[6].Result, cpu.Findings[6].Measured, cpu.Findings[6].Next = validate.Fail, "900.0 MiB", cpu.Findings[4].Next
+	cpu.Findings[6].Result, cpu.Findings[6].Measured, cpu.Findings[6].Next = verdict.Fail, "900.0 MiB", cpu.Findings[4].Next
 	cpu.Findings[6].Warnings = []string{"the machine swapped while this was measured"}
 	dml.Provider, dml.Required = "directml", true
 	dml.Findings = dml.Findings[1:]
@@ -131,24 +132,24 @@ func failing() validate.Verdict {
 	return v
 }
 
-func inconclusive() validate.Verdict {
+func inconclusive() verdict.Verdict {
 	v := passing()
-	v.Result, v.Missing, v.Rows[0].Result = validate.Inconclusive, []string{"cpu"}, validate.Inconclusive
+	v.Result, v.Missing, v.Rows[0].Result = verdict.Inconclusive, []string{"cpu"}, verdict.Inconclusive
 	f := &v.Rows[0].Findings[4]
-	f.Result, f.Measured, f.Sure, f.Next = validate.Inconclusive, "9.60 ms", "k=12 of n=300, P=0.23", "Take more samples: `embedgate measure --samples 1200`."
+	f.Result, f.Measured, f.Sure, f.Next = verdict.Inconclusive, "9.60 ms", "k=12 of n=300, P=0.23", "Take more samples: `embedgate measure --samples 1200`."
 	return v
 }
 
-func broken() validate.Verdict {
+func broken() verdict.Verdict {
 	v := passing()
-	v.Result = validate.Fail
-	v.SelfTest[1].Result, v.SelfTest[1].Next = validate.Fail, "This is a fault of embedgate: it let known-bad evidence through. Publish nothing that it judged, and report it with this output."
+	v.Result = verdict.Fail
+	v.SelfTest[1].Result, v.SelfTest[1].Next = verdict.Fail, "This is a fault of embedgate: it let known-bad evidence through. Publish nothing that it judged, and report it with this output."
 	return v
 }
 
 func TestVerdictsAreShown(t *testing.T) {
 	for name, c := range map[string]struct {
-		verdict validate.Verdict
+		verdict verdict.Verdict
 		release *report.Release
 		color   bool
 	}{
@@ -215,8 +216,8 @@ func TestWhatDidNotPassSaysWhyAndWhatThatMeans(t *testing.T) {
 
 func TestVariantsThatLackForOneReasonShareIt(t *testing.T) {
 	v := passing()
-	i := slices.IndexFunc(v.Rows, func(r validate.Row) bool { return r.Provider == "coreml" })
-	require.Equal(t, validate.NotMeasuredR, v.Rows[i].Result)
+	i := slices.IndexFunc(v.Rows, func(r verdict.Row) bool { return r.Provider == "coreml" })
+	require.Equal(t, verdict.NotMeasured, v.Rows[i].Result)
 	second, third := v.Rows[i], v.Rows[i]
 	second.Variant, third.Variant = "fp16-static128", "int8"
 	third.Findings = slices.Clone(third.Findings)
@@ -250,7 +251,7 @@ func TestForeignTextNeitherSteersATerminalNorWidensATable(t *testing.T) {
 	v.Rows[0].Provider = "cpu\x1b[2Jx"
 	f := v.Rows[0].Findings
 	f[0].Measured = "\x1b]0;title\a" + strings.Repeat("w", 300) + "\u202e\r\n"
-	f[0].Result, f[0].Next = validate.Fail, "\x1b[2J"
+	f[0].Result, f[0].Next = verdict.Fail, "\x1b[2J"
 	f[1].Warnings = []string{"\x1b[2J"}
 	v.Rows[1].Findings[1].Measured = "a\x1b[2J\nPASS"
 	v.Model = "m\x1b[2J"
@@ -269,7 +270,7 @@ func TestJSONHoldsVerdictAndRelease(t *testing.T) {
 			require.NoError(t, report.JSON(&b, passing(), r))
 			golden(t, name+".json", b.Bytes())
 			var back struct {
-				Verdict validate.Verdict
+				Verdict verdict.Verdict
 				Release *report.Release
 			}
 			require.NoError(t, json.Unmarshal(b.Bytes(), &back))
@@ -296,15 +297,15 @@ func TestAFullDiskIsTold(t *testing.T) {
 }
 
 func TestRowsOfOtherProcessorsAreToldTogether(t *testing.T) {
-	absent := func(variant, cpu string) validate.Row {
-		return validate.Row{Provider: "cpu", Variant: variant, CPU: cpu, Result: validate.NotMeasuredR,
-			Findings: []validate.Finding{{Check: "integrity", Result: validate.NotMeasuredR, Measured: "no evidence", Next: "Measure it."}}}
+	absent := func(variant, cpu string) verdict.Row {
+		return verdict.Row{Provider: "cpu", Variant: variant, CPU: cpu, Result: verdict.NotMeasured,
+			Findings: []verdict.Finding{{Check: "integrity", Result: verdict.NotMeasured, Measured: "no evidence", Next: "Measure it."}}}
 	}
-	passed := validate.Row{Provider: "cpu", Variant: "fp32", CPU: "arm64", Result: validate.Pass,
-		Emulation: &validate.Emulation{Emulator: "qemu-aarch64", Version: "7.2", Model: "neoverse-n1", Host: "amd64"},
-		Findings:  []validate.Finding{{Check: "portability", Result: validate.Pass}}}
+	passed := verdict.Row{Provider: "cpu", Variant: "fp32", CPU: "arm64", Result: verdict.Pass,
+		Emulation: &evidence.Emulation{Emulator: "qemu-aarch64", Version: "7.2", Model: "neoverse-n1", Host: "amd64"},
+		Findings:  []verdict.Finding{{Check: "portability", Result: verdict.Pass}}}
 	var b strings.Builder
-	require.NoError(t, report.Tables(&b, validate.Verdict{Result: validate.Pass, Rows: []validate.Row{
+	require.NoError(t, report.Tables(&b, verdict.Verdict{Result: verdict.Pass, Rows: []verdict.Row{
 		passed, absent("fp32", "x86-64-v2"), absent("int8", "x86-64-v2"), absent("fp32", "x86-64-v3"), absent("int8", "x86-64-v3"),
 	}}, nil, report.Options{}))
 	require.Contains(t, b.String(), "cpu as x86-64-v2, x86-64-v3 × fp32, int8: NOT MEASURED")

@@ -6,10 +6,10 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/embedgate/embedgate/validate"
+	"github.com/embedgate/embedgate/validate/verdict"
 )
 
-func (p *page) placement(v validate.Verdict) {
+func (p *page) placement(v verdict.Verdict) {
 	var rows [][]string
 	for _, r := range v.Rows {
 		for _, s := range r.Placement {
@@ -33,7 +33,7 @@ func percent(v float64) string {
 	return "99.99 %"
 }
 
-func (p *page) worth(v validate.Verdict) {
+func (p *page) worth(v verdict.Verdict) {
 	var rows [][]string
 	for _, r := range v.Rows {
 		for _, s := range r.WorthIt {
@@ -46,7 +46,7 @@ func (p *page) worth(v validate.Verdict) {
 }
 
 // variants is one line for each that was judged.
-func (p *page) variants(v validate.Verdict) {
+func (p *page) variants(v verdict.Verdict) {
 	var rows [][]string
 	for _, r := range v.Rows {
 		required, bits, best, device := "no", "-", "", "-"
@@ -74,7 +74,7 @@ func (p *page) variants(v validate.Verdict) {
 }
 
 // machines is one line for each on which something was measured.
-func (p *page) machines(v validate.Verdict) {
+func (p *page) machines(v verdict.Verdict) {
 	var rows [][]string
 	of := map[string]int{} // the rest of a row to its index
 	for _, r := range v.Rows {
@@ -105,13 +105,13 @@ const mostReasons = 4
 // notPassed says of each provider × variant that did not pass what that means
 // for the release, and why.
 // Variants of which the same is to be said share it.
-func (p *page) notPassed(v validate.Verdict) {
+func (p *page) notPassed(v verdict.Verdict) {
 	for i := 0; i < len(v.Rows); i++ {
 		r := v.Rows[i]
-		if r.Result == validate.Pass {
+		if r.Result == verdict.Pass {
 			continue
 		}
-		alike := []validate.Row{r}
+		alike := []verdict.Row{r}
 		for ; i+1 < len(v.Rows) && sameAbsence(r, v.Rows[i+1]); i++ {
 			alike = append(alike, v.Rows[i+1])
 		}
@@ -131,7 +131,7 @@ func (p *page) notPassed(v validate.Verdict) {
 }
 
 // together names rows of one provider: "cpu as x86-64-v2, arm64 × fp32, int8".
-func together(rows []validate.Row) string {
+func together(rows []verdict.Row) string {
 	var cpus, variants []string
 	for _, r := range rows {
 		if r.CPU != "" && !slices.Contains(cpus, r.CPU) {
@@ -150,14 +150,14 @@ func together(rows []validate.Row) string {
 
 // sameAbsence tells whether two rows are of one provider that was not measured,
 // for the same reasons and with the same remedy.
-func sameAbsence(a, b validate.Row) bool {
-	return a.Result == validate.NotMeasuredR && b.Result == a.Result && a.Provider == b.Provider && (a.CPU == "") == (b.CPU == "") && a.Required == b.Required &&
+func sameAbsence(a, b verdict.Row) bool {
+	return a.Result == verdict.NotMeasured && b.Result == a.Result && a.Provider == b.Provider && (a.CPU == "") == (b.CPU == "") && a.Required == b.Required &&
 		slices.Equal(a.Why(), b.Why()) && slices.Equal(remedies(a), remedies(b))
 }
 
-func remedies(r validate.Row) (next []string) {
+func remedies(r verdict.Row) (next []string) {
 	for _, f := range r.Findings {
-		if f.Result == validate.NotMeasuredR {
+		if f.Result == verdict.NotMeasured {
 			next = append(next, f.Next)
 		}
 	}
@@ -174,7 +174,7 @@ func breakable(s string) string {
 	return strings.Join(words, " ")
 }
 
-func means(r validate.Row) string {
+func means(r verdict.Row) string {
 	if r.Required {
 		return "REQUIRED by this channel: the release cannot go on without it"
 	}

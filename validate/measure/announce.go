@@ -6,12 +6,12 @@ import (
 	"time"
 
 	"github.com/embedgate/embedgate/providers"
-	"github.com/embedgate/embedgate/validate"
+	"github.com/embedgate/embedgate/validate/evidence"
 )
 
 // announce says what will be measured, and that it may take long where that is
 // known beforehand.
-func announce(o Options, p validate.Plan, d providers.Device) {
+func announce(o Options, p evidence.Plan, d providers.Device) {
 	what := fmt.Sprintf("%d texts, latency in %s", len(p.Texts), counted(p.Launches, "process", "processes"))
 	if p.Pairs != nil {
 		what += fmt.Sprintf(", %s in turns with %s × %s", counted(p.Pairs.Rounds, "round", "rounds"), p.Pairs.Provider, p.Pairs.Variant)
@@ -42,7 +42,7 @@ const slow = 45 * time.Second
 
 // warnOfTime says, once the vectors are there and took long, how long the rest
 // may take; starts is what its processes need until they work.
-func warnOfTime(o Options, p validate.Plan, vectors, starts time.Duration) {
+func warnOfTime(o Options, p evidence.Plan, vectors, starts time.Duration) {
 	if vectors < slow {
 		return
 	}
@@ -57,11 +57,11 @@ func warnOfTime(o Options, p validate.Plan, vectors, starts time.Duration) {
 
 // passes is how often each text is embedded for the vectors: once alone, and
 // once for each run in company.
-var passes = 1 + len(validate.Company())
+var passes = 1 + len(evidence.InvarianceRuns())
 
 // longest is how long the latency launches and the comparison may take, their
 // processes' starts left out, where a text takes one; 0: nobody knows.
-func longest(p validate.Plan, one time.Duration) time.Duration {
+func longest(p evidence.Plan, one time.Duration) time.Duration {
 	if p.LimitNS == 0 {
 		return 0
 	}

@@ -5,7 +5,7 @@ import (
 
 	"golang.org/x/sys/cpu"
 
-	"github.com/embedgate/embedgate/validate"
+	"github.com/embedgate/embedgate/validate/evidence"
 )
 
 // InstructionSets names what this processor offers of the instructions that
@@ -18,14 +18,14 @@ func InstructionSets() []string {
 		name string
 		have bool
 	}{
-		{validate.SSE41, cpu.X86.HasSSE41},
-		{validate.AVX2, cpu.X86.HasAVX2 && cpu.X86.HasFMA},
+		{evidence.SSE41, cpu.X86.HasSSE41},
+		{evidence.AVX2, cpu.X86.HasAVX2 && cpu.X86.HasFMA},
 		// What runtimes call AVX-512 is more than its foundation.
-		{validate.AVX512, cpu.X86.HasAVX512F && cpu.X86.HasAVX512BW && cpu.X86.HasAVX512DQ && cpu.X86.HasAVX512VL},
-		{validate.VNNI, cpu.X86.HasAVX512VNNI || cpu.X86.HasAVXVNNI},
-		{validate.AMX, cpu.X86.HasAMXTile && cpu.X86.HasAMXInt8},
-		{validate.DotProduct, cpu.ARM64.HasASIMDDP},
-		{validate.I8MM, cpu.ARM64.HasI8MM},
+		{evidence.AVX512, cpu.X86.HasAVX512F && cpu.X86.HasAVX512BW && cpu.X86.HasAVX512DQ && cpu.X86.HasAVX512VL},
+		{evidence.VNNI, cpu.X86.HasAVX512VNNI || cpu.X86.HasAVXVNNI},
+		{evidence.AMX, cpu.X86.HasAMXTile && cpu.X86.HasAMXInt8},
+		{evidence.DotProduct, cpu.ARM64.HasASIMDDP},
+		{evidence.I8MM, cpu.ARM64.HasI8MM},
 	} {
 		if s.have {
 			sets = append(sets, s.name)

@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/embedgate/embedgate/validate"
+	"github.com/embedgate/embedgate/validate/evidence"
 )
 
 // envSets makes TestInstructionSets print them, in the emulated process.
@@ -38,7 +38,7 @@ func TestAnEmulatedProcessorTellsItsOwnInstructionSets(t *testing.T) {
 	exe, err := os.Executable()
 	require.NoError(t, err)
 	for model, want := range map[string][]string{
-		"core2duo": {}, "Nehalem": {validate.SSE41}, "Haswell": {validate.SSE41, validate.AVX2},
+		"core2duo": {}, "Nehalem": {evidence.SSE41}, "Haswell": {evidence.SSE41, evidence.AVX2},
 	} {
 		c := exec.CommandContext(t.Context(), qemu, "-cpu", model, exe, "-test.run=^TestInstructionSets$", "-test.v")
 		c.Env = append(os.Environ(), envSets+"=1")

@@ -10,7 +10,7 @@ import (
 	"github.com/embedgate/embedgate/export/candidate"
 	"github.com/embedgate/embedgate/internal/fault"
 	"github.com/embedgate/embedgate/providers"
-	"github.com/embedgate/embedgate/validate"
+	"github.com/embedgate/embedgate/validate/evidence"
 )
 
 // The files of a job's directory. The child writes all but the first.
@@ -42,7 +42,7 @@ type job struct {
 	Embedding candidate.Embedding     `json:"embedding"`
 	Corpus    [][]byte                `json:"corpus"`  // every golden text: words for texts of a length
 	Texts     [][]byte                `json:"texts"`   // the golden texts to embed
-	Points    []validate.LatencyPoint `json:"points"`  // in the order to measure
+	Points    []evidence.LatencyPoint `json:"points"`  // in the order to measure
 	Spread    int                     `json:"spread"`  // as rerun.most
 	Samples   int                     `json:"samples"` // of each point
 	Warmup    int                     `json:"warmup"`  // of each point, not written down
@@ -55,14 +55,14 @@ type job struct {
 // so that a crash does not take what was finished with it.
 type part struct {
 	Complete  bool                    `json:"complete"`
-	Machine   validate.Machine        `json:"machine"` // as this child sees it
+	Machine   evidence.Machine        `json:"machine"` // as this child sees it
 	Session   providers.Info          `json:"session"`
 	Model     string                  `json:"model_sha256"` // of the file that it opened; empty: none yet
 	Vectors   string                  `json:"vectors"`      // the directory that holds them; empty: none yet
 	Useful    int64                   `json:"useful_tokens"`
 	Computed  int64                   `json:"computed_tokens"`
-	Placement []validate.PlacementRun `json:"placement"`
-	Latency   []validate.LatencyRun   `json:"latency"`
+	Placement []evidence.PlacementRun `json:"placement"`
+	Latency   []evidence.LatencyRun   `json:"latency"`
 	LoadNS    int64                   `json:"load_ns"`
 	FirstNS   int64                   `json:"first_ns"`
 	PeakRSS   int64                   `json:"peak_rss_bytes"`

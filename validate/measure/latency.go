@@ -4,7 +4,7 @@ import (
 	"context"
 	"time"
 
-	"github.com/embedgate/embedgate/validate"
+	"github.com/embedgate/embedgate/validate/evidence"
 )
 
 const (
@@ -34,10 +34,10 @@ func (w *worker) latency(ctx context.Context, l opened) error {
 	return nil
 }
 
-func (w *worker) block(ctx context.Context, l opened, pt validate.LatencyPoint) (validate.LatencyRun, error) {
+func (w *worker) block(ctx context.Context, l opened, pt evidence.LatencyPoint) (evidence.LatencyRun, error) {
 	texts, err := textsOf(l.tok, w.job.Corpus, pt.Tokens, max(distinct, pt.Batch))
 	if err != nil {
-		return validate.LatencyRun{}, err
+		return evidence.LatencyRun{}, err
 	}
 	// All turns are laid out first: nothing is put together between samples.
 	turns := make([][]string, len(texts))
@@ -61,11 +61,11 @@ func (w *worker) block(ctx context.Context, l opened, pt validate.LatencyPoint) 
 	for i := 0; i < w.job.Warmup && !spent.over(); i++ {
 		t := time.Now()
 		if err := sample(i); err != nil {
-			return validate.LatencyRun{}, err
+			return evidence.LatencyRun{}, err
 		}
 		spent.add(time.Since(t).Nanoseconds())
 	}
-	run := validate.LatencyRun{
+	run := evidence.LatencyRun{
 		Launch: w.job.Launch, LatencyPoint: pt,
 		SamplesNS:     make([]int64, 0, w.job.Samples),
 		CalibrationNS: make([]int64, 0, w.job.Samples),
@@ -86,7 +86,7 @@ func (w *worker) block(ctx context.Context, l opened, pt validate.LatencyPoint) 
 	for i := 0; i < w.job.Samples && !spent.over(); i++ {
 		t := time.Now()
 		if err := sample(i); err != nil {
-			return validate.LatencyRun{}, err
+			return evidence.LatencyRun{}, err
 		}
 		run.SamplesNS = append(run.SamplesNS, spent.add(time.Since(t).Nanoseconds()))
 		if len(run.SamplesNS)%between == 0 {

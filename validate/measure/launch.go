@@ -18,16 +18,16 @@ import (
 	"github.com/embedgate/embedgate/internal/fault"
 	"github.com/embedgate/embedgate/internal/progress"
 	"github.com/embedgate/embedgate/providers"
-	"github.com/embedgate/embedgate/validate"
+	"github.com/embedgate/embedgate/validate/evidence"
 )
 
 // outcome is what is left of a child.
 type outcome struct {
 	part  part
-	raw   validate.Vectors
+	raw   evidence.Vectors
 	first time.Duration // from its start until its first vector; 0: there was none
 	plan  []providers.PlannedOp
-	crash *validate.Crash
+	crash *evidence.Crash
 }
 
 // launch runs one step's child to its end. A child that died, stalled or whose
@@ -75,7 +75,7 @@ func launch(ctx context.Context, o Options, s step) (outcome, error) {
 		return out, err
 	}
 	if out.plan, err = w.plan.plan(); err != nil { // of the provider, not of this program
-		out.crash = &validate.Crash{Stage: string(s.job.Kind), Exit: 1, Stderr: err.Error()}
+		out.crash = &evidence.Crash{Stage: string(s.job.Kind), Exit: 1, Stderr: err.Error()}
 	}
 	return out, nil
 }
@@ -150,8 +150,8 @@ func (w *watch) hear(n note) {
 }
 
 // verdict turns a child's end into nothing, a crash to record, or an error.
-func (w *watch) verdict(ctx context.Context, s *os.ProcessState, dir string, complete bool) (*validate.Crash, error) {
-	crash := &validate.Crash{Stage: cmp.Or(w.stage, "load"), Signal: signalOf(s), Exit: s.ExitCode(), Stderr: w.stderr.last()}
+func (w *watch) verdict(ctx context.Context, s *os.ProcessState, dir string, complete bool) (*evidence.Crash, error) {
+	crash := &evidence.Crash{Stage: cmp.Or(w.stage, "load"), Signal: signalOf(s), Exit: s.ExitCode(), Stderr: w.stderr.last()}
 	if crash.Exit == goCrash {
 		crash.Signal = w.stderr.signal
 	}
@@ -191,7 +191,7 @@ func collect(dir string) (outcome, error) {
 	if err != nil || out.part.Vectors == "" {
 		return out, err
 	}
-	e, err := validate.ReadEvidence(filepath.Join(dir, filepath.Base(out.part.Vectors)))
+	e, err := evidence.Read(filepath.Join(dir, filepath.Base(out.part.Vectors)))
 	out.raw = e.Raw
 	return out, err
 }

@@ -4,18 +4,18 @@ import (
 	"runtime"
 
 	"github.com/embedgate/embedgate/providers/cores"
-	"github.com/embedgate/embedgate/validate"
+	"github.com/embedgate/embedgate/validate/evidence"
 )
 
 // machineFacts is where this runs: what decides speed, and nothing that names
 // the machine or its owner.
-func machineFacts() validate.Machine {
+func machineFacts() evidence.Machine {
 	cpu, memory, kernel := hardware()
 	if cpu == "" {
 		cpu = "unknown " + runtime.GOARCH
 	}
 	limit := cores.Here()
-	return validate.Machine{
+	return evidence.Machine{
 		OS: runtime.GOOS, Arch: runtime.GOARCH, CPU: cpu, InstructionSets: InstructionSets(),
 		Cores: limit.Whole, Quota: limit.Quota,
 		Memory: memory, Kernel: kernel, Go: runtime.Version(),

@@ -16,7 +16,7 @@ import (
 	"github.com/embedgate/embedgate/pipeline/policy"
 	"github.com/embedgate/embedgate/providers"
 	"github.com/embedgate/embedgate/providers/emulate"
-	"github.com/embedgate/embedgate/validate"
+	"github.com/embedgate/embedgate/validate/evidence"
 )
 
 // TokenizerName is the tokenizer's file name inside a candidate.
@@ -119,12 +119,12 @@ func (o Options) variant(name string) (candidate.Variant, bool) {
 	return v, ok
 }
 
-func (o Options) plan() validate.Plan {
+func (o Options) plan() evidence.Plan {
 	v, _ := o.variant(o.Variant)
 	if o.CPU != "" {
-		return validate.PortabilityPlan(o.Golden, v)
+		return evidence.PortabilityPlan(o.Golden, v)
 	}
-	plan := validate.PlanFor(o.Policy, o.Golden, o.Provider, o.Variant, v)
+	plan := evidence.PlanFor(o.Policy, o.Golden, o.Provider, o.Variant, v)
 	if o.Channel == "" {
 		return plan
 	}
@@ -172,7 +172,7 @@ func replaceable(dir string) error {
 		return &fault.Error{Kind: fault.Usage, Thing: dir, Wanted: "a directory for evidence", Err: err}
 	}
 	for _, e := range entries {
-		if e.Name() != validate.EvidenceName && e.Name() != validate.VectorsName {
+		if e.Name() != evidence.FileName && e.Name() != evidence.VectorsName {
 			return &fault.Error{Kind: fault.Usage, Thing: dir, Got: "a directory that holds " + e.Name(),
 				Wanted: "a new one, or one of evidence alone", Next: "name another directory"}
 		}

@@ -5,7 +5,7 @@ import (
 	"regexp"
 	"strings"
 
-	"github.com/embedgate/embedgate/validate"
+	"github.com/embedgate/embedgate/validate/evidence"
 )
 
 // absolutePath is a path from a root with at least one folder in it: of Unix,
@@ -28,9 +28,9 @@ func withoutPaths(s string) string {
 }
 
 // scrub takes paths out of all in the evidence that was said in words.
-func scrub(ev *validate.Evidence) {
+func scrub(ev *evidence.Evidence) {
 	if n := ev.NotMeasured; n != nil {
-		ev.NotMeasured = &validate.NotMeasured{Reason: withoutPaths(n.Reason), Remedy: withoutPaths(n.Remedy)}
+		ev.NotMeasured = &evidence.NotMeasured{Reason: withoutPaths(n.Reason), Remedy: withoutPaths(n.Remedy)}
 	}
 	if c := ev.Crash; c != nil {
 		scrubbed := *c

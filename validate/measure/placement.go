@@ -5,7 +5,7 @@ import (
 	"fmt"
 
 	"github.com/embedgate/embedgate/providers"
-	"github.com/embedgate/embedgate/validate"
+	"github.com/embedgate/embedgate/validate/evidence"
 )
 
 // recordedRuns is how many runs of each length a record sums: which node ran
@@ -50,7 +50,7 @@ func (w *worker) placement(ctx context.Context, l loaded) error {
 		return fmt.Errorf("placement: %d records of %d lengths", len(records), len(w.job.Points))
 	}
 	for k, pt := range w.job.Points {
-		w.part.Placement = append(w.part.Placement, validate.PlacementRun{Tokens: pt.Tokens, Placement: records[k]})
+		w.part.Placement = append(w.part.Placement, evidence.PlacementRun{Tokens: pt.Tokens, Placement: records[k]})
 	}
 	return nil
 }

@@ -4,12 +4,12 @@ import (
 	"maps"
 	"slices"
 
-	"github.com/embedgate/embedgate/validate"
+	"github.com/embedgate/embedgate/validate/evidence"
 )
 
 // samplesOf is how many samples of each point launch takes, counted from 1:
 // equal shares, the first launches taking what does not divide.
-func samplesOf(p validate.Plan, launch int) int {
+func samplesOf(p evidence.Plan, launch int) int {
 	n := p.Samples / p.Launches
 	if launch <= p.Samples%p.Launches {
 		n++
@@ -19,15 +19,15 @@ func samplesOf(p validate.Plan, launch int) int {
 
 // orderOf is the order of the points in a launch, less those that it leaves to
 // earlier ones.
-func orderOf(p validate.Plan, launch int) []validate.LatencyPoint {
-	return slices.DeleteFunc(rotated(p.Points, launch), func(pt validate.LatencyPoint) bool {
+func orderOf(p evidence.Plan, launch int) []evidence.LatencyPoint {
+	return slices.DeleteFunc(rotated(p.Points, launch), func(pt evidence.LatencyPoint) bool {
 		return slices.Contains(p.Brief, pt) && launch > p.LaunchesAt(pt)
 	})
 }
 
 // rotated turns points by one for each launch or round after the first, so that
 // no point is always measured on the coldest or the hottest machine.
-func rotated(points []validate.LatencyPoint, launch int) []validate.LatencyPoint {
+func rotated(points []evidence.LatencyPoint, launch int) []evidence.LatencyPoint {
 	if len(points) == 0 {
 		return nil
 	}

@@ -5,12 +5,12 @@ import (
 
 	"github.com/stretchr/testify/assert"
 
-	"github.com/embedgate/embedgate/validate"
+	"github.com/embedgate/embedgate/validate/evidence"
 )
 
 func TestSamplesAreSharedOverTheLaunchesAndNoneIsLost(t *testing.T) {
 	for _, c := range []struct{ launches, samples int }{{3, 300}, {3, 301}, {4, 3}, {1, 7}} {
-		p := validate.Plan{Launches: c.launches, Samples: c.samples}
+		p := evidence.Plan{Launches: c.launches, Samples: c.samples}
 		sum := 0
 		for n := 1; n <= c.launches; n++ {
 			sum += samplesOf(p, n)
@@ -30,7 +30,7 @@ func TestEachLaunchBeginsWithAnotherPoint(t *testing.T) {
 	}
 	assert.Len(t, first, 3)
 	assert.Equal(t, orderOf(p, 1), orderOf(p, 4), "more launches than points begin again")
-	assert.Empty(t, orderOf(validate.Plan{Launches: 1}, 1))
+	assert.Empty(t, orderOf(evidence.Plan{Launches: 1}, 1))
 }
 
 func TestOnlyTheFirstLaunchesMeasureWhatTheChannelReports(t *testing.T) {
@@ -38,8 +38,8 @@ func TestOnlyTheFirstLaunchesMeasureWhatTheChannelReports(t *testing.T) {
 	o.Policy.Latency.Budgets[3].Channels = []string{"release"}
 	o.Channel = "local"
 	p := o.plan()
-	long := validate.LatencyPoint{Tokens: 24, Batch: 1}
-	assert.Equal(t, []validate.LatencyPoint{long}, p.Brief)
+	long := evidence.LatencyPoint{Tokens: 24, Batch: 1}
+	assert.Equal(t, []evidence.LatencyPoint{long}, p.Brief)
 	assert.Contains(t, orderOf(p, 1), long)
 	assert.NotContains(t, orderOf(p, 2), long)
 	assert.Len(t, orderOf(p, 2), len(p.Points)-1)

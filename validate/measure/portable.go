@@ -10,7 +10,7 @@ import (
 	"github.com/embedgate/embedgate/internal/fault"
 	"github.com/embedgate/embedgate/providers"
 	"github.com/embedgate/embedgate/providers/emulate"
-	"github.com/embedgate/embedgate/validate"
+	"github.com/embedgate/embedgate/validate/evidence"
 )
 
 // Target is what measures on another processor.
@@ -30,7 +30,7 @@ const portableSpread = 16
 
 // portable measures on another processor whether the vectors are right there:
 // one process, nothing timed. What this machine lacks for it is marked absent.
-func portable(ctx context.Context, o Options, ev *validate.Evidence) error {
+func portable(ctx context.Context, o Options, ev *evidence.Evidence) error {
 	cpu, ok := providers.LookupCPU(o.CPU)
 	if !ok {
 		return &fault.Error{Kind: fault.Usage, Thing: "processor " + o.CPU, Wanted: fmt.Sprintf("one of %q", providers.CPUNames())}
@@ -72,7 +72,7 @@ func portable(ctx context.Context, o Options, ev *validate.Evidence) error {
 	ev.Session, ev.Machine, ev.Crash = out.part.Session, out.part.Machine, out.crash
 	if w := t.Way; w.Emulator != "" {
 		ev.Machine.CPU = w.Model + ", emulated by " + w.Emulator // the child reads the host's name
-		ev.Emulation = &validate.Emulation{Emulator: w.Emulator, Version: w.Version, Model: w.Model, Host: machineFacts().Arch}
+		ev.Emulation = &evidence.Emulation{Emulator: w.Emulator, Version: w.Version, Model: w.Model, Host: machineFacts().Arch}
 	}
 	return nil
 }
@@ -87,12 +87,12 @@ func (o Options) what() string {
 
 // portableAbsent is why a processor cannot be measured here, if that is what
 // err says.
-func portableAbsent(err error) *validate.NotMeasured {
+func portableAbsent(err error) *evidence.NotMeasured {
 	var f *fault.Error
 	if _, ok := errors.AsType[errAbsent](err); !ok || !errors.As(err, &f) {
 		return nil
 	}
 	why := *f
 	why.Next = ""
-	return &validate.NotMeasured{Reason: why.Error(), Remedy: cmp.Or(f.Next, "measure it on a Linux machine with QEMU and gate its evidence here")}
+	return &evidence.NotMeasured{Reason: why.Error(), Remedy: cmp.Or(f.Next, "measure it on a Linux machine with QEMU and gate its evidence here")}
 }

@@ -11,11 +11,11 @@ import (
 
 	"github.com/embedgate/embedgate/internal/fault"
 	"github.com/embedgate/embedgate/providers"
-	"github.com/embedgate/embedgate/validate"
+	"github.com/embedgate/embedgate/validate/evidence"
 )
 
 // as is a measurement for another processor, whose programs start in this way.
-func as(t *testing.T, o Options, cpu string, target func() (Target, error)) validate.Evidence {
+func as(t *testing.T, o Options, cpu string, target func() (Target, error)) evidence.Evidence {
 	t.Helper()
 	o.CPU = cpu
 	o.Target = func(_ context.Context, c providers.CPU) (Target, error) {
@@ -35,7 +35,7 @@ func TestAnotherProcessorsEvidenceHasVectorsAndNoTimes(t *testing.T) {
 	require.Nil(t, e.NotMeasured)
 	require.Nil(t, e.Crash)
 	assert.Len(t, e.Raw.IDs, len(e.Plan.Texts))
-	assert.Len(t, e.Raw.Invariance, len(validate.Company()))
+	assert.Len(t, e.Raw.Invariance, len(evidence.InvarianceRuns()))
 	assert.Empty(t, e.Latency)
 	assert.Empty(t, e.Cold)
 	assert.Empty(t, e.Memory)

@@ -16,7 +16,10 @@ import (
 	"github.com/embedgate/embedgate/internal/fault"
 	"github.com/embedgate/embedgate/pipeline/policy"
 	"github.com/embedgate/embedgate/providers"
-	"github.com/embedgate/embedgate/validate"
+	"github.com/embedgate/embedgate/validate/check"
+	"github.com/embedgate/embedgate/validate/evidence"
+	"github.com/embedgate/embedgate/validate/gate"
+	"github.com/embedgate/embedgate/validate/verdict"
 )
 
 // realOptions is a measurement of a real candidate on the real runtime.
@@ -82,14 +85,14 @@ func TestTheRealModelsEvidencePassesTheGateInAllButLatency(t *testing.T) {
 	_, err = Run(t.Context(), o)
 	require.NoError(t, err)
 
-	ev, err := validate.ReadEvidence(o.Out)
+	ev, err := evidence.Read(o.Out)
 	require.NoError(t, err)
 	assert.Equal(t, o.Golden.IDs, ev.Raw.IDs)
 	assertInvariant(t, ev, 5e-6)
 	assert.GreaterOrEqual(t, float64(ev.Useful)/float64(ev.Computed), 0.97)
 
-	v, err := validate.Gate(validate.Input{Policy: o.Policy, Channel: "local", Golden: o.Golden, Candidate: o.Candidate,
-		Graphs: validate.ReadGraphs(o.Candidate, o.Policy), Evidence: []validate.Evidence{ev}})
+	v, err := gate.Gate(check.Input{Policy: o.Policy, Channel: "local", Golden: o.Golden, Candidate: o.Candidate,
+		Graphs: check.ReadGraphs(o.Candidate, o.Policy), Evidence: []evidence.Evidence{ev}})
 	require.NoError(t, err)
 	judged := map[string]bool{}
 	for _, r := range v.Rows {
@@ -101,7 +104,7 @@ func TestTheRealModelsEvidencePassesTheGateInAllButLatency(t *testing.T) {
 			switch f.Check {
 			case "latency", "cold-start": // clocks
 			default:
-				assert.Contains(t, []validate.Result{validate.Pass, validate.Reported}, f.Result, "%s, %s: %s", f.Check, f.Item, f.Measured)
+				assert.Contains(t, []verdict.Result{verdict.Pass, verdict.Reported}, f.Result, "%s, %s: %s", f.Check, f.Item, f.Measured)
 			}
 		}
 	}
@@ -113,21 +116,21 @@ func TestTheRealModelsEvidencePassesTheGateInAllButLatency(t *testing.T) {
 		for i := range ev.Raw.Primary {
 			ev.Raw.Primary[i] = -ev.Raw.Primary[i]
 		}
-		v, err := validate.Gate(validate.Input{Policy: o.Policy, Channel: "local", Golden: o.Golden, Candidate: o.Candidate,
-			Graphs: validate.ReadGraphs(o.Candidate, o.Policy), Evidence: []validate.Evidence{ev}})
+		v, err := gate.Gate(check.Input{Policy: o.Policy, Channel: "local", Golden: o.Golden, Candidate: o.Candidate,
+			Graphs: check.ReadGraphs(o.Candidate, o.Policy), Evidence: []evidence.Evidence{ev}})
 		require.NoError(t, err)
-		assert.Equal(t, validate.Fail, v.Result)
-		said := map[string]validate.Result{}
+		assert.Equal(t, verdict.Fail, v.Result)
+		said := map[string]verdict.Result{}
 		for _, r := range v.Rows {
 			for _, f := range r.Findings {
-				if r.Provider == "cpu" && (said[f.Check] == "" || f.Result == validate.Fail) {
+				if r.Provider == "cpu" && (said[f.Check] == "" || f.Result == verdict.Fail) {
 					said[f.Check] = f.Result
 				}
 			}
 		}
-		assert.Equal(t, validate.Fail, said["parity"])
-		assert.Equal(t, validate.Pass, said["tokens"], "nothing else of it changed")
-		assert.Equal(t, validate.Pass, said["placement"])
+		assert.Equal(t, verdict.Fail, said["parity"])
+		assert.Equal(t, verdict.Pass, said["tokens"], "nothing else of it changed")
+		assert.Equal(t, verdict.Pass, said["placement"])
 	})
 }
 
@@ -173,7 +176,7 @@ func TestALibraryThatIsNotThereIsMissing(t *testing.T) {
 }
 
 // assertInvariant holds each text's vector in company against its vector alone.
-func assertInvariant(t *testing.T, ev validate.Evidence, limit float64) {
+func assertInvariant(t *testing.T, ev evidence.Evidence, limit float64) {
 	t.Helper()
 	dim := ev.Raw.Dim
 	require.NotEmpty(t, ev.Raw.Invariance)

@@ -10,7 +10,7 @@ import (
 
 	"github.com/embedgate/embedgate/internal/fault"
 	"github.com/embedgate/embedgate/providers"
-	"github.com/embedgate/embedgate/validate"
+	"github.com/embedgate/embedgate/validate/evidence"
 )
 
 // Run measures one provider × variant and leaves the evidence in Options.Out,
@@ -22,33 +22,33 @@ import (
 // be said of the provider: a bad model, a policy that cannot be measured, a
 // broken set-up of what every machine can have. When ctx is cancelled, nothing
 // of this measurement is left behind and what was in Out stays.
-func Run(ctx context.Context, o Options) (validate.Evidence, error) {
+func Run(ctx context.Context, o Options) (evidence.Evidence, error) {
 	o.Stall = cmp.Or(o.Stall, DefaultStall)
 	if err := o.check(); err != nil {
-		return validate.Evidence{}, err
+		return evidence.Evidence{}, err
 	}
-	ev := validate.Evidence{
-		Schema: validate.EvidenceSchema, Provider: o.Provider, Variant: o.Variant, CPU: o.CPU, Nonce: o.Nonce,
+	ev := evidence.Evidence{
+		Schema: evidence.Schema, Provider: o.Provider, Variant: o.Variant, CPU: o.CPU, Nonce: o.Nonce,
 		Candidate: o.Candidate.Digest, Policy: o.Policy.Digest, Golden: o.Golden.Digest,
 	}
 	if err := fill(ctx, o, &ev); err != nil {
-		return validate.Evidence{}, err
+		return evidence.Evidence{}, err
 	}
 	if err := ctx.Err(); err != nil {
-		return validate.Evidence{}, err
+		return evidence.Evidence{}, err
 	}
 	scrub(&ev)
 	return leave(o.Out, ev)
 }
 
 // fill measures into ev, which names what is measured, or says there why not.
-func fill(ctx context.Context, o Options, ev *validate.Evidence) error {
+func fill(ctx context.Context, o Options, ev *evidence.Evidence) error {
 	e, why := lookup(o.Provider)
-	do, lacks := measure, func(err error) *validate.NotMeasured { return absent(e, err) }
+	do, lacks := measure, func(err error) *evidence.NotMeasured { return absent(e, err) }
 	if o.CPU != "" {
 		do, lacks = portable, portableAbsent
 		if len(e.Platforms) > 0 {
-			why = &validate.NotMeasured{Reason: e.Title + " needs a device, which no emulated processor has", Remedy: "leave portability out for " + e.Name}
+			why = &evidence.NotMeasured{Reason: e.Title + " needs a device, which no emulated processor has", Remedy: "leave portability out for " + e.Name}
 		}
 	}
 	if why == nil {
@@ -66,16 +66,16 @@ func fill(ctx context.Context, o Options, ev *validate.Evidence) error {
 }
 
 // lookup finds a provider, or why it cannot be measured here.
-func lookup(provider string) (providers.Entry, *validate.NotMeasured) {
+func lookup(provider string) (providers.Entry, *evidence.NotMeasured) {
 	e, ok := providers.Lookup(provider)
 	if !ok {
-		return e, &validate.NotMeasured{
+		return e, &evidence.NotMeasured{
 			Reason: "embedgate knows no provider " + provider,
 			Remedy: "name " + providers.KnownNames(),
 		}
 	}
 	if reason, remedy, ok := e.Available(); !ok {
-		return e, &validate.NotMeasured{Reason: reason, Remedy: remedy}
+		return e, &evidence.NotMeasured{Reason: reason, Remedy: remedy}
 	}
 	return e, nil
 }
@@ -89,19 +89,19 @@ func (e errAbsent) Unwrap() error { return e.error }
 // absent is why this machine cannot measure a provider, if that is what err
 // says. A provider that every machine can have is never absent: what it lacks
 // is the user's to set up, and hiding that in evidence would help nobody.
-func absent(e providers.Entry, err error) *validate.NotMeasured {
+func absent(e providers.Entry, err error) *evidence.NotMeasured {
 	var f *fault.Error
 	if _, ok := errors.AsType[errAbsent](err); !ok || len(e.Platforms) == 0 || !errors.As(err, &f) {
 		return nil
 	}
 	why := *f
 	why.Next = ""
-	return &validate.NotMeasured{Reason: why.Error(), Remedy: cmp.Or(f.Next, e.Remedy)}
+	return &evidence.NotMeasured{Reason: why.Error(), Remedy: cmp.Or(f.Next, e.Remedy)}
 }
 
 // measure runs the children, one after another: two at once would measure each
 // other. The first crash ends it.
-func measure(ctx context.Context, o Options, ev *validate.Evidence) error {
+func measure(ctx context.Context, o Options, ev *evidence.Evidence) error {
 	ev.Plan = o.plan()
 	ev.Machine = machineFacts()
 	mine, err := o.library(ctx, o.Provider)
@@ -128,7 +128,7 @@ func measure(ctx context.Context, o Options, ev *validate.Evidence) error {
 				return errAbsent{err}
 			}
 			// It was there before: this is the provider's failure.
-			out.crash, err = &validate.Crash{Stage: string(s.job.Kind), Exit: 1, Stderr: err.Error()}, nil
+			out.crash, err = &evidence.Crash{Stage: string(s.job.Kind), Exit: 1, Stderr: err.Error()}, nil
 		}
 		if err == nil && s.other && out.crash != nil {
 			err = otherDied(s, *out.crash)
@@ -158,7 +158,7 @@ func measure(ctx context.Context, o Options, ev *validate.Evidence) error {
 
 // otherDied is an error and not evidence: what this provider is compared with
 // failed, which says nothing about this provider.
-func otherDied(s step, c validate.Crash) error {
+func otherDied(s step, c evidence.Crash) error {
 	return &fault.Error{Kind: fault.Internal, Thing: "comparison with " + s.job.Provider,
 		Got:    fmt.Sprintf("its process ended with %s during %s: %s", cmp.Or(c.Signal, fmt.Sprintf("exit status %d", c.Exit)), c.Stage, c.Stderr),
 		Wanted: "samples to compare with",
@@ -168,7 +168,7 @@ func otherDied(s step, c validate.Crash) error {
 // sameSession holds every process of this provider to the first one's session.
 // One that records may have options of its own, which the evidence does not
 // tell, but never another runtime.
-func sameSession(ev *validate.Evidence, s providers.Info, k kind) error {
+func sameSession(ev *evidence.Evidence, s providers.Info, k kind) error {
 	if s.Runtime == "" { // it ended before there was one
 		return nil
 	}
@@ -187,7 +187,7 @@ func sameSession(ev *validate.Evidence, s providers.Info, k kind) error {
 }
 
 // sameModel holds every process of this provider to the first one's model file.
-func sameModel(ev *validate.Evidence, sha256 string) error {
+func sameModel(ev *evidence.Evidence, sha256 string) error {
 	if sha256 == "" { // it ended before it had opened one
 		return nil
 	}

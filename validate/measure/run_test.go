@@ -19,7 +19,7 @@ import (
 	"github.com/embedgate/embedgate/internal/progress"
 	"github.com/embedgate/embedgate/pipeline/policy"
 	"github.com/embedgate/embedgate/providers"
-	"github.com/embedgate/embedgate/validate"
+	"github.com/embedgate/embedgate/validate/evidence"
 )
 
 func TestAMeasurementHonoursItsPlan(t *testing.T) {
@@ -42,7 +42,7 @@ func TestAMeasurementHonoursItsPlan(t *testing.T) {
 	assert.Equal(t, 1, ev.Session.Options.Threads, "the policy's threads reach the session")
 	assert.NotEmpty(t, ev.VectorsSHA256)
 
-	count := map[validate.LatencyPoint]int{}
+	count := map[evidence.LatencyPoint]int{}
 	for _, r := range ev.Latency {
 		count[r.LatencyPoint] += len(r.SamplesNS)
 		assert.Len(t, r.SamplesNS, 10)
@@ -52,7 +52,7 @@ func TestAMeasurementHonoursItsPlan(t *testing.T) {
 			assert.Positive(t, n)
 		}
 	}
-	assert.Equal(t, map[validate.LatencyPoint]int{{Tokens: 6, Batch: 1}: 30, {Tokens: 16, Batch: 4}: 30, {Tokens: 24, Batch: 1}: 30}, count)
+	assert.Equal(t, map[evidence.LatencyPoint]int{{Tokens: 6, Batch: 1}: 30, {Tokens: 16, Batch: 4}: 30, {Tokens: 24, Batch: 1}: 30}, count)
 	assert.Equal(t, ev.Latency[0].Tokens, ev.Latency[5].Tokens, "the second launch ends with what the first began with")
 
 	require.Len(t, ev.Cold, 3)
@@ -205,13 +205,13 @@ func TestAFaultPassesThroughWithItsKind(t *testing.T) {
 	require.Error(t, err)
 	assert.Equal(t, fault.Usage, fault.KindOf(err))
 	assert.Equal(t, "fake.onnx: got nonsense, wanted a model: protobuf; next: export it again", err.Error())
-	assert.NoFileExists(t, filepath.Join(o.Out, validate.EvidenceName))
+	assert.NoFileExists(t, filepath.Join(o.Out, evidence.FileName))
 }
 
 func TestAnInterruptLeavesWhatWasThereAndNoProcess(t *testing.T) {
 	t.Setenv(envFake, "hang@5")
 	o := fakeOptions(t)
-	require.NoError(t, validate.WriteEvidence(o.Out, validate.Evidence{Provider: "cpu", Variant: "fp32", Nonce: "old"}))
+	require.NoError(t, evidence.Write(o.Out, evidence.Evidence{Provider: "cpu", Variant: "fp32", Nonce: "old"}))
 	ctx, cancel := context.WithCancel(t.Context())
 	pid := pidFile(t)
 	var child int
@@ -222,7 +222,7 @@ func TestAnInterruptLeavesWhatWasThereAndNoProcess(t *testing.T) {
 	_, err := Run(ctx, o)
 	require.ErrorIs(t, err, context.Canceled)
 	assert.ErrorIs(t, signal(child, syscall.Signal(0)), os.ErrProcessDone, "the child is dead and buried")
-	old, err := validate.ReadEvidence(o.Out)
+	old, err := evidence.Read(o.Out)
 	require.NoError(t, err)
 	assert.Equal(t, "old", old.Nonce)
 	assertAlone(t, o.Out)
@@ -232,10 +232,10 @@ func TestNewEvidenceReplacesOldEvidenceAndNothingElse(t *testing.T) {
 	t.Setenv(envFake, "ok")
 	o := fakeOptions(t)
 	o.Provider = "directml"
-	require.NoError(t, validate.WriteEvidence(o.Out, validate.Evidence{Nonce: "old", Raw: validate.Vectors{Dim: 1, IDs: [][]int64{{1}}, Primary: []float32{1}}}))
+	require.NoError(t, evidence.Write(o.Out, evidence.Evidence{Nonce: "old", Raw: evidence.Vectors{Dim: 1, IDs: [][]int64{{1}}, Primary: []float32{1}}}))
 	_, err := Run(t.Context(), o)
 	require.NoError(t, err)
-	ev, err := validate.ReadEvidence(o.Out)
+	ev, err := evidence.Read(o.Out)
 	require.NoError(t, err)
 	assert.Equal(t, "n0", ev.Nonce)
 	assertAlone(t, o.Out)

@@ -6,7 +6,7 @@ import (
 
 	"github.com/embedgate/embedgate/internal/progress"
 	"github.com/embedgate/embedgate/providers"
-	"github.com/embedgate/embedgate/validate"
+	"github.com/embedgate/embedgate/validate/evidence"
 )
 
 // step is one process of a measurement.
@@ -17,7 +17,7 @@ type step struct {
 	// done of total steps of its kind come before it.
 	done, total int
 	// keep puts into the evidence what only this step finds.
-	keep func(ev *validate.Evidence, out outcome)
+	keep func(ev *evidence.Evidence, out outcome)
 }
 
 // tell says that a step begins.
@@ -32,7 +32,7 @@ func (s step) tell(p progress.Sink) {
 // steps are a plan's processes, in order: the vectors, the placement, the
 // latency launches, the comparison's rounds. What cannot be judged without the
 // vectors comes after them, so that a crash leaves as much as there is.
-func steps(o Options, p validate.Plan, mine, others providers.Library) []step {
+func steps(o Options, p evidence.Plan, mine, others providers.Library) []step {
 	what := o.Provider + " × " + o.Variant
 	base := o.job(o.Provider, o.Variant, mine)
 	for _, i := range p.Texts {
@@ -46,7 +46,7 @@ func steps(o Options, p validate.Plan, mine, others providers.Library) []step {
 	if len(p.Recorded) > 0 {
 		j := base
 		j.Kind, j.Points = placementKind, lengths(p.Recorded)
-		all = append(all, step{job: j, what: what, keep: func(ev *validate.Evidence, out outcome) {
+		all = append(all, step{job: j, what: what, keep: func(ev *evidence.Evidence, out outcome) {
 			ev.Placement, ev.Planned = out.part.Placement, out.plan
 		}})
 	}
@@ -85,7 +85,7 @@ func (o Options) job(provider, variant string, lib providers.Library) job {
 // pairs are the rounds of a comparison: two processes each, this provider's
 // first in the odd ones, the other's first in the even ones, so that neither
 // has the cooler machine or the emptier one.
-func pairs(o Options, p validate.Plan, mine job, lib providers.Library) (all []step) {
+func pairs(o Options, p evidence.Plan, mine job, lib providers.Library) (all []step) {
 	plan := *p.Pairs
 	other := o.job(plan.Provider, plan.Variant, lib)
 	other.Texts = mine.Texts
@@ -103,9 +103,9 @@ func pairs(o Options, p validate.Plan, mine job, lib providers.Library) (all []s
 			all = append(all, step{
 				job: j, other: isOther, done: len(all), total: 2 * plan.Rounds,
 				what: fmt.Sprintf("%s × %s, in turns with %s × %s", o.Provider, o.Variant, plan.Provider, plan.Variant),
-				keep: func(ev *validate.Evidence, out outcome) {
+				keep: func(ev *evidence.Evidence, out outcome) {
 					for _, r := range out.part.Latency {
-						ev.Pairs = append(ev.Pairs, validate.PairedRun{
+						ev.Pairs = append(ev.Pairs, evidence.PairedRun{
 							Round: round, Order: order, Provider: provider, Variant: variant, Tokens: r.Tokens, SamplesNS: r.SamplesNS,
 						})
 					}
@@ -117,23 +117,23 @@ func pairs(o Options, p validate.Plan, mine job, lib providers.Library) (all []s
 }
 
 // lengths are points of one text each.
-func lengths(tokens []int) (points []validate.LatencyPoint) {
+func lengths(tokens []int) (points []evidence.LatencyPoint) {
 	for _, n := range tokens {
-		points = append(points, validate.LatencyPoint{Tokens: n, Batch: 1})
+		points = append(points, evidence.LatencyPoint{Tokens: n, Batch: 1})
 	}
 	return points
 }
 
-func keepVectors(ev *validate.Evidence, out outcome) {
+func keepVectors(ev *evidence.Evidence, out outcome) {
 	ev.Raw, ev.Useful, ev.Computed = out.raw, out.part.Useful, out.part.Computed
 	keepMemory(ev, 0, out)
 }
 
-func keepLatency(launch int) func(*validate.Evidence, outcome) {
-	return func(ev *validate.Evidence, out outcome) {
+func keepLatency(launch int) func(*evidence.Evidence, outcome) {
+	return func(ev *evidence.Evidence, out outcome) {
 		ev.Latency = append(ev.Latency, out.part.Latency...)
 		if out.first > 0 && out.part.FirstNS > 0 {
-			ev.Cold = append(ev.Cold, validate.ColdStart{
+			ev.Cold = append(ev.Cold, evidence.ColdStart{
 				Launch: launch, LoadNS: out.part.LoadNS, FirstNS: out.part.FirstNS, FromStartNS: out.first.Nanoseconds(),
 			})
 		}
@@ -143,8 +143,8 @@ func keepLatency(launch int) func(*validate.Evidence, outcome) {
 
 // keepMemory leaves out the processes that record placement: the record needs
 // memory, too.
-func keepMemory(ev *validate.Evidence, launch int, out outcome) {
+func keepMemory(ev *evidence.Evidence, launch int, out outcome) {
 	if out.part.PeakRSS > 0 {
-		ev.Memory = append(ev.Memory, validate.MemoryPeak{Launch: launch, RSS: out.part.PeakRSS})
+		ev.Memory = append(ev.Memory, evidence.MemoryPeak{Launch: launch, RSS: out.part.PeakRSS})
 	}
 }

@@ -17,7 +17,7 @@ import (
 	"github.com/embedgate/embedgate/internal/fault"
 	"github.com/embedgate/embedgate/pipeline/policy"
 	"github.com/embedgate/embedgate/providers"
-	"github.com/embedgate/embedgate/validate"
+	"github.com/embedgate/embedgate/validate/evidence"
 )
 
 // accelerator is a provider that not every machine has, and this kind of
@@ -187,7 +187,7 @@ func TestWhatAMachineLacksIsEvidenceWithItsRemedy(t *testing.T) {
 			assert.Contains(t, ev.NotMeasured.Reason, c.reason)
 			assert.NotContains(t, ev.NotMeasured.Reason, c.remedy)
 			assert.Equal(t, c.remedy, ev.NotMeasured.Remedy)
-			assert.Equal(t, validate.Evidence{
+			assert.Equal(t, evidence.Evidence{
 				Schema: ev.Schema, Provider: o.Provider, Variant: "fp32", Candidate: "c0", Policy: "p0", Golden: "g0", Nonce: "n0",
 				NotMeasured: ev.NotMeasured, Digest: ev.Digest,
 			}, ev, "nothing else is claimed")

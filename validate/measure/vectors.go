@@ -11,7 +11,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/embedgate/embedgate/providers"
-	"github.com/embedgate/embedgate/validate"
+	"github.com/embedgate/embedgate/validate/evidence"
 )
 
 const (
@@ -29,7 +29,7 @@ func spreadTexts(n int) int { return min(fullSpread, max(8, (n+1)/2)) }
 // vectors embeds every golden text alone, then again in other company.
 func (w *worker) vectors(ctx context.Context, l opened) error {
 	w.tell.tell(note{Stage: "vectors"})
-	v := &validate.Vectors{Dim: l.session.Dim()}
+	v := &evidence.Vectors{Dim: l.session.Dim()}
 	total, told := int64(len(w.job.Texts)), time.Now()
 	for i, text := range w.job.Texts {
 		v.IDs = append(v.IDs, l.tok.Append(nil, string(text), l.session.MaxTokens()))
@@ -65,7 +65,7 @@ func (w *worker) vectors(ctx context.Context, l opened) error {
 		if err != nil {
 			return fromSession(err)
 		}
-		v.Invariance = append(v.Invariance, validate.InvarianceRun{Name: step.name, Rows: rows, Vecs: vecs})
+		v.Invariance = append(v.Invariance, evidence.InvarianceRun{Name: step.name, Rows: rows, Vecs: vecs})
 	}
 
 	w.tell.tell(note{Message: "texts again: batches of 32"})
@@ -73,16 +73,16 @@ func (w *worker) vectors(ctx context.Context, l opened) error {
 	if err != nil {
 		return fromSession(err)
 	}
-	v.Invariance = append(v.Invariance, validate.InvarianceRun{Name: "batch-32", Rows: rows, Vecs: vecs})
+	v.Invariance = append(v.Invariance, evidence.InvarianceRun{Name: "batch-32", Rows: rows, Vecs: vecs})
 	w.part.Useful, w.part.Computed = count.Useful, count.Computed
 	return w.saveVectors(*v)
 }
 
 // saveVectors writes the vectors known so far, in evidence's own format and in
 // a directory of their own, then the part that names it.
-func (w *worker) saveVectors(v validate.Vectors) error {
+func (w *worker) saveVectors(v evidence.Vectors) error {
 	dir := fmt.Sprintf("vectors-%d", len(v.Invariance))
-	if err := validate.WriteEvidence(filepath.Join(w.dir, dir), validate.Evidence{Raw: v}); err != nil {
+	if err := evidence.Write(filepath.Join(w.dir, dir), evidence.Evidence{Raw: v}); err != nil {
 		return err
 	}
 	w.part.Vectors = dir

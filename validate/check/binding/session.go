@@ -1,0 +1,87 @@
+package binding
+
+import (
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+
+	"github.com/embedgate/embedgate/internal/text"
+	"github.com/embedgate/embedgate/providers"
+	"github.com/embedgate/embedgate/validate/check"
+	"github.com/embedgate/embedgate/validate/verdict"
+)
+
+// sessionOf holds the options that a session was opened with against those that
+// the policy and the catalogue give: release.json tells people to run the model
+// in this way.
+func sessionOf(c check.Case) verdict.Finding {
+	var p check.Problems
+	got := c.Evidence.Session
+	entry, ok := providers.Lookup(c.Evidence.Provider)
+	if !ok {
+		p.Add("embedgate knows no provider %q", text.Clip(c.Evidence.Provider))
+	}
+	wish := c.Policy.Providers[c.Evidence.Provider]
+	if got.Runtime != string(entry.Runtime) {
+		p.Add("the runtime is %q, the catalogue's %q", text.Clip(got.Runtime), entry.Runtime)
+	}
+	want := entry.OptionsWith(c.Policy.OptionsOf(c.Evidence.Provider, c.Evidence.Variant))
+	for _, k := range slices.Sorted(maps.Keys(got.Options.Provider)) {
+		if v, ok := want[k]; !ok || v != got.Options.Provider[k] {
+			p.Add("option %s is %q, and neither policy nor catalogue sets it so", text.Clip(k), text.Clip(got.Options.Provider[k]))
+		}
+	}
+	for _, k := range slices.Sorted(maps.Keys(want)) {
+		if _, ok := got.Options.Provider[k]; !ok {
+			p.Add("option %s is left out, wanted %q", k, want[k])
+		}
+	}
+	if !slices.Equal(got.Options.DisabledOptimizers, entry.Disabled) {
+		p.Add("the optimizers %s are disabled, the catalogue's are %q", text.Clip(fmt.Sprintf("%q", got.Options.DisabledOptimizers)), entry.Disabled)
+	}
+	threads := wish.Threads
+	if threads == 0 {
+		threads = c.Evidence.Machine.Cores // every core
+	}
+	if got.Options.Threads != threads || threads < 1 {
+		p.Add("%d threads, wanted %d: the policy says %d, and 0 is every core", got.Options.Threads, threads, wish.Threads)
+	}
+	if strict := wish.Placement != nil && wish.Placement.Strict; got.Options.Strict != strict {
+		p.Add("strict is %v, the policy's %v", got.Options.Strict, strict)
+	}
+	if got.Options.IOBinding != wish.IOBinding {
+		p.Add("io_binding is %v, the policy's %v", got.Options.IOBinding, wish.IOBinding)
+	}
+	return p.Finding(verdict.Finding{
+		Check: "integrity", Item: "session", Measured: "the policy's and the catalogue's options", Threshold: "opened with the options of policy and catalogue, and no other",
+		Next: "Measure again with this policy and this version of embedgate. An option that is meant belongs in the policy.",
+	})
+}
+
+var hexDigest = regexp.MustCompile(`^[0-9a-f]{64}$`)
+
+// libraryOf tells whether the runtime is one that is pinned. Another may be
+// meant (--ort-lib): it is reported, for its numbers are proven like any. One
+// that is pinned has its version.
+func libraryOf(c check.Case) verdict.Finding {
+	s := c.Evidence.Session
+	entry, _ := providers.Lookup(c.Evidence.Provider)
+	want := entry.Source.RuntimeVersion()
+	f := verdict.Finding{
+		Check: "integrity", Item: "library", Result: verdict.Pass, Threshold: "a pinned library of version " + want,
+		Measured: fmt.Sprintf("%s %s, sha256 %s", text.Clip(s.Runtime), text.Clip(s.RuntimeVersion), check.Short(text.Clip(s.LibrarySHA256))),
+	}
+	switch {
+	case !hexDigest.MatchString(s.LibrarySHA256):
+		f.Result, f.Measured = verdict.Fail, fmt.Sprintf("no sha256 of the runtime's library, but %q", text.Clip(s.LibrarySHA256))
+		f.Next = "Measure again: evidence names the library that it was measured with."
+	case !entry.Pinned(s.LibrarySHA256):
+		f.Result = verdict.Reported
+		f.Warnings = []string{fmt.Sprintf("the library is none that embedgate pins for %s (%s %s): it was named on the measuring machine, or is of a platform without a pin", c.Evidence.Provider, entry.Source.Package, entry.Source.Version)}
+	case s.RuntimeVersion != want:
+		f.Result = verdict.Fail
+		f.Next = "Measure again: the library with this digest has another version, so the evidence was edited."
+	}
+	return f
+}

@@ -1,0 +1,42 @@
+package check
+
+import (
+	"maps"
+	"slices"
+
+	"github.com/embedgate/embedgate/export/onnxfile"
+)
+
+// Graph is what a variant's file says of itself, read before anything is
+// judged: ReadGraphs makes it.
+type Graph struct {
+	// Err is why it may not be released; nil: it is valid ONNX, whole.
+	Err error
+	// Costs are the FLOPs of its matrix products by node, for one text of that
+	// many tokens. A file of fixed length costs the same for each.
+	Costs   map[int]map[string]float64
+	CostErr error // why they could not be counted; Costs are then empty
+	// Predicted is, by provider, how that would take the file. A provider of
+	// which too little is known has no entry, and nothing is refused for it.
+	Predicted map[string]Prediction
+	// Saturation is what products of 8-bit integers can do on x86 CPUs.
+	Saturation onnxfile.Saturation
+}
+
+// Prediction is how a provider would take a graph, from the file alone.
+type Prediction struct {
+	Nodes      int       // that are left to run
+	Partitions int       // pieces that the provider would run
+	Elsewhere  []Refusal // nodes that it would not
+}
+
+// Refusal is a node that a provider would not take.
+type Refusal struct{ Node, Op, Reason string }
+
+// TotalCost adds in the order of names, so that the sum is the same each time.
+func TotalCost(costs map[string]float64) (sum float64) {
+	for _, n := range slices.Sorted(maps.Keys(costs)) {
+		sum += costs[n]
+	}
+	return sum
+}

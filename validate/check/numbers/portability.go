@@ -1,0 +1,100 @@
+package numbers
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/embedgate/embedgate/internal/text"
+	"github.com/embedgate/embedgate/providers"
+	"github.com/embedgate/embedgate/validate/check"
+	"github.com/embedgate/embedgate/validate/evidence"
+	"github.com/embedgate/embedgate/validate/verdict"
+)
+
+const PortabilityName = "portability"
+
+// Portability proves that evidence for another processor was measured on
+// that processor, or on what played it. What the vectors are like there, the
+// checks of tokens, parity, precision and invariance say.
+func Portability() check.Check {
+	return check.Check{
+		Name: PortabilityName, Portable: true,
+		Applies: func(c check.Case) bool { return c.Cpu != "" },
+		Holds:   func(evidence.Evidence) bool { return true },
+		Judge:   func(c check.Case) check.Result { return check.Result{Findings: []verdict.Finding{processorOf(c)}} },
+		Bad:     badPortability(),
+	}
+}
+
+func processorOf(c check.Case) verdict.Finding {
+	var p check.Problems
+	e := c.Evidence
+	want, known := providers.LookupCPU(c.Cpu)
+	switch {
+	case !known:
+		p.Add("embedgate knows no processor %q", text.Clip(c.Cpu))
+	case !slices.Contains(c.Policy.Providers[e.Provider].Portability, c.Cpu):
+		p.Add("the policy does not name %s for %s", c.Cpu, text.Clip(e.Provider))
+	case e.CPU != c.Cpu:
+		p.Add("speaks for %q, not %s", text.Clip(e.CPU), c.Cpu)
+	}
+	if e.Machine.Arch != want.Arch {
+		p.Add("the program ran on %q, wanted %s", text.Clip(e.Machine.Arch), want.Arch)
+	}
+	if sets, fixed := check.SetsOf[c.Cpu]; fixed && !slices.Equal(e.Machine.InstructionSets, sets) {
+		p.Add("the program found the instruction sets %s, wanted %s", text.Clip(fmt.Sprintf("%q", e.Machine.InstructionSets)), fmt.Sprintf("%q", sets))
+	}
+	how := "natively"
+	switch m := e.Emulation; {
+	case m == nil && !want.Native:
+		p.Add("nothing was emulated: a machine of its own is no %s", c.Cpu)
+	case m == nil:
+	case m.Emulator == "" || m.Version == "":
+		p.Add("does not say what emulated it")
+	case m.Model != want.Model:
+		p.Add("%s played %q, wanted %s", text.Clip(m.Emulator), text.Clip(m.Model), want.Model)
+	default:
+		how = m.Model + ", emulated by " + text.Clip(m.Emulator) + " " + text.Clip(m.Version)
+	}
+	if len(e.Latency)+len(e.Cold)+len(e.Memory)+len(e.Placement)+len(e.Pairs) > 0 {
+		p.Add("holds times, memory or placement, which say nothing there")
+	}
+	return p.Finding(verdict.Finding{
+		Check: PortabilityName, Item: "processor", Measured: how, Threshold: want.Title,
+		Next: "Measure again with `embedgate measure --portability`; evidence of one processor proves nothing of another.",
+	})
+}
+
+// badPortability is evidence of one processor that speaks for another.
+func badPortability() []check.BadCase {
+	ev := func(name string, spoil func(e *evidence.Evidence)) check.BadCase {
+		return check.BadCase{Name: name, Item: "processor", Spoil: func(c *check.Case) bool { spoil(&c.Evidence); return true }}
+	}
+	return []check.BadCase{
+		ev("a native run passed off as emulated", func(e *evidence.Evidence) {
+			e.Emulation, e.Machine.Arch = nil, "amd64"
+		}),
+		ev("another processor emulated", func(e *evidence.Evidence) {
+			m := *e.Emulation
+			m.Model = "max"
+			e.Emulation = &m
+		}),
+		ev("a program of another architecture", func(e *evidence.Evidence) { e.Machine.Arch += "-other" }),
+		ev("evidence for another processor than the plan's", func(e *evidence.Evidence) { e.CPU += "-other" }),
+		{Name: "instruction sets that the processor has not", Item: "processor", Spoil: func(c *check.Case) bool {
+			if check.SetsOf[c.Cpu] == nil {
+				return false
+			}
+			c.Evidence.Machine.InstructionSets = append(slices.Clone(check.SetsOf[c.Cpu]), evidence.VNNI)
+			return true
+		}},
+		ev("an emulator without a name", func(e *evidence.Evidence) {
+			m := *e.Emulation
+			m.Emulator = ""
+			e.Emulation = &m
+		}),
+		ev("times of an emulator", func(e *evidence.Evidence) {
+			e.Memory = append(e.Memory, evidence.MemoryPeak{RSS: 1 << 30})
+		}),
+	}
+}

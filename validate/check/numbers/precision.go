@@ -1,0 +1,128 @@
+package numbers
+
+import (
+	"fmt"
+	"math"
+	"slices"
+
+	"github.com/embedgate/embedgate/export/candidate"
+	"github.com/embedgate/embedgate/internal/text"
+	"github.com/embedgate/embedgate/validate/check"
+	"github.com/embedgate/embedgate/validate/check/good"
+	"github.com/embedgate/embedgate/validate/evidence"
+	"github.com/embedgate/embedgate/validate/verdict"
+)
+
+// Precision proves that a provider computes as precisely as it is declared
+// to: parity's bounds leave room for a coarser kind of arithmetic than the
+// declared one, and its error has a size that gives it away.
+func Precision() check.Check {
+	return check.Check{
+		Name:     "precision",
+		Portable: true,
+		Raw:      true,
+		Holds:    func(e evidence.Evidence) bool { return len(e.Raw.Primary) > 0 },
+		Studies:  true,
+		Judge:    judgePrecision,
+		Bad: []check.BadCase{
+			{Name: "coarser arithmetic than declared", Item: "correct bits", Spoil: func(c *check.Case) bool {
+				coarsen(c, c.Evidence.Raw.Primary, good.Indices(len(c.Golden.Texts)))
+				return true
+			}},
+			{Name: "the golden's own vectors", Item: "correct bits", Spoil: func(c *check.Case) bool {
+				c.Evidence.Raw.Primary = good.Narrow(c.Golden.Vecs)
+				return true
+			}},
+			{Name: "coarser arithmetic in batches alone", Item: "correct bits", Spoil: func(c *check.Case) bool {
+				run, ok := runNamed(c, batchRun)
+				if ok {
+					coarsen(c, run.Vecs, run.Rows)
+				}
+				return ok
+			}},
+		},
+	}
+}
+
+// coarsen adds an error that costs two bits more than the class allows, in
+// turns of sign, so that no length or mean gives it away.
+func coarsen(c *check.Case, vecs []float32, rows []int) {
+	dim := c.Golden.Dim
+	for k, row := range rows {
+		size := check.Norm(c.Golden.Vecs[row*dim:(row+1)*dim]) / math.Sqrt(float64(dim))
+		by := size * math.Exp2(2-leastBits[c.Class])
+		for j := range dim {
+			vecs[k*dim+j] += float32(by)
+			by = -by
+		}
+	}
+}
+
+func judgePrecision(c check.Case) check.Result {
+	least, ok := leastBits[c.Class]
+	f := verdict.Finding{Check: "precision", Item: "correct bits", Result: verdict.Fail, Threshold: fmt.Sprintf("≥ %s, as %s computes", bitsText(least), c.Class)}
+	dim, n := c.Golden.Dim, len(c.Golden.Texts)
+	if !ok || c.Evidence.Raw.Dim != dim || len(c.Evidence.Raw.Primary) != n*dim {
+		f.Measured, f.Next = "not one vector for each text", "Look at what parity says of the vectors."
+		return check.Result{Findings: []verdict.Finding{f}}
+	}
+	worst, median := bitsOf(c.Golden, c.Evidence.Raw.Primary, good.Indices(n))
+	where := ""
+	for _, r := range c.Evidence.Raw.Invariance {
+		if len(r.Vecs) != len(r.Rows)*dim || slices.ContainsFunc(r.Rows, func(i int) bool { return i < 0 || i >= n }) || len(r.Rows) == 0 {
+			continue // invariance refuses it
+		}
+		// Of texts in company only what they have in common counts: a single
+		// one that is off is invariance's to refuse.
+		if _, m := bitsOf(c.Golden, r.Vecs, r.Rows); worst >= least && m < least {
+			worst, median, where = m, m, " in run "+text.Clip(r.Name)
+		}
+	}
+	if most := mostBitsOf(c); worst > most {
+		f.Measured, f.Value = fmt.Sprintf("%s, and a file of class %s has %.0f at most", bitsText(min(worst, 64)), fileClass(c), most), check.Settled(min(worst, 64))
+		f.Next = "These vectors are more exact than that file can compute them: they were not made by it, or its class in the policy is not its own. Measure again, or correct the variant's precision."
+		return check.Result{Findings: []verdict.Finding{f}, Bits: f.Value}
+	}
+	// Beyond the numbers' own mantissa nothing can be told.
+	worst, median = min(worst, 24), min(median, 24)
+	f.Measured, f.Value = fmt.Sprintf("%s of %d%s", bitsText(worst), mantissas[c.Class], where), check.Settled(worst)
+	f.Sure = "median text " + bitsText(median)
+	o := check.Result{Bits: check.Settled(worst)}
+	if worst >= least {
+		f.Result = verdict.Pass
+		o.Findings = []verdict.Finding{f}
+		return o
+	}
+	f.Measured += fmt.Sprintf(": declared %s, computes like %s", c.Class, bandOf(worst).name)
+	f.Next = precisionAdvice(c.Class, worst)
+	if bandOf(median) != bandOf(worst) {
+		f.Next += " Most texts are more precise than all together: look at what the few have in common, such as their length, which may choose another kernel."
+	}
+	o.Findings = []verdict.Finding{f}
+	return o
+}
+
+// fileClass is the class of the variant's file, whatever the provider is held
+// to: a file of float32 may be computed in less.
+func fileClass(c check.Case) candidate.Precision {
+	if c.Foreign { // its class is the user's guess, which may be too low
+		return candidate.FP32
+	}
+	return c.Policy.Variants[c.Policy.FileOf(c.Evidence.Variant)].Precision
+}
+
+func mostBitsOf(c check.Case) float64 {
+	if most, ok := check.MostBits[fileClass(c)]; ok {
+		return most
+	}
+	return check.MostBits[candidate.FP32]
+}
+
+func bitsText(b float64) string { return fmt.Sprintf("%.1f bits", b) }
+
+func precisionAdvice(class candidate.Precision, bits float64) string {
+	if bits < bands[len(bands)-2].atLeast {
+		return "The vectors are off by more than any rounding of float formats: look at what parity says of weights and pooling, and at the quantisation."
+	}
+	return fmt.Sprintf("Tell the provider to compute in %s (CUDA: use_tf32=0; CoreML: another MLComputeUnits; look for an option that allows reduced precision), or declare what it does: give the variant its class in providers' classes, or a variant of its own in the policy.", class)
+}

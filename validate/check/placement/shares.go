@@ -1,0 +1,199 @@
+package placement
+
+import (
+	"cmp"
+	"fmt"
+	"github.com/embedgate/embedgate/internal/text"
+	"github.com/embedgate/embedgate/validate/check"
+	"github.com/embedgate/embedgate/validate/evidence"
+	"maps"
+	"math"
+	"slices"
+)
+
+// shares is where a record says that the nodes of one text ran.
+type shares struct {
+	tokens          int
+	nodes, here     int                         // assigned nodes
+	flops, mine     float64                     // of one run
+	ns, own         float64                     // of all runs
+	elsewhere       map[fallback]*fallbackCount // by operator and provider
+	perEP           map[string]float64          // FLOPs
+	products        bool                        // whether any node multiplies matrices
+	nodeShare, time float64
+}
+
+// A fallback is an operator that ran on another provider.
+type fallback struct{ op, ep string }
+
+type fallbackCount struct {
+	assigned, executed int
+	names              []string // of the first few
+}
+
+func (s *fallbackCount) count() int { return max(s.assigned, s.executed) }
+
+// What a record may hold, so that one that lies costs nothing but its own
+// refusal: an embedding model has some hundreds of nodes.
+const (
+	maxRecorded = 100_000
+	maxAxes     = 16
+	maxAxis     = 1 << 31
+)
+
+// possible refuses numbers that no runtime writes down.
+func possible(r evidence.PlacementRun) (p check.Problems) {
+	at := evidence.LatencyPoint{Tokens: r.Tokens, Batch: 1}.Label()
+	nodes := 0
+	for _, s := range r.Assigned {
+		nodes += len(s.Nodes)
+	}
+	switch {
+	case nodes > maxRecorded || len(r.Assigned) > maxRecorded || len(r.Events) > maxRecorded:
+		p.Add("%s: a record of %d nodes and %d events", at, nodes, len(r.Events))
+		return p
+	case nodes == 0:
+		p.Add("%s: no node was given to any provider", at)
+	case len(r.Events) == 0:
+		p.Add("%s: no node was executed", at)
+	}
+	for _, e := range r.Events {
+		switch {
+		case e.Runs < 1:
+			p.Add("%s: node %s ran %d times", at, text.Clip(e.Name), e.Runs)
+		case e.NS < 0 || e.NS > math.MaxInt64/maxRecorded:
+			p.Add("%s: node %s took %d ns", at, text.Clip(e.Name), e.NS)
+		}
+		for _, dims := range slices.Concat(e.Inputs, e.Outputs) {
+			if len(dims) > maxAxes || slices.ContainsFunc(dims, func(d int64) bool { return d < 0 || d > maxAxis }) {
+				p.Add("%s: node %s has a tensor of shape %s", at, text.Clip(e.Name), text.Clip(fmt.Sprint(dims)))
+			}
+		}
+	}
+	return p
+}
+
+// sharesOf adds up a possible record, for the provider that the runtime calls
+// ep. costs are the graph's own, by node: a compiled subgraph's event has no
+// arithmetic of its own, and is worth the nodes that its provider was given and
+// that did not run by themselves.
+func sharesOf(r evidence.PlacementRun, ep string, costs map[string]float64) (shares, check.Problems) {
+	s := shares{tokens: r.Tokens, elsewhere: map[fallback]*fallbackCount{}, perEP: map[string]float64{}}
+	var p check.Problems
+	runs := math.MaxInt
+	for _, e := range r.Events {
+		runs = min(runs, e.Runs)
+	}
+	ran, fused := map[string]bool{}, map[string]bool{}
+	for _, e := range r.Events {
+		ran[e.Name] = true
+		s.ns += float64(e.NS)
+		if e.EP == ep {
+			s.own += float64(e.NS)
+		} else {
+			s.at(e.Op, e.EP, e.Name).executed++
+		}
+		if compiled(e) {
+			fused[e.EP] = true
+			continue
+		}
+		flops, ok := flopsOf(e)
+		if !ok {
+			flops, ok = costs[e.Name]
+		}
+		if !ok {
+			p.Add("%s: %s %s has no shapes to count its arithmetic from", evidence.LatencyPoint{Tokens: r.Tokens, Batch: 1}.Label(), text.Clip(e.Op), text.Clip(e.Name))
+		}
+		s.perEP[e.EP] += flops * float64(e.Runs) / float64(runs)
+	}
+	given := map[string]bool{}
+	for _, g := range r.Assigned {
+		given[g.EP] = given[g.EP] || len(g.Nodes) > 0
+		s.nodes += len(g.Nodes)
+		if g.EP == ep {
+			s.here += len(g.Nodes)
+		}
+		for _, n := range g.Nodes {
+			if g.EP != ep {
+				s.at(n.Op, g.EP, n.Name).assigned++
+			}
+			if fused[g.EP] && !ran[n.Name] {
+				s.perEP[g.EP] += costs[n.Name]
+			}
+		}
+	}
+	// ONNX Runtime 1.30 writes down no assignment for its WebGPU provider, only
+	// what was left to the CPU: what a provider ran is then what it was given.
+	for _, e := range r.Events {
+		if !given[e.EP] && !compiled(e) {
+			s.nodes++
+			if e.EP == ep {
+				s.here++
+			}
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(s.perEP)) {
+		s.flops += s.perEP[name]
+	}
+	s.mine = s.perEP[ep]
+	s.products = check.TotalCost(costs) > 0 || s.flops > 0
+	s.nodeShare, s.time = ratio(float64(s.here), float64(s.nodes)), ratio(s.own, s.ns)
+	return s, p
+}
+
+func (s *shares) at(op, ep, node string) *fallbackCount {
+	k := fallback{op, ep}
+	if s.elsewhere[k] == nil {
+		s.elsewhere[k] = &fallbackCount{}
+	}
+	if t := s.elsewhere[k]; len(t.names) < 3 && !slices.Contains(t.names, node) {
+		t.names = append(t.names, node)
+	}
+	return s.elsewhere[k]
+}
+
+// flopsShare is the provider's share of the arithmetic. A graph that multiplies
+// no matrices is worth its nodes.
+func (s shares) flopsShare() float64 {
+	if !s.products {
+		return s.nodeShare
+	}
+	return ratio(s.mine, s.flops)
+}
+
+// strayed lists what ran elsewhere, by operator and provider.
+func (s shares) strayed() []fallback {
+	return slices.SortedFunc(maps.Keys(s.elsewhere), func(a, b fallback) int {
+		return cmp.Or(cmp.Compare(a.op, b.op), cmp.Compare(a.ep, b.ep))
+	})
+}
+
+func ratio(a, b float64) float64 {
+	if b == 0 {
+		return 0
+	}
+	return a / b
+}
+
+// ranElsewhere is "MatMul ×49 on CPUExecutionProvider".
+func (s shares) ranElsewhere(k fallback) string {
+	n := ""
+	if c := s.elsewhere[k].count(); c > 1 {
+		n = fmt.Sprintf(" ×%d", c)
+	}
+	return text.Clip(k.op) + n + " on " + text.Clip(k.ep)
+}
+
+// planned is the record of one length; nil where there is none or several.
+func planned(all []evidence.PlacementRun, tokens int) *evidence.PlacementRun {
+	var found *evidence.PlacementRun
+	for i := range all {
+		if all[i].Tokens == tokens {
+			if found != nil {
+				return nil
+			}
+			found = &all[i]
+		}
+	}
+	return found
+}

@@ -1,0 +1,147 @@
+package evidence
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/embedgate/embedgate/internal/fault"
+	"github.com/embedgate/embedgate/internal/strictjson"
+	"github.com/embedgate/embedgate/internal/text"
+)
+
+// The largest evidence files that are read, in bytes. Real ones are some
+// hundred KB and some MB.
+const (
+	MaxEvidence = 4 << 20
+	maxVectors  = 256 << 20
+)
+
+// Read reads an evidence directory and checks it against itself: the
+// JSON is strict, vectors.safetensors is there exactly when evidence.json names
+// its sha256, and has it. Other files of the directory are not looked at. Every
+// error that the input causes is a fault of kind Usage and names the file.
+func Read(dir string) (Evidence, error) {
+	data, err := ReadCapped(filepath.Join(dir, FileName), MaxEvidence)
+	if err != nil {
+		return Evidence{}, inDir(dir, FileName, err)
+	}
+	e, err := Parse(data)
+	if err != nil {
+		return Evidence{}, inDir(dir, FileName, err)
+	}
+	raw, err := ReadCapped(filepath.Join(dir, VectorsName), maxVectors)
+	switch {
+	case e.VectorsSHA256 == "" && errors.Is(err, fs.ErrNotExist):
+		return e, nil
+	case err != nil:
+		return Evidence{}, inDir(dir, VectorsName, err)
+	case Digest(raw) != e.VectorsSHA256:
+		wanted := "sha256 " + text.Clip(e.VectorsSHA256) + ", which " + FileName + " names"
+		if e.VectorsSHA256 == "" {
+			wanted = "no such file, since " + FileName + " names none"
+		}
+		return Evidence{}, inDir(dir, VectorsName, &fault.Error{
+			Kind: fault.Usage, Got: "sha256 " + Digest(raw), Wanted: wanted,
+		})
+	}
+	if e.Raw, err = DecodeVectors(raw); err != nil {
+		return Evidence{}, inDir(dir, VectorsName, err)
+	}
+	return e, nil
+}
+
+// Parse reads evidence.json's bytes.
+func Parse(data []byte) (Evidence, error) {
+	var e Evidence
+	if err := strictjson.Decode(data, &e); err != nil {
+		return Evidence{}, err
+	}
+	if e.Schema != Schema {
+		return Evidence{}, &fault.Error{
+			Kind: fault.Usage, Got: fmt.Sprintf("schema %d", e.Schema),
+			Wanted: fmt.Sprintf("schema %d", Schema),
+		}
+	}
+	if err := e.countable(); err != nil {
+		return Evidence{}, err
+	}
+	e.Digest = Digest(data)
+	return e, nil
+}
+
+// The most of each thing that evidence may hold. A plan has three lengths and
+// twenty launches; what the gate does with a hostile file must not grow with
+// the file.
+const (
+	MaxPoints         = 100
+	MaxRuns           = 10_000 // launches × lengths, rounds × lengths × sides
+	MaxSamples        = 100_000
+	maxPlanned        = 10_000 // golden texts
+	MaxInvarianceRuns = 16     // invariance runs
+	maxLaunches       = 10_000
+)
+
+// countable refuses evidence with more of anything than a plan can ask for.
+func (e Evidence) countable() error {
+	samples := 0
+	for _, r := range e.Latency {
+		samples += len(r.SamplesNS) + len(r.CalibrationNS)
+	}
+	for _, r := range e.Pairs {
+		samples += len(r.SamplesNS)
+	}
+	for _, c := range []struct {
+		what      string
+		got, most int
+	}{
+		{"plan.points", len(e.Plan.Points), MaxPoints}, {"plan.recorded", len(e.Plan.Recorded), MaxPoints}, {"plan.texts", len(e.Plan.Texts), maxPlanned},
+		{"latency", len(e.Latency), MaxRuns}, {"pairs", len(e.Pairs), MaxRuns}, {"samples", samples, MaxSamples},
+		{"cold", len(e.Cold), maxLaunches}, {"memory", len(e.Memory), maxLaunches}, {"placement", len(e.Placement), MaxPoints},
+	} {
+		if c.got > c.most {
+			return &fault.Error{Kind: fault.Usage, Thing: c.what, Got: fmt.Sprint(c.got), Wanted: fmt.Sprintf("at most %d", c.most)}
+		}
+	}
+	return nil
+}
+
+// Write writes an evidence directory, which it makes if it is not
+// there. It computes VectorsSHA256 itself. evidence.json is written last, so
+// that evidence cut short has none; ReadEvidence gives back what was written.
+func Write(dir string, e Evidence) error {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	e.Schema, e.VectorsSHA256 = Schema, ""
+	vectors := filepath.Join(dir, VectorsName)
+	if e.Raw.Empty() {
+		if err := os.Remove(vectors); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	} else {
+		data, err := EncodeVectors(e.Raw)
+		if err != nil {
+			return fmt.Errorf("evidence of %s × %s: %w", e.Provider, e.Variant, err)
+		}
+		e.VectorsSHA256 = Digest(data)
+		if err := WriteAtomic(vectors, data); err != nil {
+			return err
+		}
+	}
+	data, err := strictjson.Encode(e)
+	if err != nil {
+		return fmt.Errorf("evidence of %s × %s: %w", e.Provider, e.Variant, err)
+	}
+	return WriteAtomic(filepath.Join(dir, FileName), data)
+}
+
+// inDir makes a read's error say which evidence it is about and what to do.
+func inDir(dir, name string, err error) error {
+	return &fault.Error{
+		Kind: fault.Usage, Thing: filepath.Join(dir, name), Err: err,
+		Next: "measure again with `embedgate measure`, and copy the directory whole",
+	}
+}

@@ -1,0 +1,207 @@
+package evidence
+
+import (
+	"cmp"
+	"maps"
+	"math"
+	"slices"
+
+	"github.com/embedgate/embedgate/export/candidate"
+	"github.com/embedgate/embedgate/golden"
+	"github.com/embedgate/embedgate/pipeline/policy"
+)
+
+// Plan is what was fixed before measuring.
+type Plan struct {
+	Launches int            `json:"launches"` // latency processes
+	Samples  int            `json:"samples"`  // per length, over all launches together
+	LimitNS  int64          `json:"limit_ns"` // after which a launch's samples at one length end; 0: never
+	Points   []LatencyPoint `json:"points"`
+	// Brief are the points that the channel only reports: the first launches
+	// alone measure them. Empty where the channel was not known beforehand.
+	Brief    []LatencyPoint `json:"brief,omitempty"`
+	Texts    []int          `json:"texts"`           // indices of the golden texts, ascending
+	Recorded []int          `json:"recorded"`        // lengths in tokens, batch 1, whose placement is recorded
+	Pairs    *PairPlan      `json:"pairs,omitempty"` // nil: this is what others are compared with
+}
+
+// PairPlan is a comparison with another provider on the same machine: rounds of
+// two processes, one of each, in alternating order.
+type PairPlan struct {
+	Provider string `json:"provider"` // the other one
+	Variant  string `json:"variant"`
+	Rounds   int    `json:"rounds"`
+	Samples  int    `json:"samples"` // of each length in each process
+	Tokens   []int  `json:"tokens"`  // lengths, batch 1
+}
+
+// LatencyPoint is one place where latency is measured: batch texts of tokens
+// tokens ([CLS] and [SEP] included) each, text to vector.
+type LatencyPoint struct {
+	Tokens int `json:"tokens"`
+	Batch  int `json:"batch"`
+}
+
+// PairLimit is the plan's limit for one process of a comparison: both sides of
+// a round together take what one launch may.
+func (p Plan) PairLimit() int64 { return p.LimitNS / 2 }
+
+// Complete tells whether a process took the samples that it was to take: all of
+// them, or as many as the limit (0: none) left time for. The sample that
+// reaches the limit is the last: those before it lie below.
+func Complete(samples []int64, want int, limit int64) bool {
+	if len(samples) == 0 || len(samples) > want {
+		return false
+	}
+	last := len(samples) - 1
+	before := 0.0
+	for _, n := range samples[:last] {
+		before += float64(n)
+	}
+	switch {
+	case limit <= 0:
+		return len(samples) == want
+	case before >= float64(limit):
+		return false
+	}
+	return len(samples) == want || before+float64(samples[last]) >= float64(limit)
+}
+
+// PlanFor fixes what is measured of a provider × variant, from the policy, the
+// golden and the shape of the variant's file alone, so that no result can
+// change it. A file whose length is fixed is measured at what fits it.
+func PlanFor(p policy.Policy, g golden.Set, provider, variant string, file candidate.Variant) Plan {
+	longest := math.MaxInt
+	if _, cols, ok := file.Fixed(); ok {
+		longest = cols
+	}
+	l := p.Latency
+	plan := Plan{
+		Launches: p.LaunchesOf(provider), Samples: l.Samples, LimitNS: l.Limit.Nanoseconds(),
+		Points: []LatencyPoint{}, Texts: TextsOf(g, p.Providers[provider].Texts, longest), Recorded: []int{},
+	}
+	for _, b := range l.Budgets {
+		pt := LatencyPoint{b.Tokens, b.Batch}
+		if b.Tokens > longest || slices.Contains(plan.Points, pt) {
+			continue
+		}
+		plan.Points = append(plan.Points, pt)
+		if !slices.Contains(plan.Recorded, b.Tokens) {
+			plan.Recorded = append(plan.Recorded, b.Tokens)
+		}
+	}
+	if w := p.WorthIt; w != nil && w.Provider != provider {
+		plan.Pairs = &PairPlan{
+			Provider: w.Provider, Variant: w.Variant, Rounds: w.Rounds, Samples: w.Samples,
+			Tokens: slices.DeleteFunc(slices.Clone(w.Tokens), func(n int) bool { return n > longest }),
+		}
+	}
+	return plan
+}
+
+// portableTexts is how many golden texts are measured on an emulated processor:
+// enough to have every kind of text, and few enough to end in minutes.
+const portableTexts = 48
+
+// portableTokens is the longest text that is measured there, where its group
+// has shorter ones: emulated, a token of all-MiniLM-L6-v2 takes 0.2 s, and a long
+// text, with what is padded to it, more than all others. Batches of 32 give the
+// kernels as many rows as long texts do.
+const portableTokens = 24
+
+// briefShare is the part of the launches that measure a point which the channel
+// only reports: nothing is decided there, and long texts take most of the time.
+const briefShare = 5
+
+// For is the plan of one channel, which gates results of a class: the points at
+// which it gates no budget are measured briefly.
+func (p Plan) For(l policy.Latency, channel string, class candidate.Precision) Plan {
+	gated := p.Gated(l, channel, class)
+	p.Brief = slices.DeleteFunc(slices.Clone(p.Points), func(pt LatencyPoint) bool { return slices.Contains(gated, pt) })
+	return p
+}
+
+// Gated are the points at which the channel gates a budget for a class.
+func (p Plan) Gated(l policy.Latency, channel string, class candidate.Precision) []LatencyPoint {
+	return slices.DeleteFunc(slices.Clone(p.Points), func(pt LatencyPoint) bool {
+		return !slices.ContainsFunc(l.Budgets, func(b policy.Budget) bool {
+			return pt == LatencyPoint{b.Tokens, b.Batch} && b.Gates(channel, class)
+		})
+	})
+}
+
+// LaunchesAt is how many launches, from the first, measure a point.
+func (p Plan) LaunchesAt(pt LatencyPoint) int {
+	if slices.Contains(p.Brief, pt) {
+		return (p.Launches + briefShare - 1) / briefShare
+	}
+	return p.Launches
+}
+
+// SamplesAt is how many samples are taken at a point, over all its launches.
+func (p Plan) SamplesAt(pt LatencyPoint) int {
+	if !slices.Contains(p.Brief, pt) {
+		return p.Samples
+	}
+	return p.Samples / p.Launches * p.LaunchesAt(pt)
+}
+
+// PortabilityPlan fixes what is measured of a variant's file on another
+// processor: whether it is right there. Under an emulator time and memory mean
+// nothing, and none is measured.
+func PortabilityPlan(g golden.Set, file candidate.Variant) Plan {
+	longest := math.MaxInt
+	if _, cols, ok := file.Fixed(); ok {
+		longest = cols
+	}
+	return Plan{Points: []LatencyPoint{}, Texts: ofEveryGroup(g, portableTexts, longest), Recorded: []int{}}
+}
+
+// ofEveryGroup picks about n of the golden texts of at most longest tokens: of
+// each group its share and at least one, in the group from the shortest to the
+// longest at even steps.
+func ofEveryGroup(g golden.Set, n, longest int) []int {
+	groups, fit := map[string][]int{}, TextsOf(g, 0, longest)
+	for _, i := range fit {
+		groups[g.Texts[i].Group] = append(groups[g.Texts[i].Group], i)
+	}
+	long := func(i int) bool { return len(g.IDs[i]) > portableTokens }
+	for name, mine := range groups {
+		if short := slices.DeleteFunc(slices.Clone(mine), long); len(short) > 0 {
+			groups[name] = short
+		}
+	}
+	picked := []int{}
+	for _, name := range slices.Sorted(maps.Keys(groups)) {
+		mine := groups[name]
+		slices.SortStableFunc(mine, func(a, b int) int { return cmp.Compare(len(g.IDs[a]), len(g.IDs[b])) })
+		share := min(len(mine), max(1, (n*len(mine)+len(fit)-1)/len(fit))) // rounded up: n or more in all
+		for k := range share {
+			picked = append(picked, mine[k*(len(mine)-1)/max(share-1, 1)])
+		}
+	}
+	slices.Sort(picked)
+	return picked
+}
+
+// TextsOf picks at most n of the golden texts of at most longest tokens (n 0:
+// all of them): in the order of their length, at even steps, so that the few
+// stand for all.
+func TextsOf(g golden.Set, n, longest int) []int {
+	fit := []int{}
+	for i, ids := range g.IDs {
+		if len(ids) <= longest {
+			fit = append(fit, i)
+		}
+	}
+	if n <= 0 || n >= len(fit) {
+		return fit
+	}
+	slices.SortStableFunc(fit, func(a, b int) int { return cmp.Compare(len(g.IDs[a]), len(g.IDs[b])) })
+	picked := make([]int, n)
+	for k := range picked {
+		picked[k] = fit[k*(len(fit)-1)/max(n-1, 1)]
+	}
+	slices.Sort(picked)
+	return picked
+}

@@ -1,0 +1,369 @@
+package gate
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/embedgate/embedgate/internal/fault"
+	"github.com/embedgate/embedgate/internal/text"
+	"github.com/embedgate/embedgate/validate/check"
+	"github.com/embedgate/embedgate/validate/check/binding"
+	"github.com/embedgate/embedgate/validate/check/speed"
+	"github.com/embedgate/embedgate/validate/evidence"
+	"github.com/embedgate/embedgate/validate/stats"
+	"github.com/embedgate/embedgate/validate/verdict"
+)
+
+// Gate judges evidence. It is a pure function: the same input gives the same
+// verdict, to the byte. Rows are one for each provider × variant of the policy,
+// and one for each other that there is evidence of.
+//
+// The verdict is PASS when the gate refused all its known-bad cases and every
+// provider that the channel requires passed with every variant that the policy
+// lists for it; a required one that failed or was not measured makes it FAIL,
+// one that cannot be decided INCONCLUSIVE. Other providers' results are told
+// and change nothing.
+//
+// An error is a fault about the input, never about the evidence.
+func Gate(in check.Input) (verdict.Verdict, error) { return gateWith(checks(), in) }
+
+// gateWith is Gate with other checks: how a test shows that the self-test
+// notices a broken one.
+func gateWith(checks []check.Check, in check.Input) (verdict.Verdict, error) {
+	if err := checkInput(in); err != nil {
+		return verdict.Verdict{}, err
+	}
+	whole, err := check.NewReference(in.Golden)
+	if err != nil {
+		return verdict.Verdict{}, err
+	}
+	r := check.NewReferences(whole)
+	v := verdict.Verdict{
+		Schema: verdict.Schema, Channel: in.Channel, Model: in.Golden.Model,
+		Candidate: in.Candidate.Digest, Policy: in.Policy.Digest, Golden: in.Golden.Digest, Nonce: in.Nonce,
+		Foreign: in.Foreign,
+	}
+	var passed []check.Case
+	for _, k := range rowKeys(in) {
+		row, c := judgeRow(in, checks, r, k)
+		v.Rows = append(v.Rows, row)
+		if row.Result == verdict.Pass && c != nil && len(passed) == 0 {
+			passed = append(passed, *c)
+		}
+		if row.Required && row.Result != verdict.Pass && !slices.Contains(v.Missing, row.On()) {
+			v.Missing = append(v.Missing, row.On())
+		}
+	}
+	markBest(in, v.Rows)
+	v.SelfTest = selfTest(checks, in, whole, passed, v.Rows)
+	v.Result = resultOf(in, v)
+	return v, nil
+}
+
+// resultOf fails closed: PASS needs a required row, and each of them passing.
+func resultOf(in check.Input, v verdict.Verdict) verdict.Result {
+	if !v.SelfTestPassed() {
+		return verdict.Fail
+	}
+	result, required := verdict.Pass, 0
+	for _, r := range v.Rows {
+		if !r.Required {
+			continue
+		}
+		required++
+		switch r.Result {
+		case verdict.Pass:
+		case verdict.Inconclusive:
+			if result == verdict.Pass {
+				result = verdict.Inconclusive
+			}
+		default:
+			result = verdict.Fail
+		}
+	}
+	if required == 0 {
+		return verdict.Fail
+	}
+	return result
+}
+
+// A rowKey names one row.
+type rowKey struct {
+	provider, variant string
+	cpu               string // of the policy's portability; "": the machine's own
+	required          bool
+}
+
+func keyOf(e evidence.Evidence) rowKey {
+	return rowKey{provider: e.Provider, variant: e.Variant, cpu: e.CPU}
+}
+
+// same tells whether two keys name the same row.
+func (k rowKey) same(o rowKey) bool {
+	return k.provider == o.provider && k.variant == o.variant && k.cpu == o.cpu
+}
+
+// planOfRow is what the policy wants measured for a row.
+func planOfRow(in check.Input, k rowKey) evidence.Plan {
+	file := in.Candidate.Manifest.Variants[in.Policy.FileOf(k.variant)]
+	if k.cpu != "" {
+		return evidence.PortabilityPlan(in.Golden, file)
+	}
+	return evidence.PlanFor(in.Policy, in.Golden, k.provider, k.variant, file)
+}
+
+// planOf is the plan to which evidence of a row is held. Points at which the
+// channel decides nothing may be measured briefly or in full, as the evidence
+// says; all others are measured in full.
+func planOf(in check.Input, k rowKey, e evidence.Evidence) evidence.Plan {
+	full := planOfRow(in, k)
+	if brief := full.For(in.Policy.Latency, in.Channel, in.Policy.Class(k.provider, k.variant)).Brief; binding.HoldsAll(brief, e.Plan.Brief) {
+		full.Brief = e.Plan.Brief
+	}
+	return full
+}
+
+// rowKeys lists the required rows in the channel's order, then the policy's other
+// ones, then those that only the evidence knows.
+func rowKeys(in check.Input) []rowKey {
+	var keys []rowKey
+	channel := in.Policy.Channels[in.Channel]
+	seen := map[rowKey]bool{}
+	add := func(k rowKey, required bool) {
+		if k.required = false; !seen[k] {
+			seen[k] = true
+			k.required = required
+			keys = append(keys, k)
+		}
+	}
+	all := func(p string, required, portable bool) {
+		q := in.Policy.Providers[p]
+		for _, v := range q.Variants {
+			add(rowKey{provider: p, variant: v}, required)
+		}
+		for _, cpu := range q.Portability {
+			for _, v := range q.Variants {
+				add(rowKey{provider: p, variant: v, cpu: cpu}, portable)
+			}
+		}
+	}
+	for _, p := range channel.Require {
+		all(p, true, channel.Portability)
+	}
+	for _, p := range slices.Sorted(maps.Keys(in.Policy.Providers)) {
+		all(p, false, false)
+	}
+	for _, e := range inOrder(in) {
+		add(keyOf(e), false)
+	}
+	return keys
+}
+
+// inOrder is the evidence in an order that the caller's does not change.
+func inOrder(in check.Input) []evidence.Evidence {
+	all := slices.Clone(in.Evidence)
+	slices.SortStableFunc(all, func(a, b evidence.Evidence) int {
+		return cmp.Or(cmp.Compare(a.Provider, b.Provider), cmp.Compare(a.Variant, b.Variant), cmp.Compare(a.CPU, b.CPU), cmp.Compare(a.Digest, b.Digest))
+	})
+	return all
+}
+
+// judgeRow makes one row. The case is nil where nothing was measured.
+func judgeRow(in check.Input, checks []check.Check, r *check.References, k rowKey) (verdict.Row, *check.Case) {
+	row := verdict.Row{Provider: k.provider, Variant: k.variant, CPU: k.cpu, Required: k.required}
+	var mine []evidence.Evidence
+	for _, e := range inOrder(in) {
+		if keyOf(e).same(k) {
+			mine = append(mine, e)
+		}
+	}
+	one := verdict.Finding{Check: "integrity", Item: "evidence", Threshold: "one measurement"}
+	switch {
+	case len(mine) == 0:
+		one.Result, one.Measured = verdict.NotMeasured, "no evidence of it was given"
+		one.Next = fmt.Sprintf("Run `embedgate measure --provider %s` on a machine that has it, and give its evidence to the gate.", k.provider)
+		if k.cpu != "" {
+			one.Next = fmt.Sprintf("Run `embedgate run --portability`, or `embedgate measure --provider %s --portability` where QEMU is, and give its evidence to the gate.", k.provider)
+		}
+		row.Findings = append([]verdict.Finding{one}, staticFindings(in, checks, k)...)
+	case len(mine) > 1:
+		row.Evidence = mine[0].Digest
+		one.Result, one.Value = verdict.Fail, float64(len(mine))
+		one.Measured = fmt.Sprintf("%d pieces of evidence", len(mine))
+		one.Next = "Give one piece of evidence for each provider and variant; choosing among several is choosing the result."
+		row.Findings = []verdict.Finding{one}
+	default:
+		e := mine[0]
+		row.Evidence = e.Digest
+		c := check.Case{
+			Policy: in.Policy, Candidate: in.Candidate, Nonce: in.Nonce, Channel: in.Channel,
+			Cpu: k.cpu, Foreign: in.Foreign, Class: in.Policy.Class(k.provider, k.variant), Evidence: e,
+		}
+		file := in.Policy.FileOf(k.variant)
+		c.Graph = in.Graphs[file]
+		if e.NotMeasured == nil && e.Machine.OS != "" {
+			row.Machine = e.Machine.Shown()
+		}
+		if e.Session.Provider != "" {
+			row.Session = &verdict.Session{Runtime: strings.TrimSpace(e.Session.Runtime + " " + e.Session.RuntimeVersion), Library: e.Session.LibrarySHA256, Device: e.Session.Device, Options: e.Session.Options}
+		}
+		row.Emulation = e.Emulation
+		c.Plan = planOf(in, k, e)
+		var err error
+		if c.Golden, err = r.Of(c.Plan.Texts); err != nil {
+			one.Result, one.Measured = verdict.Fail, err.Error()
+			one.Next = "Raise the provider's texts in the policy, or leave it out: every golden text is then measured."
+			row.Findings = []verdict.Finding{one}
+			break
+		}
+		if n := e.NotMeasured; n != nil {
+			one.Result, one.Measured, one.Next = verdict.NotMeasured, n.Reason, n.Remedy
+			row.Findings = append([]verdict.Finding{one}, staticFindings(in, checks, k)...)
+			if f := binding.BindingOf(c); f.Result != verdict.Pass {
+				row.Findings = append([]verdict.Finding{f}, row.Findings...)
+			}
+			break
+		}
+		o := runChecks(checks, c)
+		row.Findings, row.Latency, row.Parity = o.Findings, o.Latency, o.Parity
+		row.Placement, row.WorthIt, row.Bits = o.Placement, o.Worth, o.Bits
+		row.Result = verdict.Worst(row.Findings)
+		return row, &c
+	}
+	row.Result = verdict.Worst(row.Findings)
+	return row, nil
+}
+
+// staticFindings is what is said of a file that nobody measured there, by the file
+// alone: a provider that is known to split it need not be asked.
+func staticFindings(in check.Input, checks []check.Check, k rowKey) (all []verdict.Finding) {
+	c := check.Case{
+		Policy: in.Policy, Graph: in.Graphs[in.Policy.FileOf(k.variant)], Cpu: k.cpu, Foreign: in.Foreign,
+		Evidence: evidence.Evidence{Provider: k.provider, Variant: k.variant},
+	}
+	for _, check := range checks {
+		if check.Static && check.Concerns(c) {
+			all = append(all, check.Judge(c).Findings...)
+		}
+	}
+	return all
+}
+
+// runChecks asks every check that applies. Of evidence that a crash cut short, those are asked
+// whose data are still there; the crash itself has already failed it. Of evidence
+// whose numbers integrity refuses, those are asked that do not study them.
+func runChecks(checks []check.Check, c check.Case) (all check.Result) {
+	for i, k := range checks {
+		if !k.Concerns(c) || c.Evidence.Crash != nil && !k.Holds(c.Evidence) || c.Unfit && k.Studies {
+			continue
+		}
+		o := k.Judge(c)
+		if k.Name == binding.IntegrityName {
+			c.Unfit = worthless(o.Findings, checks[i+1:], c)
+		}
+		if len(o.Findings) == 0 { // a check that says nothing has proven nothing
+			o.Findings = []verdict.Finding{{
+				Check: k.Name, Result: verdict.Fail, Measured: "nothing", Threshold: "a finding",
+				Next: "This is a fault of embedgate; report it.",
+			}}
+		}
+		all.Findings = append(all.Findings, o.Findings...)
+		all.Latency = append(all.Latency, o.Latency...)
+		all.Placement = append(all.Placement, o.Placement...)
+		all.Worth = append(all.Worth, o.Worth...)
+		if o.Parity != nil {
+			all.Parity = o.Parity
+		}
+		all.Bits += o.Bits // one check has any
+	}
+	return all
+}
+
+// checkInput refuses input that no verdict can be given on.
+func checkInput(in check.Input) error {
+	bad := func(thing, got, wanted, next string) error {
+		return &fault.Error{Kind: fault.Usage, Thing: thing, Got: got, Wanted: wanted, Next: next}
+	}
+	p := in.Policy
+	channel, ok := p.Channels[in.Channel]
+	switch {
+	case !ok:
+		return bad("channel", fmt.Sprintf("%q", in.Channel), fmt.Sprintf("one of %q", slices.Sorted(maps.Keys(p.Channels))), "")
+	case len(channel.Require) == 0:
+		return bad("channel "+in.Channel, "no required provider", "at least one", "add one to channels in the policy")
+	case p.Digest == "":
+		return bad("policy", "no digest", "a policy that was read from its file", "")
+	case in.Candidate.Digest == "":
+		return bad("candidate", "no digest", "a candidate that was read from its directory", "")
+	}
+	for _, name := range channel.Require {
+		if q, ok := p.Providers[name]; !ok || len(q.Variants) == 0 {
+			return bad("provider "+name, "none with variants in the policy", "one, since channel "+in.Channel+" requires it", "add it to providers in the policy")
+		}
+	}
+	l := p.Latency
+	if l.Launches < 1 || l.Samples < l.Launches || l.Samples%l.Launches != 0 {
+		return bad("policy, latency", fmt.Sprintf("%d samples over %d launches", l.Samples, l.Launches), "an equal share of samples in each launch", "")
+	}
+	for _, b := range l.Budgets {
+		if b.Budget <= 0 || !(b.Confidence > 0 && b.Confidence < 1) || !(b.Percentile > 0 && b.Percentile < 100) {
+			return bad("policy, latency.budgets", fmt.Sprintf("%s of %s at %v %%", evidence.LatencyPoint{Tokens: b.Tokens, Batch: b.Batch}.Label(), b.Budget, b.Percentile), "a budget with percentile and confidence", "")
+		}
+		// Without a single sample over it, the budget must be provable.
+		if d := stats.Decide([][]float64{make([]float64, l.Samples)}, speed.StatsBudget(l, b)); d.Answer != stats.Within {
+			return bad("policy, latency.samples", fmt.Sprint(l.Samples),
+				fmt.Sprintf("enough to prove p%v at confidence %.4g: with no sample over the budget P is still %.2g", b.Percentile, l.Confidence(b.Confidence), d.P),
+				"raise latency.samples, or lower the budget's percentile or confidence")
+		}
+	}
+	if p.ColdStart.Budget <= 0 || p.Memory.Budget <= 0 {
+		return bad("policy", "no budget for cold_start or memory", "both", "")
+	}
+	if w := p.WorthIt; w != nil {
+		if a, _ := stats.SignTest(w.Rounds, w.Rounds, w.Confidence); a != stats.Within || w.Speedup == nil || w.Samples < 1 {
+			return bad("policy, worth_it", fmt.Sprintf("%d rounds of %d samples", w.Rounds, w.Samples),
+				fmt.Sprintf("a speedup, and enough rounds to prove it at confidence %v", w.Confidence), "raise worth_it.rounds")
+		}
+	}
+	for _, name := range channel.Require {
+		for _, v := range p.Providers[name].Variants {
+			if !gatesAny(in, name, v) {
+				return bad(fmt.Sprintf("channel %s, %s × %s", in.Channel, name, v), "no line of latency.budgets that gates it there and fits its length", "at least one: what is only reported proves nothing",
+					"leave out channels or classes of a line in the policy, or add one")
+			}
+		}
+	}
+	return checkThresholds(in, bad)
+}
+
+// gatesAny tells whether the channel gates any latency that is measured of a
+// provider × variant. A file of fixed length is measured at what fits it.
+func gatesAny(in check.Input, provider, variant string) bool {
+	class := in.Policy.Class(provider, variant)
+	plan := evidence.PlanFor(in.Policy, in.Golden, provider, variant, in.Candidate.Manifest.Variants[in.Policy.FileOf(variant)])
+	return len(plan.Gated(in.Policy.Latency, in.Channel, class)) > 0
+}
+
+func checkThresholds(in check.Input, bad func(thing, got, wanted, next string) error) error {
+	for _, name := range slices.Sorted(maps.Keys(in.Policy.Providers)) {
+		for _, v := range in.Policy.Providers[name].Variants {
+			class := in.Policy.Class(name, v)
+			parity, ok := in.Policy.Parity[class]
+			if !ok || parity.MinCosine == nil || in.Policy.Invariance[class].MaxAbs == nil {
+				return bad("policy, variant "+v, fmt.Sprintf("no thresholds for precision %q", class), "parity and invariance for it", "add them to the policy")
+			}
+			if parity.Rank != nil && len(in.Golden.Texts) < 3 {
+				return bad("golden", text.Plural(len(in.Golden.Texts), "text", "texts"), "at least 3, since the policy judges their ranking", "make a larger golden")
+			}
+		}
+	}
+	for name := range in.Golden.Source {
+		if binding.IsWeights(name) {
+			return nil
+		}
+	}
+	return bad("golden", "no weights file among its sources", "the sha256 of the weights that it was made from", "make it again with `embedgate golden`")
+}
