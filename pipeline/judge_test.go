@@ -48,7 +48,7 @@ func TestNobodyCallsTheGateWithoutAContext(t *testing.T) {
 			b, err := os.ReadFile(f)
 			require.NoError(t, err)
 			if !strings.HasSuffix(f, "_test.go") {
-				calls = append(calls, slices.Repeat([]string{filepath.ToSlash(f)}, strings.Count(string(b), "validate.Gate("))...)
+				calls = append(calls, slices.Repeat([]string{filepath.ToSlash(f)}, strings.Count(string(b), "gate.Gate("))...)
 			}
 		}
 	}
