@@ -37,6 +37,7 @@ var mustNotKnow = map[string][]string{
 	"internal/fault":      {""},
 	"internal/progress":   {""},
 	"internal/strictjson": {""},
+	"internal/files":      {""},
 	"pipeline/policy":     {"providers", "validate", "publish", "report", "cli", "golden"},
 	"export":              {"providers", "validate", "publish", "report", "cli", "pipeline/policy"},
 	"golden":              {"providers", "validate", "publish", "report", "cli", "pipeline/policy"},
