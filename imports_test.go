@@ -38,6 +38,7 @@ var mustNotKnow = map[string][]string{
 	"internal/progress":   {""},
 	"internal/strictjson": {""},
 	"internal/files":      {""},
+	"internal/procgroup":  {""},
 	"pipeline/policy":     {"providers", "validate", "publish", "report", "cli", "golden"},
 	"export":              {"providers", "validate", "publish", "report", "cli", "pipeline/policy"},
 	"golden":              {"providers", "validate", "publish", "report", "cli", "pipeline/policy"},

@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"github.com/embedgate/embedgate/internal/procgroup"
 )
 
 // grace is how long a child may take to end itself after SIGINT.
@@ -20,7 +22,7 @@ func Command(ctx context.Context, name string, args ...string) *exec.Cmd {
 	c := exec.CommandContext(ctx, name, args...)
 	c.Env = Environ()
 	c.WaitDelay = grace + time.Second // then its pipes are closed, whoever holds them
-	ownGroup(c)
+	procgroup.InterruptOnCancel(c, grace)
 	return c
 }
 
