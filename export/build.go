@@ -66,7 +66,7 @@ func build(ctx context.Context, o Options, src Source, out string) error {
 		if !candidate.Carried(f) {
 			continue // the weights are in the variants
 		}
-		if err := copyFile(filepath.Join(src.Dir, filepath.FromSlash(f)), filepath.Join(out, filepath.FromSlash(f))); err != nil {
+		if err := copyPinned(ctx, src.Dir, out, f, o.Files[f]); err != nil {
 			return err
 		}
 	}

@@ -1,21 +1,24 @@
 package export
 
 import (
+	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/embedgate/embedgate/export/candidate"
 	"github.com/embedgate/embedgate/internal/fault"
+	"github.com/embedgate/embedgate/internal/files"
 )
 
 // deliver copies the cached candidate to o.Out, which is then whole or as it
-// was. What it replaces is an empty directory, or one of which a candidate.json
+// was, also after a kill. What it replaces is an empty directory, or one of which a candidate.json
 // names every file; and nothing inside a release.
-func (o Options) deliver(r *Result) error {
+func (o Options) deliver(ctx context.Context, r *Result) error {
 	if o.Out == "" {
 		return nil
 	}
@@ -38,17 +41,16 @@ func (o Options) deliver(r *Result) error {
 		return err
 	}
 	defer func() { _ = os.RemoveAll(work) }()
-	tmp, aside := filepath.Join(work, "new"), filepath.Join(work, "old")
+	tmp := filepath.Join(work, "new")
 	if err := os.Mkdir(tmp, 0o755); err != nil {
 		return err
 	}
-	names := []string{candidate.ManifestName}
-	for f := range r.Candidate.Manifest.Files {
-		names = append(names, f)
+	sums := map[string]string{candidate.ManifestName: r.Candidate.Digest}
+	for f, id := range r.Candidate.Manifest.Files {
+		sums[f] = id.SHA256
 	}
-	for _, f := range names {
-		from, to := filepath.Join(r.Candidate.Dir, filepath.FromSlash(f)), filepath.Join(tmp, filepath.FromSlash(f))
-		if err := copyFile(from, to); err != nil {
+	for _, f := range slices.Sorted(maps.Keys(sums)) {
+		if err := copyPinned(ctx, r.Candidate.Dir, tmp, f, sums[f]); err != nil {
 			return fmt.Errorf("%s: %w", o.Out, err)
 		}
 	}
@@ -56,11 +58,8 @@ func (o Options) deliver(r *Result) error {
 	if _, err := o.replaceable(); err != nil {
 		return err
 	}
-	if err := os.Rename(o.Out, aside); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := files.ReplaceDir(tmp, o.Out); err != nil {
 		return err
-	}
-	if err := os.Rename(tmp, o.Out); err != nil {
-		return errors.Join(err, os.Rename(aside, o.Out))
 	}
 	r.Candidate, err = candidate.Read(o.Out)
 	return err
@@ -137,25 +136,13 @@ func releaseAround(path string) (string, error) {
 	return "", nil
 }
 
-func copyFile(from, to string) error {
-	if err := os.MkdirAll(filepath.Dir(to), 0o777); err != nil {
-		return err
-	}
-	in, err := os.Open(from)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = in.Close() }() // read only
-	out, err := os.Create(to)
-	if err != nil {
-		return err
-	}
-	_, err = io.Copy(out, in)
-	if err == nil {
-		err = out.Sync()
-	}
-	if e := out.Close(); err == nil {
-		err = e
+// copyPinned copies the file of a slash path, whose sha256 is known, from one
+// directory to another.
+func copyPinned(ctx context.Context, from, to, name, sha256 string) error {
+	path := filepath.FromSlash(name)
+	id, err := files.CopyFile(ctx, filepath.Join(from, path), filepath.Join(to, path), files.NoLimit, 0o644)
+	if err == nil && id.SHA256 != sha256 {
+		err = fmt.Errorf("%s: got sha256 %s, wanted %s", name, id.SHA256, sha256)
 	}
 	return err
 }

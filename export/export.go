@@ -20,6 +20,7 @@ import (
 	"github.com/embedgate/embedgate/export/candidate"
 	"github.com/embedgate/embedgate/export/pyenv"
 	"github.com/embedgate/embedgate/export/source"
+	"github.com/embedgate/embedgate/internal/files"
 	"github.com/embedgate/embedgate/internal/progress"
 	"github.com/embedgate/embedgate/scripts"
 )
@@ -58,6 +59,9 @@ type Result struct {
 // made is removed.
 func Run(ctx context.Context, o Options) (r Result, err error) {
 	if o.Out != "" { // before minutes are spent
+		if err := files.RestoreDir(o.Out); err != nil {
+			return r, err
+		}
 		if _, err := o.replaceable(); err != nil {
 			return r, err
 		}
@@ -92,7 +96,7 @@ func Run(ctx context.Context, o Options) (r Result, err error) {
 				return r, err
 			}
 		}
-		return r, o.deliver(&r)
+		return r, o.deliver(ctx, &r)
 	}
 	if cache.Exists(home) {
 		o.Progress.Say("the cached export is damaged: exporting again")
@@ -120,7 +124,7 @@ func Run(ctx context.Context, o Options) (r Result, err error) {
 	if r.Candidate, err = candidate.Read(home); err != nil {
 		return r, err
 	}
-	return r, o.deliver(&r)
+	return r, o.deliver(ctx, &r)
 }
 
 // libraries tells an interpreter that the user named by its libraries'

@@ -1,12 +1,12 @@
 package cache
 
 import (
-	"errors"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
 	"time"
+
+	"github.com/embedgate/embedgate/internal/files"
 )
 
 // tmpPrefix begins the name of every unfinished folder.
@@ -46,14 +46,5 @@ func Scratch(home string) (string, error) {
 }
 
 // Place gives a finished scratch folder its name. The caller holds home's
-// lock; what home was before is removed.
-func Place(scratch, home string) error {
-	// Set aside first: a removal that is cut short must not leave half of it.
-	old := scratch + "-old"
-	if err := os.Rename(home, old); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	err := os.Rename(scratch, home)
-	_ = os.RemoveAll(old) // Scratch removes what is left
-	return err
-}
+// lock; what home was before is removed, now or by the next Scratch.
+func Place(scratch, home string) error { return files.ReplaceDir(scratch, home) }

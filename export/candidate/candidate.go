@@ -6,6 +6,8 @@ package candidate
 import (
 	"slices"
 	"strconv"
+
+	"github.com/embedgate/embedgate/internal/files"
 )
 
 // ManifestName is the manifest's file name inside a candidate directory.
@@ -34,10 +36,7 @@ const (
 func Precisions() []Precision { return []Precision{FP32, FP32GPU, TF32, FP16, INT8} }
 
 // File is the identity of one file.
-type File struct {
-	SHA256 string `json:"sha256"` // lower-case hex
-	Bytes  int64  `json:"bytes"`
-}
+type File = files.Identity
 
 // Tensor is one graph input or output. A dynamic axis is named, a fixed one is
 // its size in decimal.

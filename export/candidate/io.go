@@ -1,43 +1,21 @@
 package candidate
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"maps"
-	"os"
 	"path/filepath"
 	"slices"
 
 	"github.com/embedgate/embedgate/export/onnxfile"
 	"github.com/embedgate/embedgate/internal/fault"
+	"github.com/embedgate/embedgate/internal/files"
 	"github.com/embedgate/embedgate/internal/strictjson"
 )
 
 // maxManifest bounds candidate.json.
 const maxManifest = 4 << 20
-
-// HashFile returns the identity of a regular file.
-func HashFile(path string) (File, error) {
-	i, err := os.Lstat(path)
-	if err != nil {
-		return File{}, err
-	}
-	if !i.Mode().IsRegular() {
-		return File{}, fmt.Errorf("%s: got %s, wanted a regular file", path, i.Mode().Type())
-	}
-	f, err := os.Open(path)
-	if err != nil {
-		return File{}, err
-	}
-	defer func() { _ = f.Close() }() // read only
-	h := sha256.New()
-	n, err := io.Copy(h, f)
-	return File{SHA256: hex.EncodeToString(h.Sum(nil)), Bytes: n}, err
-}
 
 // Read reads a candidate directory and checks that it is exactly what its
 // manifest says: every file and no other, each with its digest; model files
@@ -59,12 +37,12 @@ func Read(dir string) (Candidate, error) {
 	}
 	for _, name := range slices.Sorted(maps.Keys(c.Manifest.Files)) {
 		want := c.Manifest.Files[name]
-		got, err := HashFile(filepath.Join(dir, filepath.FromSlash(name)))
+		got, err := files.HashFile(filepath.Join(dir, filepath.FromSlash(name)))
 		if err != nil {
 			return bad(name, err)
 		}
 		if got != want {
-			return bad(name, fmt.Errorf("got sha256 %s (%d bytes), wanted %s (%d bytes)", got.SHA256, got.Bytes, want.SHA256, want.Bytes))
+			return bad(name, &files.DigestError{Got: got, Wanted: want})
 		}
 	}
 	for _, v := range slices.Sorted(maps.Keys(c.Manifest.Variants)) {
@@ -83,7 +61,7 @@ func Read(dir string) (Candidate, error) {
 // ReadManifest reads candidate.json alone: its files are not looked at.
 func ReadManifest(dir string) (Candidate, error) {
 	path := filepath.Join(dir, ManifestName)
-	b, err := readSmall(path)
+	b, err := files.ReadCapped(path, maxManifest)
 	var m Manifest
 	if err == nil {
 		m, err = ParseManifest(b)
@@ -94,19 +72,7 @@ func ReadManifest(dir string) (Candidate, error) {
 			Next: "name a directory that embedgate export wrote",
 		}
 	}
-	sum := sha256.Sum256(b)
-	return Candidate{Dir: dir, Manifest: m, Digest: hex.EncodeToString(sum[:])}, nil
-}
-
-func readSmall(path string) ([]byte, error) {
-	i, err := os.Lstat(path)
-	if err != nil {
-		return nil, err
-	}
-	if !i.Mode().IsRegular() || i.Size() > maxManifest {
-		return nil, fmt.Errorf("got %s of %d bytes, wanted a regular file of at most %d", i.Mode().Type(), i.Size(), maxManifest)
-	}
-	return os.ReadFile(path)
+	return Candidate{Dir: dir, Manifest: m, Digest: files.HashBytes(b)}, nil
 }
 
 // ParseManifest reads candidate.json strictly.
@@ -195,7 +161,7 @@ func Seal(dir string, m Manifest) (Candidate, error) {
 		if rel = filepath.ToSlash(rel); rel == ManifestName {
 			return nil
 		}
-		m.Files[rel], err = HashFile(p)
+		m.Files[rel], err = files.HashFile(p)
 		return err
 	})
 	if err != nil {
@@ -208,34 +174,14 @@ func Seal(dir string, m Manifest) (Candidate, error) {
 	if err != nil {
 		return Candidate{}, err
 	}
-	if err := WriteFile(filepath.Join(dir, ManifestName), b); err != nil {
+	if err := files.WriteAtomic(filepath.Join(dir, ManifestName), b); err != nil {
 		return Candidate{}, err
 	}
 	return Read(dir)
 }
 
+// HashFile returns the identity of a regular file.
+func HashFile(path string) (File, error) { return files.HashFile(path) }
+
 // WriteFile writes a file so that it is there whole or not at all.
-func WriteFile(path string, b []byte) (err error) {
-	f, err := os.CreateTemp(filepath.Dir(path), ".tmp-*")
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			_ = os.Remove(f.Name())
-		}
-	}()
-	if _, err = f.Write(b); err == nil {
-		err = f.Sync()
-	}
-	if e := f.Close(); err == nil {
-		err = e
-	}
-	if err == nil {
-		err = os.Chmod(f.Name(), 0o644)
-	}
-	if err == nil {
-		err = os.Rename(f.Name(), path)
-	}
-	return err
-}
+func WriteFile(path string, b []byte) error { return files.WriteAtomic(path, b) }

@@ -3,12 +3,11 @@ package onnxfile
 import (
 	"errors"
 	"fmt"
-	"io"
-	"os"
 
 	"google.golang.org/protobuf/encoding/protowire"
 
 	"github.com/embedgate/embedgate/internal/fault"
+	"github.com/embedgate/embedgate/internal/files"
 )
 
 // maxBytes is protobuf's own limit on one message.
@@ -35,7 +34,7 @@ func Read(path string) (Model, error) {
 
 // read returns the file's bytes as well.
 func read(path string) (Model, []byte, error) {
-	b, err := readAll(path)
+	b, err := files.ReadCappedLinked(path, maxBytes)
 	if err != nil {
 		return Model{}, nil, &fault.Error{Kind: fault.Usage, Thing: path, Wanted: "an ONNX file", Err: err}
 	}
@@ -47,24 +46,6 @@ func read(path string) (Model, []byte, error) {
 		return m, nil, &fault.Error{Kind: fault.Usage, Thing: path, Err: err, Next: "export the model again as one ONNX file with its weights inside"}
 	}
 	return m, b, nil
-}
-
-func readAll(path string) ([]byte, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = f.Close() }() // read only
-	i, err := f.Stat()
-	if err != nil {
-		return nil, err
-	}
-	if !i.Mode().IsRegular() || i.Size() > maxBytes {
-		return nil, fmt.Errorf("got %d bytes (%s), wanted a regular file of at most 2 GiB", i.Size(), i.Mode())
-	}
-	b := make([]byte, i.Size())
-	_, err = io.ReadFull(f, b)
-	return b, err
 }
 
 // errTruncated is told for bytes that end too early or are no protobuf.

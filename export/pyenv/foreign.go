@@ -2,8 +2,6 @@ package pyenv
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -11,6 +9,7 @@ import (
 
 	"github.com/embedgate/embedgate/export/cache"
 	"github.com/embedgate/embedgate/internal/fault"
+	"github.com/embedgate/embedgate/internal/files"
 	"github.com/embedgate/embedgate/scripts"
 )
 
@@ -43,8 +42,7 @@ func Foreign(ctx context.Context, o Options, platform, name string) (string, err
 	if err != nil {
 		return "", err
 	}
-	sum := sha256.Sum256([]byte(pins + tag))
-	dir := filepath.Join(root, "env", strings.ReplaceAll(name+"-"+platform, "/", "-")+"-"+hex.EncodeToString(sum[:8]))
+	dir := filepath.Join(root, "env", strings.ReplaceAll(name+"-"+platform, "/", "-")+"-"+files.HashBytes([]byte(pins + tag))[:16])
 	unlock, err := cache.Lock(ctx, dir, func() { o.Progress.Say("waiting for another embedgate that is fetching %s for %s", name, platform) })
 	if err != nil {
 		return "", err

@@ -3,8 +3,6 @@ package pyenv
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -13,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/embedgate/embedgate/internal/fault"
+	"github.com/embedgate/embedgate/internal/files"
 )
 
 // lookup tells an interpreter's version and, of the modules named in its
@@ -81,6 +80,5 @@ func given(ctx context.Context, k Kind, python, from string) (Env, error) {
 		slices.Sort(missing)
 		return bad("no "+strings.Join(missing, ", "), nil)
 	}
-	sum := sha256.Sum256(out)
-	return Env{Kind: k, Python: python, Hash: hex.EncodeToString(sum[:])}, nil
+	return Env{Kind: k, Python: python, Hash: files.HashBytes(out)}, nil
 }

@@ -10,7 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/embedgate/embedgate/export/candidate"
+	"github.com/embedgate/embedgate/internal/files"
 )
 
 // marker is written last into a finished environment; one without it is
@@ -74,7 +74,7 @@ func (e Env) finish() error {
 	if err != nil {
 		return err
 	}
-	return candidate.WriteFile(filepath.Join(e.Dir, marker), b)
+	return files.WriteAtomic(filepath.Join(e.Dir, marker), b)
 }
 
 // isKey picks the files whose sizes are looked at in every start: native

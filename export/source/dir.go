@@ -2,12 +2,10 @@ package source
 
 import (
 	"context"
-	"fmt"
-	"io"
-	"os"
 	"path/filepath"
 
 	"github.com/embedgate/embedgate/internal/fault"
+	"github.com/embedgate/embedgate/internal/files"
 )
 
 // fromDir copies the pinned files of a directory, so that what is verified is
@@ -21,7 +19,10 @@ func fromDir(ctx context.Context, o Options, rest, dir string) error {
 			return err
 		}
 		from, to := filepath.Join(rest, filepath.FromSlash(f)), filepath.Join(dir, filepath.FromSlash(f))
-		if err := copyFile(from, to, limit(f)); err != nil {
+		if _, err := files.CopyFile(ctx, from, to, limit(f), 0o644); err != nil {
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
 			return &fault.Error{
 				Kind: fault.Usage, Thing: from, Wanted: "a file that model.files pins", Err: err,
 				Next: "correct model.source or model.files in the policy",
@@ -29,35 +30,4 @@ func fromDir(ctx context.Context, o Options, rest, dir string) error {
 		}
 	}
 	return nil
-}
-
-func copyFile(from, to string, limit int64) error {
-	in, err := os.Open(from)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = in.Close() }() // read only
-	i, err := in.Stat()
-	if err != nil {
-		return err
-	}
-	if !i.Mode().IsRegular() || i.Size() > limit {
-		return fmt.Errorf("got %s of %d bytes, wanted a regular file of at most %d", i.Mode().Type(), i.Size(), limit)
-	}
-	return writeFile(to, io.LimitReader(in, limit))
-}
-
-func writeFile(to string, r io.Reader) error {
-	if err := os.MkdirAll(filepath.Dir(to), 0o777); err != nil {
-		return err
-	}
-	out, err := os.Create(to)
-	if err != nil {
-		return err
-	}
-	_, err = io.Copy(out, r)
-	if e := out.Close(); err == nil {
-		err = e
-	}
-	return err
 }

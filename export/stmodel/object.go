@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/embedgate/embedgate/internal/files"
 	"github.com/embedgate/embedgate/internal/strictjson"
 )
 
@@ -36,17 +37,13 @@ func load(d fs.FS, name string, limit int64, v any) error {
 	if !fs.ValidPath(name) {
 		return refuse(modulesFile, fmt.Sprintf("the path %q", name), "a folder inside the model directory", fromRelease)
 	}
-	i, err := fs.Stat(d, name)
+	b, err := files.ReadCappedFS(d, name, limit)
 	if errors.Is(err, fs.ErrNotExist) {
 		return refuse(name, "no such file in the model directory", "the file of a sentence-transformers model",
 			"give a complete model directory (modules.json, config.json, 1_Pooling/config.json, model.safetensors, tokenizer.json), each file pinned in model.files")
 	}
-	if err == nil && (!i.Mode().IsRegular() || i.Size() > limit) {
-		return refuse(name, fmt.Sprintf("%d bytes (%s)", i.Size(), i.Mode()), fmt.Sprintf("a file of at most %d bytes", limit), fromRelease)
-	}
-	var b []byte
-	if err == nil {
-		b, err = fs.ReadFile(d, name)
+	if unfit, ok := errors.AsType[*files.Unfit](err); ok {
+		return refuse(name, unfit.Got(), unfit.Wanted(), fromRelease)
 	}
 	if err != nil {
 		return refuse(name, "a file that cannot be read", "a readable file", "check the file and its permissions")
