@@ -18,7 +18,7 @@ import (
 	"github.com/embedgate/embedgate/providers/cores"
 	"github.com/embedgate/embedgate/providers/emulate"
 	"github.com/embedgate/embedgate/providers/library"
-	"github.com/embedgate/embedgate/validate/measure"
+	"github.com/embedgate/embedgate/validate/measure/machine"
 )
 
 // symptom is one thing that doctor looked at.
@@ -92,7 +92,7 @@ func examine(ctx context.Context, f *common) (list []symptom) {
 		err = &fault.Error{Thing: "cc", Got: "no C compiler on the PATH", Next: "Debian: apt-get install gcc; macOS: xcode-select --install (needed to build embedgate, not to run it)"}
 	}
 	list = append(list, found("C compiler", false, cc, err))
-	list = append(list, symptom{Name: "processor", OK: true, Found: runtime.GOARCH + ": " + cmp.Or(strings.Join(measure.InstructionSets(), ", "), "none of the instruction sets that matter")})
+	list = append(list, symptom{Name: "processor", OK: true, Found: runtime.GOARCH + ": " + cmp.Or(strings.Join(machine.InstructionSets(), ", "), "none of the instruction sets that matter")})
 	for _, c := range providers.CPUs {
 		w, err := emulate.Find(ctx, c)
 		how := "this machine's own"

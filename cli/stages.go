@@ -18,6 +18,7 @@ import (
 	"github.com/embedgate/embedgate/publish"
 	"github.com/embedgate/embedgate/validate/evidence"
 	"github.com/embedgate/embedgate/validate/measure"
+	"github.com/embedgate/embedgate/validate/measure/child"
 	"github.com/embedgate/embedgate/validate/verdict"
 )
 
@@ -172,7 +173,7 @@ func stateOf(e evidence.Evidence) string {
 func newMeasureChild() *cobra.Command {
 	return &cobra.Command{
 		Use: "measure-child JOB", Hidden: true, Args: wantArgs(1, 1, "a job file"),
-		RunE: func(c *cobra.Command, args []string) error { return measure.Child(c.Context(), args) },
+		RunE: func(c *cobra.Command, args []string) error { return child.Run(c.Context(), args) },
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 
 	"github.com/embedgate/embedgate/providers"
 	"github.com/embedgate/embedgate/providers/ort"
+	"github.com/embedgate/embedgate/validate/measure/protocol"
 )
 
 // planReader reads the plan of devices from a child's stderr while the child
@@ -35,8 +36,8 @@ func (p *planReader) plan() ([]providers.PlannedOp, error) {
 }
 
 // planOf is the plan that a job's process writes; nil: none.
-func planOf(j job) *providers.DevicePlan {
-	if e, ok := providers.Lookup(j.Provider); ok && j.Kind == placementKind {
+func planOf(j protocol.Job) *providers.DevicePlan {
+	if e, ok := providers.Lookup(j.Provider); ok && j.Kind == protocol.PlacementKind {
 		return e.Plan
 	}
 	return nil

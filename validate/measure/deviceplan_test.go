@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/embedgate/embedgate/providers"
+	"github.com/embedgate/embedgate/validate/measure/protocol"
 )
 
 // The plans in testdata are in the form in which ONNX Runtime's CoreML provider
@@ -29,7 +30,7 @@ func placementOf(t *testing.T, provider, plan string) outcome {
 	o := fakeOptions(t)
 	o.Stall = DefaultStall
 	j := o.job(provider, "fp32", providers.Library{})
-	j.Kind, j.Points = placementKind, lengths([]int{6, 16})
+	j.Kind, j.Points = protocol.PlacementKind, lengths([]int{6, 16})
 	out, err := launch(t.Context(), o, step{job: j})
 	require.NoError(t, err)
 	require.Len(t, out.part.Placement, 2)

@@ -1,4 +1,4 @@
-// package measure runs one provider × variant and writes down what happened:
+// Package measure runs one provider × variant and writes down what happened:
 // token ids, vectors, where nodes ran, every latency sample, cold starts,
 // memory. It never judges: no threshold of the policy is looked at here, only
 // its plan.

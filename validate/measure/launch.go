@@ -19,11 +19,12 @@ import (
 	"github.com/embedgate/embedgate/internal/progress"
 	"github.com/embedgate/embedgate/providers"
 	"github.com/embedgate/embedgate/validate/evidence"
+	"github.com/embedgate/embedgate/validate/measure/protocol"
 )
 
 // outcome is what is left of a child.
 type outcome struct {
-	part  part
+	part  protocol.ChildResult
 	raw   evidence.Vectors
 	first time.Duration // from its start until its first vector; 0: there was none
 	plan  []providers.PlannedOp
@@ -40,8 +41,8 @@ func launch(ctx context.Context, o Options, s step) (outcome, error) {
 		return outcome{}, err
 	}
 	defer os.RemoveAll(dir)
-	path := filepath.Join(dir, jobName)
-	if err := writeJSON(path, s.job); err != nil {
+	path := filepath.Join(dir, protocol.JobName)
+	if err := protocol.WriteJSON(path, s.job); err != nil {
 		return outcome{}, err
 	}
 
@@ -70,7 +71,7 @@ func launch(ctx context.Context, o Options, s step) (outcome, error) {
 		return outcome{}, err
 	}
 	out.first = w.first
-	out.crash, err = w.verdict(ctx, state, dir, out.part.Complete)
+	out.crash, err = w.classify(ctx, state, dir, out.part.Complete)
 	if err != nil || out.crash != nil || w.plan == nil {
 		return out, err
 	}
@@ -91,7 +92,7 @@ type watch struct {
 	timer   *time.Timer
 	stage   string
 	first   time.Duration
-	stderr  deathbed
+	stderr  stderrTail
 	plan    *planReader // nil: none is expected
 }
 
@@ -111,7 +112,7 @@ func (w *watch) run(ctx context.Context, argv []string) (*os.ProcessState, error
 	alone(cmd)
 	// One traceback, and exit status 2: what deathbed reads.
 	cmd.Env = slices.Concat(os.Environ(), w.step.job.Library.Env, []string{"GOTRACEBACK=single"})
-	cmd.Stdout = &hearer{hear: w.hear}
+	cmd.Stdout = &protocol.MessageReader{Handle: w.receive}
 	cmd.Stderr = &w.stderr
 	if plan := planOf(w.step.job); plan != nil {
 		cmd.Env = append(cmd.Env, plan.Env...)
@@ -135,8 +136,8 @@ func (w *watch) run(ctx context.Context, argv []string) (*os.ProcessState, error
 	return cmd.ProcessState, nil
 }
 
-// hear takes one note of the child.
-func (w *watch) hear(n note) {
+// receive takes one note of the child.
+func (w *watch) receive(n protocol.Message) {
 	if n.First && w.first == 0 {
 		w.first = time.Since(w.started)
 	}
@@ -149,9 +150,9 @@ func (w *watch) hear(n note) {
 	}
 }
 
-// verdict turns a child's end into nothing, a crash to record, or an error.
-func (w *watch) verdict(ctx context.Context, s *os.ProcessState, dir string, complete bool) (*evidence.Crash, error) {
-	crash := &evidence.Crash{Stage: cmp.Or(w.stage, "load"), Signal: signalOf(s), Exit: s.ExitCode(), Stderr: w.stderr.last()}
+// classify turns a child's end into nothing, a crash to record, or an error.
+func (w *watch) classify(ctx context.Context, s *os.ProcessState, dir string, complete bool) (*evidence.Crash, error) {
+	crash := &evidence.Crash{Stage: cmp.Or(w.stage, "load"), Signal: signalOf(s), Exit: s.ExitCode(), Stderr: w.stderr.text()}
 	if crash.Exit == goCrash {
 		crash.Signal = w.stderr.signal
 	}
@@ -159,13 +160,13 @@ func (w *watch) verdict(ctx context.Context, s *os.ProcessState, dir string, com
 		crash.Stderr = fmt.Sprintf("killed: no sign of life for %v\n%s", w.stall, crash.Stderr)
 		return crash, nil
 	}
-	var words lastWords
-	switch err := readJSON(filepath.Join(dir, errorName), &words); {
-	case err == nil && words.finding():
-		crash.Stderr = words.err().Error()
+	var words protocol.ChildError
+	switch err := protocol.ReadJSON(filepath.Join(dir, protocol.ErrorName), &words); {
+	case err == nil && words.IsFinding():
+		crash.Stderr = words.AsError().Error()
 		return crash, nil
 	case err == nil:
-		return nil, words.err()
+		return nil, words.AsError()
 	case !errors.Is(err, fs.ErrNotExist):
 		return nil, err
 	}
@@ -184,7 +185,7 @@ func (w *watch) verdict(ctx context.Context, s *os.ProcessState, dir string, com
 // collect reads what a child had finished.
 func collect(dir string) (outcome, error) {
 	var out outcome
-	err := readJSON(filepath.Join(dir, partName), &out.part)
+	err := protocol.ReadJSON(filepath.Join(dir, protocol.ResultName), &out.part)
 	if errors.Is(err, fs.ErrNotExist) {
 		return out, nil
 	}

@@ -16,6 +16,8 @@ import (
 
 	"github.com/embedgate/embedgate/internal/fault"
 	"github.com/embedgate/embedgate/providers"
+	"github.com/embedgate/embedgate/validate/measure/child"
+	"github.com/embedgate/embedgate/validate/measure/protocol"
 )
 
 // The environment of a test's child: what its session does instead of the
@@ -38,17 +40,19 @@ func TestMain(m *testing.M) {
 }
 
 func testChild(args []string) int {
-	with := openers()
+	with := child.Openers()
 	if fake := os.Getenv(envFake); fake != "" {
-		with[providers.ONNXRuntime] = opener{
-			session: func(_ context.Context, _ providers.Entry, j job) (providers.Session, error) { return openFake(fake, j) },
-			record: func(_ context.Context, _ providers.Entry, j job) (recorder, error) {
+		with[providers.ONNXRuntime] = child.Opener{
+			Session: func(_ context.Context, _ providers.Entry, j protocol.Job) (providers.Session, error) {
+				return openFake(fake, j)
+			},
+			Record: func(_ context.Context, _ providers.Entry, j protocol.Job) (child.Recorder, error) {
 				s, err := openFake(fake, j)
 				return &fakeRecorder{fakeSession: s}, err
 			},
 		}
 	}
-	if err := child(context.Background(), args, os.Stdin, os.Stdout, with); err != nil {
+	if err := child.RunWith(context.Background(), args, os.Stdin, os.Stdout, with); err != nil {
 		fmt.Fprintln(os.Stderr, "child:", err)
 		return 1
 	}
@@ -57,7 +61,7 @@ func testChild(args []string) int {
 
 // fakeSession answers with numbers made of the ids, and can misbehave.
 type fakeSession struct {
-	job  job
+	job  protocol.Job
 	what string
 	at   int64
 	runs atomic.Int64
@@ -65,7 +69,7 @@ type fakeSession struct {
 	closed atomic.Bool
 }
 
-func openFake(fake string, j job) (*fakeSession, error) {
+func openFake(fake string, j protocol.Job) (*fakeSession, error) {
 	what, at, _ := strings.Cut(fake, "@")
 	s := &fakeSession{job: j, what: what}
 	s.at, _ = strconv.ParseInt(at, 10, 64)
@@ -75,24 +79,24 @@ func openFake(fake string, j job) (*fakeSession, error) {
 		return nil, &fault.Error{Kind: fault.Usage, Thing: "fake.onnx", Got: "nonsense", Wanted: "a model",
 			Next: "export it again", Err: errors.New("protobuf")}
 	case "dies-in-placement":
-		if j.Kind == placementKind {
+		if j.Kind == protocol.PlacementKind {
 			s.what, s.at = "segv", 4
 		}
 	case "no-device":
 		return nil, &fault.Error{Kind: fault.Missing, Thing: "provider " + j.Provider, Got: "no device",
 			Wanted: "one", Next: "plug one in"}
 	case "loses-device":
-		if j.Kind == latencyKind && j.Launch == 2 {
+		if j.Kind == protocol.LatencyKind && j.Launch == 2 {
 			return nil, &fault.Error{Kind: fault.Missing, Thing: "provider " + j.Provider, Got: "no device"}
 		}
 	case "pair-dies":
-		if who := os.Getenv(envWho); j.Kind == pairKind && j.Launch == 2 && j.Provider == who {
+		if who := os.Getenv(envWho); j.Kind == protocol.PairKind && j.Launch == 2 && j.Provider == who {
 			s.what, s.at = "kill", 5
 		}
 	case "cannot-open":
 		return nil, errors.New("no device answered")
 	case "dies-in-latency":
-		if j.Kind == latencyKind && j.Launch == 2 {
+		if j.Kind == protocol.LatencyKind && j.Launch == 2 {
 			s.what, s.at = "kill", 30
 		}
 	}
@@ -100,7 +104,7 @@ func openFake(fake string, j job) (*fakeSession, error) {
 }
 
 func (s *fakeSession) Run(ctx context.Context, b providers.Batch, out []float32) ([]float32, error) {
-	if s.what == "slow" && (s.job.Kind == latencyKind || s.job.Kind == pairKind) {
+	if s.what == "slow" && (s.job.Kind == protocol.LatencyKind || s.job.Kind == protocol.PairKind) {
 		time.Sleep(20 * time.Millisecond)
 	}
 	if s.runs.Add(1) == s.at {
@@ -131,7 +135,7 @@ func signal(pid int, sig os.Signal) error {
 
 func (s *fakeSession) misbehave(ctx context.Context) error {
 	if path := os.Getenv(envPID); path != "" {
-		if err := writeJSON(path, os.Getpid()); err != nil {
+		if err := protocol.WriteJSON(path, os.Getpid()); err != nil {
 			return err
 		}
 	}
@@ -209,7 +213,7 @@ func (r *fakeRecorder) Info() providers.Info {
 }
 
 // logLine writes one line that says what begins or ends.
-func logLine(what string, j job) {
+func logLine(what string, j protocol.Job) {
 	path := os.Getenv(envLog)
 	if path == "" {
 		return

@@ -11,6 +11,8 @@ import (
 	"github.com/embedgate/embedgate/providers"
 	"github.com/embedgate/embedgate/providers/emulate"
 	"github.com/embedgate/embedgate/validate/evidence"
+	"github.com/embedgate/embedgate/validate/measure/machine"
+	"github.com/embedgate/embedgate/validate/measure/protocol"
 )
 
 // Target is what measures on another processor.
@@ -61,7 +63,7 @@ func portable(ctx context.Context, o Options, ev *evidence.Evidence) error {
 		return errAbsent{&fault.Error{Kind: fault.Missing, Thing: "processor " + cpu.Name, Got: "a program that does not start there", Err: err,
 			Next: "embedgate doctor tells what is missing; name another program or library where you named one"}}
 	}
-	if f, is := errors.AsType[*sessionError](err); is && fault.KindOf(f) == fault.Missing {
+	if f, is := errors.AsType[*protocol.SessionError](err); is && fault.KindOf(f) == fault.Missing {
 		return errAbsent{err}
 	}
 	if err != nil {
@@ -72,7 +74,7 @@ func portable(ctx context.Context, o Options, ev *evidence.Evidence) error {
 	ev.Session, ev.Machine, ev.Crash = out.part.Session, out.part.Machine, out.crash
 	if w := t.Way; w.Emulator != "" {
 		ev.Machine.CPU = w.Model + ", emulated by " + w.Emulator // the child reads the host's name
-		ev.Emulation = &evidence.Emulation{Emulator: w.Emulator, Version: w.Version, Model: w.Model, Host: machineFacts().Arch}
+		ev.Emulation = &evidence.Emulation{Emulator: w.Emulator, Version: w.Version, Model: w.Model, Host: machine.Facts().Arch}
 	}
 	return nil
 }

@@ -57,7 +57,7 @@ func TestATinyModelIsMeasuredOnTheRealRuntime(t *testing.T) {
 		e := p.Events[at]
 		assert.Equal(t, "CPUExecutionProvider", e.EP)
 		assert.Contains(t, e.Inputs[0], n, "that many tokens")
-		assert.Equal(t, recordedRuns, e.Runs)
+		assert.Equal(t, 2, e.Runs)
 	}
 }
 

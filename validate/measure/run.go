@@ -11,6 +11,8 @@ import (
 	"github.com/embedgate/embedgate/internal/fault"
 	"github.com/embedgate/embedgate/providers"
 	"github.com/embedgate/embedgate/validate/evidence"
+	"github.com/embedgate/embedgate/validate/measure/machine"
+	"github.com/embedgate/embedgate/validate/measure/protocol"
 )
 
 // Run measures one provider × variant and leaves the evidence in Options.Out,
@@ -37,8 +39,8 @@ func Run(ctx context.Context, o Options) (evidence.Evidence, error) {
 	if err := ctx.Err(); err != nil {
 		return evidence.Evidence{}, err
 	}
-	scrub(&ev)
-	return leave(o.Out, ev)
+	evidence.RemovePaths(&ev)
+	return writeEvidenceDir(o.Out, ev)
 }
 
 // fill measures into ev, which names what is measured, or says there why not.
@@ -103,7 +105,7 @@ func absent(e providers.Entry, err error) *evidence.NotMeasured {
 // other. The first crash ends it.
 func measure(ctx context.Context, o Options, ev *evidence.Evidence) error {
 	ev.Plan = o.plan()
-	ev.Machine = machineFacts()
+	ev.Machine = machine.Facts()
 	mine, err := o.library(ctx, o.Provider)
 	if fault.KindOf(err) == fault.Missing {
 		return errAbsent{err}
@@ -121,9 +123,9 @@ func measure(ctx context.Context, o Options, ev *evidence.Evidence) error {
 	began := time.Now()
 	todo := steps(o, ev.Plan, mine, others)
 	for k, s := range todo {
-		s.tell(o.Progress)
+		s.announce(o.Progress)
 		out, err := launch(ctx, o, s)
-		if _, ok := errors.AsType[*sessionError](err); ok && fault.KindOf(err) == fault.Missing && !s.other {
+		if _, ok := errors.AsType[*protocol.SessionError](err); ok && fault.KindOf(err) == fault.Missing && !s.other {
 			if k == 0 {
 				return errAbsent{err}
 			}
@@ -168,14 +170,14 @@ func otherDied(s step, c evidence.Crash) error {
 // sameSession holds every process of this provider to the first one's session.
 // One that records may have options of its own, which the evidence does not
 // tell, but never another runtime.
-func sameSession(ev *evidence.Evidence, s providers.Info, k kind) error {
+func sameSession(ev *evidence.Evidence, s providers.Info, k protocol.Kind) error {
 	if s.Runtime == "" { // it ended before there was one
 		return nil
 	}
 	if ev.Session.Runtime == "" {
 		ev.Session = s
 	}
-	if k == placementKind {
+	if k == protocol.PlacementKind {
 		s.Options = ev.Session.Options
 	}
 	if !reflect.DeepEqual(ev.Session, s) {

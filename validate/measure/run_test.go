@@ -1,11 +1,9 @@
 package measure
 
 import (
-	"bytes"
 	"context"
 	"os"
 	"path/filepath"
-	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -18,8 +16,10 @@ import (
 	"github.com/embedgate/embedgate/internal/fault"
 	"github.com/embedgate/embedgate/internal/progress"
 	"github.com/embedgate/embedgate/pipeline/policy"
-	"github.com/embedgate/embedgate/providers"
 	"github.com/embedgate/embedgate/validate/evidence"
+	"github.com/embedgate/embedgate/validate/measure/child"
+	"github.com/embedgate/embedgate/validate/measure/measuretest"
+	"github.com/embedgate/embedgate/validate/measure/protocol"
 )
 
 func TestAMeasurementHonoursItsPlan(t *testing.T) {
@@ -67,7 +67,7 @@ func TestAMeasurementHonoursItsPlan(t *testing.T) {
 		r := ev.Placement[k]
 		assert.Equal(t, n, r.Tokens)
 		assert.Equal(t, [][]int64{{1, int64(n)}}, r.Events[0].Inputs, "one text of exactly that length")
-		assert.Equal(t, recordedRuns, r.Events[0].Runs)
+		assert.Equal(t, 2, r.Events[0].Runs)
 	}
 	assert.Nil(t, ev.Session.Options.Provider, "the recording session's options are its own")
 	assert.Empty(t, ev.Pairs, "the policy compares nothing")
@@ -83,7 +83,7 @@ func TestVectorsAreMadeAloneAndInCompany(t *testing.T) {
 	n := len(o.Golden.Texts)
 	require.Len(t, ev.Raw.IDs, n)
 	require.Len(t, ev.Raw.Primary, n*3)
-	tok := smallTok(t)
+	tok := measuretest.SmallTok(t)
 	var useful int64
 	for i, text := range o.Golden.Texts {
 		assert.Equal(t, tok.Append(nil, string(text.Bytes), 24), ev.Raw.IDs[i])
@@ -103,8 +103,8 @@ func TestVectorsAreMadeAloneAndInCompany(t *testing.T) {
 		}
 	}
 	assert.Equal(t, n, seen["batch-32"])
-	assert.Equal(t, 2*spreadTexts(n), seen["position"])
-	assert.GreaterOrEqual(t, seen["concurrent"], 2*spreadTexts(n))
+	assert.Equal(t, 2*child.SpreadTexts(n), seen["position"])
+	assert.GreaterOrEqual(t, seen["concurrent"], 2*child.SpreadTexts(n))
 	assert.Greater(t, seen["padded"], 16)
 	assert.Len(t, seen, 4)
 }
@@ -181,21 +181,6 @@ func TestAChildThatHangsIsKilledAndRecorded(t *testing.T) {
 	require.NotNil(t, ev.Crash)
 	assert.NotEmpty(t, ev.Crash.Stage)
 	assert.Contains(t, ev.Crash.Stderr, "no sign of life for 1s")
-}
-
-func TestASlowSessionShowsThatItLives(t *testing.T) {
-	var out bytes.Buffer
-	s := newPulse(&fakeSession{}, &teller{w: &out})
-	b := providers.Batch{Rows: 1, Cols: 1, IDs: []int64{2}, Mask: []int64{1}}
-	_, err := s.Run(t.Context(), b, nil)
-	require.NoError(t, err)
-	assert.Empty(t, out.String(), "a fast one leaves its parent asleep")
-	s.said.Store(0)
-	for range 3 {
-		_, err = s.Run(t.Context(), b, nil)
-		require.NoError(t, err)
-	}
-	assert.Equal(t, 1, strings.Count(out.String(), notePrefix))
 }
 
 func TestAFaultPassesThroughWithItsKind(t *testing.T) {
@@ -299,8 +284,8 @@ func TestAProgramThatIsNoChildIsOurOwnFault(t *testing.T) {
 }
 
 func TestAChildRefusesTheWrongArguments(t *testing.T) {
-	assert.Equal(t, fault.Usage, fault.KindOf(Child(t.Context(), nil)))
-	assert.Error(t, Child(t.Context(), []string{filepath.Join(t.TempDir(), "absent.json")}))
+	assert.Equal(t, fault.Usage, fault.KindOf(child.Run(t.Context(), nil)))
+	assert.Error(t, child.Run(t.Context(), []string{filepath.Join(t.TempDir(), "absent.json")}))
 }
 
 // pidFile has the child say its process id when it misbehaves, and sends it on.
@@ -313,7 +298,7 @@ func pidFile(t *testing.T) <-chan int {
 	go func() {
 		for ctx.Err() == nil {
 			var pid int
-			if readJSON(path, &pid) == nil {
+			if protocol.ReadJSON(path, &pid) == nil {
 				ch <- pid
 				return
 			}

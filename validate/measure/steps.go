@@ -7,11 +7,12 @@ import (
 	"github.com/embedgate/embedgate/internal/progress"
 	"github.com/embedgate/embedgate/providers"
 	"github.com/embedgate/embedgate/validate/evidence"
+	"github.com/embedgate/embedgate/validate/measure/protocol"
 )
 
 // step is one process of a measurement.
 type step struct {
-	job   job
+	job   protocol.Job
 	what  string // for messages
 	other bool   // it measures what this provider is compared with
 	// done of total steps of its kind come before it.
@@ -20,8 +21,8 @@ type step struct {
 	keep func(ev *evidence.Evidence, out outcome)
 }
 
-// tell says that a step begins.
-func (s step) tell(p progress.Sink) {
+// announce says that a step begins.
+func (s step) announce(p progress.Sink) {
 	if s.total > 0 {
 		p.Step(int64(s.done), int64(s.total), "processes", "%s", s.what)
 		return
@@ -40,19 +41,19 @@ func steps(o Options, p evidence.Plan, mine, others providers.Library) []step {
 	}
 
 	vectors := base
-	vectors.Kind = vectorsKind
+	vectors.Kind = protocol.VectorsKind
 	all := []step{{job: vectors, what: what, keep: keepVectors}}
 
 	if len(p.Recorded) > 0 {
 		j := base
-		j.Kind, j.Points = placementKind, lengths(p.Recorded)
+		j.Kind, j.Points = protocol.PlacementKind, lengths(p.Recorded)
 		all = append(all, step{job: j, what: what, keep: func(ev *evidence.Evidence, out outcome) {
 			ev.Placement, ev.Planned = out.part.Placement, out.plan
 		}})
 	}
 	for n := range p.Launches {
 		j := base
-		j.Kind, j.Launch, j.Warmup, j.LimitNS = latencyKind, n+1, warmup, p.LimitNS
+		j.Kind, j.Launch, j.Warmup, j.LimitNS = protocol.LatencyKind, n+1, protocol.Warmup, p.LimitNS
 		j.Points, j.Samples = orderOf(p, j.Launch), samplesOf(p, j.Launch)
 		all = append(all, step{job: j, what: what + ": latency", done: n, total: p.Launches, keep: keepLatency(n + 1)})
 	}
@@ -63,10 +64,10 @@ func steps(o Options, p evidence.Plan, mine, others providers.Library) []step {
 }
 
 // job is what every process of a provider × variant is told.
-func (o Options) job(provider, variant string, lib providers.Library) job {
+func (o Options) job(provider, variant string, lib providers.Library) protocol.Job {
 	file, _ := o.variant(variant)
 	wish := o.Policy.Providers[provider]
-	j := job{
+	j := protocol.Job{
 		Provider: provider, Library: lib,
 		Model:     filepath.Join(o.Candidate.Dir, filepath.FromSlash(file.File)),
 		Tokenizer: filepath.Join(o.Candidate.Dir, TokenizerName),
@@ -85,7 +86,7 @@ func (o Options) job(provider, variant string, lib providers.Library) job {
 // pairs are the rounds of a comparison: two processes each, this provider's
 // first in the odd ones, the other's first in the even ones, so that neither
 // has the cooler machine or the emptier one.
-func pairs(o Options, p evidence.Plan, mine job, lib providers.Library) (all []step) {
+func pairs(o Options, p evidence.Plan, mine protocol.Job, lib providers.Library) (all []step) {
 	plan := *p.Pairs
 	other := o.job(plan.Provider, plan.Variant, lib)
 	other.Texts = mine.Texts
@@ -96,7 +97,7 @@ func pairs(o Options, p evidence.Plan, mine job, lib providers.Library) (all []s
 			if isOther {
 				j, provider, variant = other, plan.Provider, plan.Variant
 			}
-			j.Kind, j.Launch, j.Warmup, j.Samples = pairKind, round, warmup, plan.Samples
+			j.Kind, j.Launch, j.Warmup, j.Samples = protocol.PairKind, round, protocol.Warmup, plan.Samples
 			j.Points = rotated(lengths(plan.Tokens), round)
 			// Both sides of a round together take what one launch may.
 			j.LimitNS = p.LimitNS / 2

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -151,19 +150,6 @@ func TestALimitEndsWhatIsTooSlow(t *testing.T) {
 	assert.Equal(t, int64(100*time.Millisecond), ev.Plan.LimitNS)
 }
 
-func TestALimitBelowOneSampleLeavesOneSample(t *testing.T) {
-	s := spending{limit: 1}
-	taken := 0
-	for i := 0; i < 10 && !s.over(); i++ {
-		s.add(1000)
-		taken++
-	}
-	assert.Equal(t, 1, taken)
-	s = spending{}
-	s.add(1 << 60)
-	assert.False(t, s.over(), "no limit")
-}
-
 func TestWhatAMachineLacksIsEvidenceWithItsRemedy(t *testing.T) {
 	missing := func(_ context.Context, provider string) (providers.Library, error) {
 		return providers.Library{}, &fault.Error{Kind: fault.Missing, Thing: provider, Got: "no library", Next: "fetch it"}
@@ -244,61 +230,4 @@ func TestThePolicysWishesReachTheSession(t *testing.T) {
 			Threads: 3, Strict: true, IOBinding: true, Provider: map[string]string{"power": "low", "use_tf32": "1"},
 		}, s.job.Options)
 	}
-}
-
-func TestFewTextsAreRunAgainFewerTimesAndEnough(t *testing.T) {
-	for n := 1; n <= 100; n++ {
-		spread := min(n, spreadTexts(n))
-		assert.GreaterOrEqual(t, spread, min(16, n/2), "what the gate wants of %d texts", n)
-		ids, all := make([][]int64, n), make([]int, n)
-		for i := range ids {
-			ids[i], all[i] = []int64{int64(i), 1, 2, 3}[:1+i%4], i
-		}
-		r := rerun{l: opened{tok: smallTok(t), session: &fakeSession{}}, ids: ids}
-		rows, vecs, err := r.concurrent(t.Context(), all)
-		require.NoError(t, err)
-		assert.Len(t, vecs, 3*len(rows))
-		assert.Len(t, distinctOf(rows), spread, "%d texts", n)
-		rows, _, err = r.position(t.Context(), all)
-		require.NoError(t, err)
-		assert.Len(t, rows, 2*spread)
-		assert.Len(t, distinctOf(rows), spread)
-	}
-}
-
-func TestAPositionIsAlwaysAnother(t *testing.T) {
-	for n := 2; n <= 70; n++ {
-		ids, all := make([][]int64, n), make([]int, n)
-		for i := range ids {
-			ids[i], all[i] = []int64{int64(i)}, i
-		}
-		seen := &batches{}
-		r := rerun{l: opened{tok: smallTok(t), session: seen}, ids: ids}
-		_, _, err := r.position(t.Context(), all)
-		require.NoError(t, err)
-		for k := 0; k < len(seen.ids); k += 2 {
-			a, b := seen.ids[k], seen.ids[k+1]
-			require.ElementsMatch(t, a, b)
-			for p := range a {
-				assert.NotEqual(t, a[p], b[p], "of %d texts", n)
-			}
-		}
-	}
-}
-
-func distinctOf(rows []int) []int {
-	rows = slices.Clone(rows)
-	slices.Sort(rows)
-	return slices.Compact(rows)
-}
-
-// batches is a session that keeps the ids it is given.
-type batches struct {
-	fakeSession
-	ids [][]int64
-}
-
-func (s *batches) Run(ctx context.Context, b providers.Batch, out []float32) ([]float32, error) {
-	s.ids = append(s.ids, slices.Clone(b.IDs))
-	return s.fakeSession.Run(ctx, b, out)
 }

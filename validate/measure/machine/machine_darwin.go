@@ -1,4 +1,4 @@
-package measure
+package machine
 
 import "golang.org/x/sys/unix"
 
@@ -11,8 +11,8 @@ func hardware() (cpu string, memory int64, kernel string) {
 	return cpu, int64(n), kernel
 }
 
-// peakRSS is the largest resident set of this process, in bytes.
-func peakRSS() int64 {
+// PeakRSS is the largest resident set of this process, in bytes.
+func PeakRSS() int64 {
 	var u unix.Rusage
 	if unix.Getrusage(unix.RUSAGE_SELF, &u) != nil {
 		return 0
@@ -20,5 +20,5 @@ func peakRSS() int64 {
 	return u.Maxrss // macOS counts bytes where Linux counts kilobytes
 }
 
-// readTicks tells nothing: macOS counts no stolen time.
-func readTicks() ticks { return ticks{} }
+// ReadTicks tells nothing: macOS counts no stolen time.
+func ReadTicks() ticks { return ticks{} }

@@ -17,17 +17,17 @@ const keepStderr = 4 << 10
 //	[signal SIGSEGV: segmentation violation code=0x1 addr=0x0 …]   (in Go code)
 var signalLine = regexp.MustCompile(`^(?:\[signal )?(SIG[A-Z0-9]{2,10}): `)
 
-// deathbed is a child's stderr, seen from its parent. It keeps the last lines,
+// stderrTail is a child's stderr, seen from its parent. It keeps the last lines,
 // or, where a crash report begins, the report's head: its end is registers and
 // sleeping goroutines, its head says where it happened.
-type deathbed struct {
+type stderrTail struct {
 	tail   []byte // the last keepStderr bytes, or all since the report began
 	line   []byte // the line being written, as far as the pattern can look
 	signal string
 }
 
 // Write takes what the child printed, in pieces of any size.
-func (d *deathbed) Write(p []byte) (int, error) {
+func (d *stderrTail) Write(p []byte) (int, error) {
 	for rest := p; len(rest) > 0; {
 		part, after, end := bytes.Cut(rest, []byte("\n"))
 		if room := 64 - len(d.line); room > 0 {
@@ -35,7 +35,7 @@ func (d *deathbed) Write(p []byte) (int, error) {
 		}
 		d.keep(rest[:len(rest)-len(after)])
 		if end {
-			d.look()
+			d.lookForSignal()
 			d.line = d.line[:0]
 		}
 		rest = after
@@ -43,8 +43,8 @@ func (d *deathbed) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// look checks a finished line for the report's beginning.
-func (d *deathbed) look() {
+// lookForSignal checks a finished line for the report's beginning.
+func (d *stderrTail) lookForSignal() {
 	if d.signal != "" {
 		return
 	}
@@ -57,7 +57,7 @@ func (d *deathbed) look() {
 	}
 }
 
-func (d *deathbed) keep(p []byte) {
+func (d *stderrTail) keep(p []byte) {
 	if d.signal != "" {
 		d.tail = append(d.tail, p[:min(len(p), max(0, keepStderr-len(d.tail)))]...)
 		return
@@ -68,7 +68,7 @@ func (d *deathbed) keep(p []byte) {
 	}
 }
 
-// last is what was kept, as text.
-func (d *deathbed) last() string {
+// text is what was kept, as text.
+func (d *stderrTail) text() string {
 	return strings.TrimSpace(strings.ToValidUTF8(string(d.tail), "\uFFFD"))
 }

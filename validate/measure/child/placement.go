@@ -1,4 +1,4 @@
-package measure
+package child
 
 import (
 	"context"
@@ -6,6 +6,7 @@ import (
 
 	"github.com/embedgate/embedgate/providers"
 	"github.com/embedgate/embedgate/validate/evidence"
+	"github.com/embedgate/embedgate/validate/measure/protocol"
 )
 
 // recordedRuns is how many runs of each length a record sums: which node ran
@@ -16,18 +17,18 @@ const recordedRuns = 2
 // placement runs one text of each length in a session that records where nodes
 // ran.
 func (w *worker) placement(ctx context.Context, l loaded) error {
-	r, err := l.opener.record(ctx, l.entry, w.job)
+	r, err := l.opener.Record(ctx, l.entry, w.job)
 	if err != nil {
-		return fromSession(err)
+		return protocol.FromSession(err)
 	}
 	defer r.Close() // after Finish nothing is left to close
 	w.part.Session = r.Info()
 	if err := w.hashModel(); err != nil {
 		return err
 	}
-	w.tell.tell(note{Stage: "placement"})
+	w.tell.Write(protocol.Message{Stage: "placement"})
 	for k, pt := range w.job.Points {
-		w.tell.tell(note{Message: "where its nodes run, " + pt.Label(),
+		w.tell.Write(protocol.Message{Message: "where its nodes run, " + pt.Label(),
 			Done: int64(k), Total: int64(len(w.job.Points)), Unit: "lengths"})
 		texts, err := textsOf(l.tok, w.job.Corpus, pt.Tokens, 1)
 		if err != nil {
@@ -39,12 +40,12 @@ func (w *worker) placement(ctx context.Context, l loaded) error {
 			b.Mask = append(b.Mask, 1)
 		}
 		if err := r.Run(ctx, b, recordedRuns); err != nil {
-			return fromSession(err)
+			return protocol.FromSession(err)
 		}
 	}
 	records, err := r.Finish()
 	if err != nil {
-		return fromSession(err)
+		return protocol.FromSession(err)
 	}
 	if len(records) != len(w.job.Points) {
 		return fmt.Errorf("placement: %d records of %d lengths", len(records), len(w.job.Points))

@@ -1,4 +1,4 @@
-package measure
+package child
 
 import (
 	"testing"
@@ -7,10 +7,11 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/embedgate/embedgate/internal/fault"
+	"github.com/embedgate/embedgate/validate/measure/measuretest"
 )
 
 func TestTextsHaveExactlyTheTokensThatWereAskedFor(t *testing.T) {
-	tok := smallTok(t)
+	tok := measuretest.SmallTok(t)
 	corpus := [][]byte{[]byte("The cat, unbelievably, sat on zebra mats: 17 \xff"), []byte("a dog sat on the cat")}
 	for n := 2; n < 300; n++ {
 		texts, err := textsOf(tok, corpus, n, distinct)
@@ -29,7 +30,7 @@ func TestTextsHaveExactlyTheTokensThatWereAskedFor(t *testing.T) {
 }
 
 func TestALengthThatNoTextHasIsRefused(t *testing.T) {
-	tok := smallTok(t)
+	tok := measuretest.SmallTok(t)
 	for _, c := range []struct {
 		name, corpus string
 		tokens       int

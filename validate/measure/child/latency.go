@@ -1,16 +1,15 @@
-package measure
+package child
 
 import (
 	"context"
 	"time"
 
 	"github.com/embedgate/embedgate/validate/evidence"
+	"github.com/embedgate/embedgate/validate/measure/machine"
+	"github.com/embedgate/embedgate/validate/measure/protocol"
 )
 
 const (
-	// warmup samples of each point are thrown away: the first run at a new
-	// length makes the runtime's buffers.
-	warmup = 5
 	// distinct is how many different texts share a point's samples.
 	distinct = 8
 )
@@ -18,9 +17,9 @@ const (
 // latency times text to vector at each point: a block of samples a point, with
 // as many turns of the calibration loop between them.
 func (w *worker) latency(ctx context.Context, l opened) error {
-	w.tell.tell(note{Stage: string(w.job.Kind)})
+	w.tell.Write(protocol.Message{Stage: string(w.job.Kind)})
 	for k, pt := range w.job.Points {
-		w.tell.tell(note{Message: pt.Label(),
+		w.tell.Write(protocol.Message{Message: pt.Label(),
 			Done: int64(k), Total: int64(len(w.job.Points)), Unit: "lengths"})
 		run, err := w.block(ctx, l, pt)
 		if err != nil {
@@ -54,7 +53,7 @@ func (w *worker) block(ctx context.Context, l opened, pt evidence.LatencyPoint) 
 		} else {
 			_, err = l.embed.Embed(ctx, turn, pt.Batch)
 		}
-		return fromSession(err)
+		return protocol.FromSession(err)
 	}
 
 	spent := spending{limit: w.job.LimitNS / 4} // a slow provider is warm after one
@@ -81,7 +80,7 @@ func (w *worker) block(ctx context.Context, l opened, pt evidence.LatencyPoint) 
 			run.CalibrationNS = append(run.CalibrationNS, clock.turn())
 		}
 	}
-	before := readTicks()
+	before := machine.ReadTicks()
 	spent = spending{limit: w.job.LimitNS}
 	for i := 0; i < w.job.Samples && !spent.over(); i++ {
 		t := time.Now()
@@ -94,7 +93,7 @@ func (w *worker) block(ctx context.Context, l opened, pt evidence.LatencyPoint) 
 		}
 	}
 	calibrate()
-	run.StealTicks, run.TotalTicks = readTicks().since(before)
+	run.StealTicks, run.TotalTicks = machine.ReadTicks().Since(before)
 	return run, nil
 }
 
@@ -142,18 +141,4 @@ func (c *calibration) turn() int64 {
 	}
 	c.state = x
 	return time.Since(t).Nanoseconds()
-}
-
-// ticks is the time of all cores since boot, in the kernel's ticks.
-type ticks struct {
-	steal, total int64
-	ok           bool
-}
-
-// since returns the ticks after before; steal is -1 where nobody counts it.
-func (t ticks) since(before ticks) (steal, total int64) {
-	if !t.ok || !before.ok {
-		return -1, 0
-	}
-	return t.steal - before.steal, t.total - before.total
 }

@@ -1,4 +1,4 @@
-package measure
+package machine
 
 import (
 	"os"
@@ -8,7 +8,7 @@ import (
 )
 
 func TestMachineFactsNameNoMachine(t *testing.T) {
-	m := machineFacts()
+	m := Facts()
 	assert.NotEmpty(t, m.CPU)
 	assert.Positive(t, m.Cores)
 	assert.Contains(t, m.Go, "go")
@@ -17,25 +17,10 @@ func TestMachineFactsNameNoMachine(t *testing.T) {
 	}
 }
 
-func TestCalibrationDoesTheSameWorkEachTurn(t *testing.T) {
-	var a, b calibration
-	assert.Positive(t, a.turn())
-	b.turn()
-	assert.Equal(t, a.state, b.state)
-	assert.NotZero(t, a.state)
-}
-
 func TestTicksThatNobodyCountsAreMinusOne(t *testing.T) {
-	steal, _ := ticks{}.since(ticks{})
+	steal, _ := ticks{}.Since(ticks{})
 	assert.EqualValues(t, -1, steal)
-	steal, total := ticks{steal: 7, total: 100, ok: true}.since(ticks{steal: 4, total: 50, ok: true})
+	steal, total := ticks{steal: 7, total: 100, ok: true}.Since(ticks{steal: 4, total: 50, ok: true})
 	assert.EqualValues(t, 3, steal)
 	assert.EqualValues(t, 50, total)
-}
-
-func BenchmarkCalibration(b *testing.B) {
-	var c calibration
-	for b.Loop() {
-		c.turn()
-	}
 }

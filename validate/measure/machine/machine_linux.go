@@ -1,4 +1,4 @@
-package measure
+package machine
 
 import (
 	"bufio"
@@ -27,12 +27,12 @@ func hardware() (cpu string, memory int64, kernel string) {
 	return cpu, memory, strings.TrimSpace(string(release))
 }
 
-// peakRSS is the largest resident set of this process, in bytes. getrusage
+// PeakRSS is the largest resident set of this process, in bytes. getrusage
 // would also count what the parent had before the exec.
-func peakRSS() int64 { return kilobytes("/proc/self/status", "VmHWM") }
+func PeakRSS() int64 { return kilobytes("/proc/self/status", "VmHWM") }
 
-// readTicks reads what all cores did since boot.
-func readTicks() ticks {
+// ReadTicks reads what all cores did since boot.
+func ReadTicks() ticks {
 	b, err := os.ReadFile("/proc/stat")
 	if err != nil {
 		return ticks{}

@@ -1,4 +1,4 @@
-package measure
+package protocol
 
 import (
 	"encoding/json"
@@ -15,24 +15,28 @@ import (
 
 // The files of a job's directory. The child writes all but the first.
 const (
-	jobName   = "job.json"
-	partName  = "part.json"
-	errorName = "error.json"
+	JobName    = "job.json"
+	ResultName = "part.json"
+	ErrorName  = "error.json"
 )
 
-// kind is what a child is started for.
-type kind string
+// Warmup samples of each point are thrown away: the first run at a new length
+// makes the runtime's buffers.
+const Warmup = 5
+
+// Kind is what a child is started for.
+type Kind string
 
 const (
-	vectorsKind   kind = "vectors"
-	placementKind kind = "placement" // in a session that records where nodes run, and is never timed
-	latencyKind   kind = "latency"
-	pairKind      kind = "pair" // one side of one round of a comparison
+	VectorsKind   Kind = "vectors"
+	PlacementKind Kind = "placement" // in a session that records where nodes run, and is never timed
+	LatencyKind   Kind = "latency"
+	PairKind      Kind = "pair" // one side of one round of a comparison
 )
 
-// job is all that a child is told.
-type job struct {
-	Kind      kind                    `json:"kind"`
+// Job is all that a child is told.
+type Job struct {
+	Kind      Kind                    `json:"kind"`
 	Launch    int                     `json:"launch"` // latency launches and rounds count from 1; else 0
 	Provider  string                  `json:"provider"`
 	Library   providers.Library       `json:"library"`
@@ -51,9 +55,9 @@ type job struct {
 	LimitNS int64 `json:"limit_ns"`
 }
 
-// part is what one child found. It is written again whenever a step is done,
+// ChildResult is what one child found. It is written again whenever a step is done,
 // so that a crash does not take what was finished with it.
-type part struct {
+type ChildResult struct {
 	Complete  bool                    `json:"complete"`
 	Machine   evidence.Machine        `json:"machine"` // as this child sees it
 	Session   providers.Info          `json:"session"`
@@ -68,8 +72,8 @@ type part struct {
 	PeakRSS   int64                   `json:"peak_rss_bytes"`
 }
 
-// lastWords is an error on its way from a child to its parent.
-type lastWords struct {
+// ChildError is an error on its way from a child to its parent.
+type ChildError struct {
 	Kind    fault.Kind `json:"kind"`
 	Thing   string     `json:"thing"`
 	Got     string     `json:"got"`
@@ -79,24 +83,24 @@ type lastWords struct {
 	Session bool       `json:"session"` // the provider's session returned it
 }
 
-// sessionError marks an error that the provider's session returned: unless a
+// SessionError marks an error that the provider's session returned: unless a
 // person can act on it, it is a finding about the provider and not the end of
 // the measurement.
-type sessionError struct{ err error }
+type SessionError struct{ err error }
 
-func (e *sessionError) Error() string { return e.err.Error() }
-func (e *sessionError) Unwrap() error { return e.err }
+func (e *SessionError) Error() string { return e.err.Error() }
+func (e *SessionError) Unwrap() error { return e.err }
 
-// fromSession marks err, if it is one.
-func fromSession(err error) error {
+// FromSession marks err, if it is one.
+func FromSession(err error) error {
 	if err == nil {
 		return nil
 	}
-	return &sessionError{err}
+	return &SessionError{err}
 }
 
-func lastWordsOf(err error) lastWords {
-	w := lastWords{Kind: fault.KindOf(err)}
+func NewChildError(err error) ChildError {
+	w := ChildError{Kind: fault.KindOf(err)}
 	if f, ok := errors.AsType[*fault.Error](err); ok {
 		w.Thing, w.Got, w.Wanted, w.Next = f.Thing, f.Got, f.Wanted, f.Next
 		if f.Err != nil {
@@ -105,29 +109,29 @@ func lastWordsOf(err error) lastWords {
 	} else {
 		w.Err = err.Error()
 	}
-	_, w.Session = errors.AsType[*sessionError](err)
+	_, w.Session = errors.AsType[*SessionError](err)
 	return w
 }
 
-// err is the error again, of the same kind and with the same text.
-func (w lastWords) err() error {
+// AsError is the error again, of the same kind and with the same text.
+func (w ChildError) AsError() error {
 	e := &fault.Error{Kind: w.Kind, Thing: w.Thing, Got: w.Got, Wanted: w.Wanted, Next: w.Next}
 	if w.Err != "" {
 		e.Err = errors.New(w.Err)
 	}
 	if w.Session {
-		return fromSession(e)
+		return FromSession(e)
 	}
 	return e
 }
 
-// finding tells whether this is something to record about the provider.
-func (w lastWords) finding() bool {
+// IsFinding tells whether this is something to record about the provider.
+func (w ChildError) IsFinding() bool {
 	return w.Session && w.Kind != fault.Usage && w.Kind != fault.Missing
 }
 
-// readJSON reads one of a job's files, strictly.
-func readJSON(path string, v any) error {
+// ReadJSON reads one of a job's files, strictly.
+func ReadJSON(path string, v any) error {
 	b, err := os.ReadFile(path)
 	if err != nil {
 		return err
@@ -138,9 +142,9 @@ func readJSON(path string, v any) error {
 	return nil
 }
 
-// writeJSON writes one of a job's files, complete or not at all. It is not
+// WriteJSON writes one of a job's files, complete or not at all. It is not
 // flushed: a job does not outlive the machine's crash.
-func writeJSON(path string, v any) error {
+func WriteJSON(path string, v any) error {
 	b, err := json.Marshal(v)
 	if err != nil {
 		return err

@@ -1,11 +1,9 @@
-package measure
+package evidence
 
 import (
 	"os"
 	"regexp"
 	"strings"
-
-	"github.com/embedgate/embedgate/validate/evidence"
 )
 
 // absolutePath is a path from a root with at least one folder in it: of Unix,
@@ -27,10 +25,10 @@ func withoutPaths(s string) string {
 	return s
 }
 
-// scrub takes paths out of all in the evidence that was said in words.
-func scrub(ev *evidence.Evidence) {
+// RemovePaths takes paths out of all in the evidence that was said in words.
+func RemovePaths(ev *Evidence) {
 	if n := ev.NotMeasured; n != nil {
-		ev.NotMeasured = &evidence.NotMeasured{Reason: withoutPaths(n.Reason), Remedy: withoutPaths(n.Remedy)}
+		ev.NotMeasured = &NotMeasured{Reason: withoutPaths(n.Reason), Remedy: withoutPaths(n.Remedy)}
 	}
 	if c := ev.Crash; c != nil {
 		scrubbed := *c

@@ -1,4 +1,4 @@
-package measure
+package child
 
 import (
 	"cmp"
@@ -12,6 +12,7 @@ import (
 
 	"github.com/embedgate/embedgate/providers"
 	"github.com/embedgate/embedgate/validate/evidence"
+	"github.com/embedgate/embedgate/validate/measure/protocol"
 )
 
 const (
@@ -20,26 +21,26 @@ const (
 	fullSpread  = 32 // texts of a spread where they are many
 )
 
-// spreadTexts is how many of n texts are run again padded, in other places and
+// SpreadTexts is how many of n texts are run again padded, in other places and
 // concurrently: half of them, at least 8 and at most 32. The gate wants 16, or
 // half where there are fewer, so that a provider whose texts the policy keeps
 // few, because it is slow, ends in minutes.
-func spreadTexts(n int) int { return min(fullSpread, max(8, (n+1)/2)) }
+func SpreadTexts(n int) int { return min(fullSpread, max(8, (n+1)/2)) }
 
 // vectors embeds every golden text alone, then again in other company.
 func (w *worker) vectors(ctx context.Context, l opened) error {
-	w.tell.tell(note{Stage: "vectors"})
+	w.tell.Write(protocol.Message{Stage: "vectors"})
 	v := &evidence.Vectors{Dim: l.session.Dim()}
 	total, told := int64(len(w.job.Texts)), time.Now()
 	for i, text := range w.job.Texts {
 		v.IDs = append(v.IDs, l.tok.Append(nil, string(text), l.session.MaxTokens()))
 		var err error
 		if v.Primary, err = l.embed.EmbedOne(ctx, string(text), v.Primary); err != nil {
-			return fromSession(err)
+			return protocol.FromSession(err)
 		}
-		if done := int64(i + 1); done%50 == 0 || done == total || time.Since(told) > beat {
+		if done := int64(i + 1); done%50 == 0 || done == total || time.Since(told) > heartbeatInterval {
 			told = time.Now()
-			w.tell.tell(note{Message: "texts one by one", Done: done, Total: total, Unit: "texts"})
+			w.tell.Write(protocol.Message{Message: "texts one by one", Done: done, Total: total, Unit: "texts"})
 		}
 	}
 	if err := w.saveVectors(*v); err != nil {
@@ -60,18 +61,18 @@ func (w *worker) vectors(ctx context.Context, l opened) error {
 		{"position", r.position},
 		{"concurrent", r.concurrent},
 	} {
-		w.tell.tell(note{Message: "texts again: " + step.name})
+		w.tell.Write(protocol.Message{Message: "texts again: " + step.name})
 		rows, vecs, err := step.run(ctx, rows)
 		if err != nil {
-			return fromSession(err)
+			return protocol.FromSession(err)
 		}
 		v.Invariance = append(v.Invariance, evidence.InvarianceRun{Name: step.name, Rows: rows, Vecs: vecs})
 	}
 
-	w.tell.tell(note{Message: "texts again: batches of 32"})
+	w.tell.Write(protocol.Message{Message: "texts again: batches of 32"})
 	vecs, count, err := l.embed.EmbedStats(ctx, texts, corpusBatch)
 	if err != nil {
-		return fromSession(err)
+		return protocol.FromSession(err)
 	}
 	v.Invariance = append(v.Invariance, evidence.InvarianceRun{Name: "batch-32", Rows: rows, Vecs: vecs})
 	w.part.Useful, w.part.Computed = count.Useful, count.Computed
@@ -101,9 +102,9 @@ type rerun struct {
 
 func (r rerun) spread(n int) int {
 	if r.most > 0 {
-		return min(r.most, spreadTexts(n))
+		return min(r.most, SpreadTexts(n))
 	}
-	return spreadTexts(n)
+	return SpreadTexts(n)
 }
 
 // batch runs texts of these indices as the rows of one batch, padded to the

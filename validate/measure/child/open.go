@@ -1,4 +1,4 @@
-package measure
+package child
 
 import (
 	"context"
@@ -10,16 +10,17 @@ import (
 	"github.com/embedgate/embedgate/providers"
 	"github.com/embedgate/embedgate/providers/ort"
 	"github.com/embedgate/embedgate/providers/tokenize"
+	"github.com/embedgate/embedgate/validate/measure/protocol"
 )
 
-// opener opens a job's sessions on one runtime.
-type opener struct {
-	session func(ctx context.Context, e providers.Entry, j job) (providers.Session, error)
-	record  func(ctx context.Context, e providers.Entry, j job) (recorder, error)
+// Opener opens a job's sessions on one runtime.
+type Opener struct {
+	Session func(ctx context.Context, e providers.Entry, j protocol.Job) (providers.Session, error)
+	Record  func(ctx context.Context, e providers.Entry, j protocol.Job) (Recorder, error)
 }
 
-// recorder is a session that writes down where nodes run.
-type recorder interface {
+// Recorder is a session that writes down where nodes run.
+type Recorder interface {
 	Info() providers.Info
 	// Run runs a batch once unrecorded, then runs times recorded.
 	Run(ctx context.Context, b providers.Batch, runs int) error
@@ -29,18 +30,18 @@ type recorder interface {
 	Close() error
 }
 
-// openers is how each runtime of the catalogue is opened.
-func openers() map[providers.Runtime]opener {
-	return map[providers.Runtime]opener{
+// Openers is how each runtime of the catalogue is opened.
+func Openers() map[providers.Runtime]Opener {
+	return map[providers.Runtime]Opener{
 		providers.ONNXRuntime: {
-			session: func(ctx context.Context, e providers.Entry, j job) (providers.Session, error) {
+			Session: func(ctx context.Context, e providers.Entry, j protocol.Job) (providers.Session, error) {
 				s, err := ort.Open(ctx, ortConfig(e, j))
 				if err != nil {
 					return nil, err
 				}
 				return s, nil
 			},
-			record: func(ctx context.Context, e providers.Entry, j job) (recorder, error) {
+			Record: func(ctx context.Context, e providers.Entry, j protocol.Job) (Recorder, error) {
 				r, err := ort.OpenRecorded(ctx, ortConfig(e, j))
 				if err != nil {
 					return nil, err
@@ -51,7 +52,7 @@ func openers() map[providers.Runtime]opener {
 	}
 }
 
-func ortConfig(e providers.Entry, j job) ort.Config {
+func ortConfig(e providers.Entry, j protocol.Job) ort.Config {
 	return ort.Config{Library: j.Library, Model: j.Model, Provider: e.Name, Options: j.Options, Embedding: j.Embedding}
 }
 
@@ -59,7 +60,7 @@ func ortConfig(e providers.Entry, j job) ort.Config {
 type loaded struct {
 	tok    providers.Tokenizer
 	entry  providers.Entry
-	opener opener
+	opener Opener
 	took   time.Duration
 }
 
@@ -71,7 +72,7 @@ type opened struct {
 }
 
 // load finds what a job names, short of its session.
-func load(j job, with map[providers.Runtime]opener) (l loaded, err error) {
+func load(j protocol.Job, with map[providers.Runtime]Opener) (l loaded, err error) {
 	began := time.Now()
 	var ok bool
 	if l.entry, ok = providers.Lookup(j.Provider); !ok {

@@ -1,4 +1,4 @@
-package measure
+package machine
 
 import (
 	"testing"
@@ -7,11 +7,11 @@ import (
 )
 
 func TestLinuxTellsMemoryKernelAndTicks(t *testing.T) {
-	m := machineFacts()
+	m := Facts()
 	assert.Greater(t, m.Memory, int64(64<<20))
 	assert.NotEmpty(t, m.Kernel)
-	assert.Greater(t, peakRSS(), int64(1<<20))
-	assert.True(t, readTicks().ok)
+	assert.Greater(t, PeakRSS(), int64(1<<20))
+	assert.True(t, ReadTicks().ok)
 }
 
 func TestStealIsTheEighthFieldOfProcStat(t *testing.T) {

@@ -1,4 +1,4 @@
-package measure
+package machine
 
 import (
 	"runtime"
@@ -7,9 +7,9 @@ import (
 	"github.com/embedgate/embedgate/validate/evidence"
 )
 
-// machineFacts is where this runs: what decides speed, and nothing that names
+// Facts is where this runs: what decides speed, and nothing that names
 // the machine or its owner.
-func machineFacts() evidence.Machine {
+func Facts() evidence.Machine {
 	cpu, memory, kernel := hardware()
 	if cpu == "" {
 		cpu = "unknown " + runtime.GOARCH

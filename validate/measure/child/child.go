@@ -1,4 +1,4 @@
-package measure
+package child
 
 import (
 	"context"
@@ -12,18 +12,20 @@ import (
 	"github.com/embedgate/embedgate/export/candidate"
 	"github.com/embedgate/embedgate/internal/fault"
 	"github.com/embedgate/embedgate/providers"
+	"github.com/embedgate/embedgate/validate/measure/machine"
+	"github.com/embedgate/embedgate/validate/measure/protocol"
 )
 
-// Child does the one job whose file is named in args, and writes what it found
+// Run does the one job whose file is named in args, and writes what it found
 // beside it. It is the body of the hidden command that Options.Executable
 // names; people do not call it. It ends early, with ctx's error, when the
 // parent that holds its stdin is gone.
-func Child(ctx context.Context, args []string) error {
-	return child(ctx, args, os.Stdin, os.Stdout, openers())
+func Run(ctx context.Context, args []string) error {
+	return RunWith(ctx, args, os.Stdin, os.Stdout, Openers())
 }
 
-// child is Child with its surroundings named.
-func child(ctx context.Context, args []string, stdin io.Reader, stdout io.Writer, with map[providers.Runtime]opener) error {
+// RunWith is Child with its surroundings named.
+func RunWith(ctx context.Context, args []string, stdin io.Reader, stdout io.Writer, with map[providers.Runtime]Opener) error {
 	if len(args) != 1 {
 		return &fault.Error{Kind: fault.Usage, Thing: "measure-child", Got: fmt.Sprintf("%d arguments", len(args)),
 			Wanted: "a job file", Next: "use embedgate measure: it starts its children itself"}
@@ -34,13 +36,13 @@ func child(ctx context.Context, args []string, stdin io.Reader, stdout io.Writer
 		_, _ = io.Copy(io.Discard, stdin)
 		cancel(errOrphan)
 	}()
-	w := &worker{tell: &teller{w: stdout}, dir: filepath.Dir(args[0])}
-	err := readJSON(args[0], &w.job)
+	w := &worker{tell: &protocol.MessageWriter{W: stdout}, dir: filepath.Dir(args[0])}
+	err := protocol.ReadJSON(args[0], &w.job)
 	if err == nil {
 		err = w.work(ctx, with)
 	}
 	if err != nil {
-		if werr := writeJSON(filepath.Join(w.dir, errorName), lastWordsOf(err)); werr != nil {
+		if werr := protocol.WriteJSON(filepath.Join(w.dir, protocol.ErrorName), protocol.NewChildError(err)); werr != nil {
 			err = errors.Join(err, werr)
 		}
 	}
@@ -51,15 +53,15 @@ var errOrphan = errors.New("the measuring parent is gone")
 
 // worker is a child at work.
 type worker struct {
-	job  job
+	job  protocol.Job
 	dir  string
-	tell *teller
-	part part
+	tell *protocol.MessageWriter
+	part protocol.ChildResult
 }
 
-func (w *worker) work(ctx context.Context, with map[providers.Runtime]opener) error {
-	w.tell.tell(note{Stage: "load"})
-	w.part.Machine = machineFacts()
+func (w *worker) work(ctx context.Context, with map[providers.Runtime]Opener) error {
+	w.tell.Write(protocol.Message{Stage: "load"})
+	w.part.Machine = machine.Facts()
 	if err := w.save(); err != nil {
 		return err
 	}
@@ -68,9 +70,9 @@ func (w *worker) work(ctx context.Context, with map[providers.Runtime]opener) er
 		return err
 	}
 	switch w.job.Kind {
-	case placementKind:
+	case protocol.PlacementKind:
 		err = w.placement(ctx, l)
-	case vectorsKind, latencyKind, pairKind:
+	case protocol.VectorsKind, protocol.LatencyKind, protocol.PairKind:
 		err = w.embed(ctx, l)
 	default:
 		err = fmt.Errorf("measure-child: unknown job %q", w.job.Kind)
@@ -86,27 +88,27 @@ func (w *worker) work(ctx context.Context, with map[providers.Runtime]opener) er
 // what the job is for.
 func (w *worker) embed(ctx context.Context, l loaded) (err error) {
 	began := time.Now()
-	s, err := l.opener.session(ctx, l.entry, w.job)
+	s, err := l.opener.Session(ctx, l.entry, w.job)
 	if err != nil {
-		return fromSession(err)
+		return protocol.FromSession(err)
 	}
 	defer func() { err = errors.Join(err, s.Close()) }()
-	o := opened{tok: l.tok, session: newPulse(s, w.tell)}
+	o := opened{tok: l.tok, session: newHeartbeat(s, w.tell)}
 	o.embed = providers.NewEmbedder(o.tok, o.session)
 	w.part.LoadNS = l.took.Nanoseconds() + time.Since(began).Nanoseconds()
 	w.part.Session = s.Info()
 
 	began = time.Now()
 	if _, err := o.embed.EmbedOne(ctx, string(w.job.Texts[0]), nil); err != nil {
-		return fromSession(err)
+		return protocol.FromSession(err)
 	}
 	w.part.FirstNS = time.Since(began).Nanoseconds()
-	w.tell.tell(note{First: true})
+	w.tell.Write(protocol.Message{First: true})
 	// After the first vector, whose time counts.
 	if err := w.hashModel(); err != nil {
 		return err
 	}
-	if w.job.Kind == vectorsKind {
+	if w.job.Kind == protocol.VectorsKind {
 		return w.vectors(ctx, o)
 	}
 	return w.latency(ctx, o)
@@ -125,6 +127,6 @@ func (w *worker) hashModel() error {
 
 // save writes what is known so far.
 func (w *worker) save() error {
-	w.part.PeakRSS = peakRSS()
-	return writeJSON(filepath.Join(w.dir, partName), w.part)
+	w.part.PeakRSS = machine.PeakRSS()
+	return protocol.WriteJSON(filepath.Join(w.dir, protocol.ResultName), w.part)
 }

@@ -9,10 +9,10 @@ import (
 	"github.com/embedgate/embedgate/validate/evidence"
 )
 
-// leave writes evidence into dir, which is absent, empty or older evidence,
+// writeEvidenceDir writes evidence into dir, which is absent, empty or older evidence,
 // and reads it back. It is written beside dir, then renamed, so that dir holds
 // the old evidence, nothing for a moment, or the new evidence whole.
-func leave(dir string, ev evidence.Evidence) (_ evidence.Evidence, err error) {
+func writeEvidenceDir(dir string, ev evidence.Evidence) (_ evidence.Evidence, err error) {
 	dir, err = filepath.Abs(dir)
 	if err != nil {
 		return evidence.Evidence{}, err

@@ -1,11 +1,9 @@
-package measure
+package evidence
 
 import (
 	"testing"
 
 	"github.com/stretchr/testify/assert"
-
-	"github.com/embedgate/embedgate/validate/evidence"
 )
 
 func TestWordsInEvidenceTellNoFolders(t *testing.T) {
@@ -22,13 +20,13 @@ func TestWordsInEvidenceTellNoFolders(t *testing.T) {
 	} {
 		assert.Equal(t, want, withoutPaths(said))
 	}
-	ev := evidence.Evidence{
-		NotMeasured: &evidence.NotMeasured{Reason: "no /opt/a/b", Remedy: "make /opt/a/b"},
-		Crash:       &evidence.Crash{Stderr: "/opt/x/y.so: boom", Exit: 3},
+	ev := Evidence{
+		NotMeasured: &NotMeasured{Reason: "no /opt/a/b", Remedy: "make /opt/a/b"},
+		Crash:       &Crash{Stderr: "/opt/x/y.so: boom", Exit: 3},
 	}
 	before := ev.Crash
-	scrub(&ev)
-	assert.Equal(t, evidence.NotMeasured{Reason: "no …/b", Remedy: "make …/b"}, *ev.NotMeasured)
-	assert.Equal(t, evidence.Crash{Stderr: "…/y.so: boom", Exit: 3}, *ev.Crash)
+	RemovePaths(&ev)
+	assert.Equal(t, NotMeasured{Reason: "no …/b", Remedy: "make …/b"}, *ev.NotMeasured)
+	assert.Equal(t, Crash{Stderr: "…/y.so: boom", Exit: 3}, *ev.Crash)
 	assert.Equal(t, "/opt/x/y.so: boom", before.Stderr, "the caller's is left alone")
 }

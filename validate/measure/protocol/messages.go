@@ -1,4 +1,4 @@
-package measure
+package protocol
 
 import (
 	"bytes"
@@ -9,14 +9,14 @@ import (
 
 // A child talks to its parent in lines on stdout. A runtime may print there
 // too, in the middle of a line even, so each of ours starts on a new line with
-// a prefix, is written by one call, and all others are thrown away.
-const notePrefix = "\x1eembedgate "
+// a prefix and is written by one call. All other lines are thrown away.
+const MessagePrefix = "\x1eembedgate "
 
 // maxLine is the longest line that a parent keeps.
 const maxLine = 16 << 10
 
-// note is one thing a child says. The parent's clock times its arrival.
-type note struct {
+// Message is one thing a child says. The parent's clock times its arrival.
+type Message struct {
 	Stage string `json:"stage,omitempty"` // what begins: "load", "vectors", "latency"
 	First bool   `json:"first,omitempty"` // the first vector is there
 
@@ -25,32 +25,32 @@ type note struct {
 	Unit        string `json:"unit,omitempty"`
 }
 
-// teller sends notes. It may be used from several goroutines.
-type teller struct {
+// MessageWriter sends messages. It may be used from several goroutines.
+type MessageWriter struct {
 	mu sync.Mutex
-	w  io.Writer
+	W  io.Writer
 }
 
-// tell sends n. A parent that is gone is noticed elsewhere.
-func (t *teller) tell(n note) {
+// Write sends n. A failure is ignored: a parent that is gone is noticed elsewhere.
+func (t *MessageWriter) Write(n Message) {
 	b, err := json.Marshal(n)
 	if err != nil {
 		return
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	_, _ = t.w.Write([]byte("\n" + notePrefix + string(b) + "\n"))
+	_, _ = t.W.Write([]byte("\n" + MessagePrefix + string(b) + "\n"))
 }
 
-// hearer is a child's stdout, seen from its parent.
-type hearer struct {
-	line []byte
-	long bool
-	hear func(note)
+// MessageReader is a child's stdout, seen from its parent.
+type MessageReader struct {
+	line   []byte
+	long   bool
+	Handle func(Message)
 }
 
 // Write takes what the child printed, in pieces of any size.
-func (h *hearer) Write(p []byte) (int, error) {
+func (h *MessageReader) Write(p []byte) (int, error) {
 	n := len(p)
 	for len(p) > 0 {
 		part, rest, end := bytes.Cut(p, []byte("\n"))
@@ -67,11 +67,11 @@ func (h *hearer) Write(p []byte) (int, error) {
 	return n, nil
 }
 
-func (h *hearer) flush() {
-	if b, ok := bytes.CutPrefix(h.line, []byte(notePrefix)); ok && !h.long {
-		var n note
+func (h *MessageReader) flush() {
+	if b, ok := bytes.CutPrefix(h.line, []byte(MessagePrefix)); ok && !h.long {
+		var n Message
 		if json.Unmarshal(b, &n) == nil {
-			h.hear(n)
+			h.Handle(n)
 		}
 	}
 	h.line, h.long = h.line[:0], false

@@ -1,4 +1,4 @@
-package measure
+package machine
 
 import (
 	"os"
@@ -22,7 +22,7 @@ func TestInstructionSets(t *testing.T) {
 		t.Logf("sets=%s;", strings.Join(sets, "+"))
 	}
 	require.NotNil(t, sets, "none is known, too")
-	assert.Equal(t, sets, machineFacts().InstructionSets)
+	assert.Equal(t, sets, Facts().InstructionSets)
 }
 
 // /proc/cpuinfo tells of the host under user emulation; the processor does not.
