@@ -1,21 +1,11 @@
 package publish
 
 import (
-	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime"
 )
-
-// renameChecked is for where the kernel has no such call. The target's lock
-// keeps other publishers away between the look and the rename.
-func renameChecked(from, to string) error {
-	if _, err := os.Lstat(to); !errors.Is(err, fs.ErrNotExist) {
-		return &os.LinkError{Op: "rename", Old: from, New: to, Err: fs.ErrExist}
-	}
-	return os.Rename(from, to)
-}
 
 // makeDirs makes dir and what is missing above it, flushed.
 func makeDirs(dir string) error {

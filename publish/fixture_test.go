@@ -22,6 +22,7 @@ import (
 	"github.com/embedgate/embedgate/export/candidate"
 	"github.com/embedgate/embedgate/golden"
 	"github.com/embedgate/embedgate/golden/safetensors"
+	"github.com/embedgate/embedgate/internal/files"
 	"github.com/embedgate/embedgate/pipeline/policy"
 	"github.com/embedgate/embedgate/providers"
 	"github.com/embedgate/embedgate/validate/check"
@@ -96,8 +97,8 @@ func (f *fixture) makeGoldenTimes(t testing.TB, by float64) {
 	}, nil))
 	m, err := json.Marshal(golden.Manifest{
 		Schema: golden.Schema, Model: "tiny", Dim: tinyDim, Pooling: "mean", Normalize: true, MaxTokens: 32, Texts: tinyTexts,
-		Source: map[string]string{"model.safetensors": sum([]byte("weights"))}, Versions: map[string]string{},
-		Files: map[string]string{golden.TextsName: sum(texts.Bytes()), golden.VectorsName: sum(vectors.Bytes())},
+		Source: map[string]string{"model.safetensors": files.HashBytes([]byte("weights"))}, Versions: map[string]string{},
+		Files: map[string]string{golden.TextsName: files.HashBytes(texts.Bytes()), golden.VectorsName: files.HashBytes(vectors.Bytes())},
 	})
 	require.NoError(t, err)
 	f.write(t, "golden/"+golden.TextsName, texts.Bytes())
@@ -128,9 +129,9 @@ model:
   name: tiny
   source: dir:source
   files:
-    model.safetensors: ` + sum([]byte("weights")) + `
-    tokenizer.json: ` + sum([]byte(tinyTokenizer)) + `
-    1_Pooling/config.json: ` + sum([]byte("{}")) + `
+    model.safetensors: ` + files.HashBytes([]byte("weights")) + `
+    tokenizer.json: ` + files.HashBytes([]byte(tinyTokenizer)) + `
+    1_Pooling/config.json: ` + files.HashBytes([]byte("{}")) + `
 variants: {fp32: {precision: fp32}, fp16: {precision: fp16}}
 parity:
   fp32: {min_cosine: 0.999999, max_abs: 5e-6, norm: 5e-6}

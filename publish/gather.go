@@ -8,6 +8,7 @@ import (
 	"github.com/embedgate/embedgate/export/candidate"
 	"github.com/embedgate/embedgate/golden"
 	"github.com/embedgate/embedgate/internal/fault"
+	"github.com/embedgate/embedgate/internal/files"
 	"github.com/embedgate/embedgate/internal/waiting"
 	"github.com/embedgate/embedgate/pipeline/policy"
 	"github.com/embedgate/embedgate/validate/check"
@@ -40,8 +41,8 @@ func (o Options) gather(ctx context.Context) (s shipment, err error) {
 	}
 	for _, d := range []struct{ thing, got, want string }{
 		{"candidate " + o.CandidateDir, c.Digest, v.Candidate},
-		{"policy", sum(o.Policy.Raw), v.Policy},
-		{"golden", sum(o.Golden.Files[golden.ManifestName]), v.Golden},
+		{"policy", files.HashBytes(o.Policy.Raw), v.Policy},
+		{"golden", files.HashBytes(o.Golden.Files[golden.ManifestName]), v.Golden},
 		{"golden", o.Golden.Digest, v.Golden},
 	} {
 		if d.got != d.want {
@@ -63,7 +64,7 @@ func (o Options) gather(ctx context.Context) (s shipment, err error) {
 	passed := proven(v, p)
 	s.manifest = Manifest{
 		Schema: Schema, Model: p.Model.Name, Version: p.Release.Version, Channel: v.Channel,
-		Verdict: sum(verdict), Selection: selection(v), Files: map[string]candidate.File{},
+		Verdict: files.HashBytes(verdict), Selection: selection(v), Files: map[string]candidate.File{},
 	}
 	if name := s.manifest.name(); !filepath.IsLocal(name) || filepath.Base(name) != name {
 		return s, &fault.Error{
@@ -153,7 +154,7 @@ func readVerdict(path string) (v verdict.Verdict, raw []byte, err error) {
 // the manifest of the whole, to which the evidence is bound.
 func (s shipment) addCandidate(c candidate.Candidate, keep func(variant string) bool) error {
 	path := filepath.Join(c.Dir, candidate.ManifestName)
-	m, err := candidate.HashFile(path)
+	m, err := files.HashFile(path)
 	if err != nil {
 		return err
 	}
@@ -191,7 +192,7 @@ func (s shipment) addEvidence(dir string) (evidence.Evidence, error) {
 	}
 	for f, sha := range want {
 		path := filepath.Join(dir, f)
-		id, err := candidate.HashFile(path)
+		id, err := files.HashFile(path)
 		if err != nil {
 			return e, err
 		}

@@ -18,6 +18,7 @@ import (
 	"github.com/embedgate/embedgate/export/candidate"
 	"github.com/embedgate/embedgate/golden"
 	"github.com/embedgate/embedgate/internal/fault"
+	"github.com/embedgate/embedgate/internal/files"
 	"github.com/embedgate/embedgate/internal/progress"
 	"github.com/embedgate/embedgate/pipeline/policy"
 )
@@ -173,7 +174,7 @@ func (s shipment) write(ctx context.Context, target, dir string, step func(strin
 		return err
 	}
 	step("rename")
-	if err := renameNew(tmp, dir); err != nil {
+	if err := files.RenameNew(tmp, dir); err != nil {
 		if errors.Is(err, fs.ErrExist) {
 			return errTaken
 		}

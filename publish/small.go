@@ -4,7 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
+
+	"github.com/embedgate/embedgate/internal/files"
 )
 
 // maxSmall bounds the JSON and YAML files of a release.
@@ -13,15 +14,12 @@ const maxSmall = 64 << 20
 func (r *Report) small(name string) ([]byte, error) { return r.upTo(name, maxSmall) }
 
 func (r *Report) upTo(name string, most int64) ([]byte, error) {
-	i, err := os.Lstat(r.path(name))
+	b, err := files.ReadCapped(r.path(name), most)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("%s is missing", name)
 	}
-	if err != nil {
-		return nil, err
+	if unfit, ok := errors.AsType[*files.Unfit](err); ok {
+		return nil, fmt.Errorf("%s: %w", name, unfit)
 	}
-	if !i.Mode().IsRegular() || i.Size() > most {
-		return nil, fmt.Errorf("%s: got %s of %d bytes, wanted a regular file of at most %d", name, i.Mode().Type(), i.Size(), most)
-	}
-	return os.ReadFile(r.path(name))
+	return b, err
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/embedgate/embedgate/export/candidate"
 	"github.com/embedgate/embedgate/golden"
 	"github.com/embedgate/embedgate/internal/fault"
+	"github.com/embedgate/embedgate/internal/files"
 	"github.com/embedgate/embedgate/pipeline/policy"
 	"github.com/embedgate/embedgate/validate/check"
 	"github.com/embedgate/embedgate/validate/evidence"
@@ -165,17 +166,17 @@ func (r *Report) files(ctx context.Context) (string, error) {
 		case !ok:
 			err = errors.Join(err, fmt.Errorf("%s is missing", f))
 		case !i.Type().IsRegular():
-			err = errors.Join(err, fmt.Errorf("%s: got %s, wanted a regular file", f, kind(i.Type())))
+			err = errors.Join(err, fmt.Errorf("%s: got %s, wanted a regular file", f, files.KindOf(i.Type())))
 		default:
-			got, e := candidate.HashFile(r.path(f))
+			got, e := files.HashFile(r.path(f))
 			if e == nil && got != want {
-				e = fmt.Errorf("%s: got sha256 %s (%d bytes), wanted %s (%d bytes)", f, got.SHA256, got.Bytes, want.SHA256, want.Bytes)
+				e = fmt.Errorf("%s: %w", f, &files.DigestError{Got: got, Wanted: want})
 			}
 			err = errors.Join(err, e)
 		}
 	}
 	for _, f := range slices.Sorted(maps.Keys(found)) {
-		err = errors.Join(err, fmt.Errorf("got %s (%s), which the manifest does not name", f, kind(found[f].Type())))
+		err = errors.Join(err, fmt.Errorf("got %s (%s), which the manifest does not name", f, files.KindOf(found[f].Type())))
 	}
 	if err != nil {
 		return "", shorten(err)
@@ -209,18 +210,6 @@ func (r *Report) walk() (map[string]fs.DirEntry, error) {
 		return nil
 	})
 	return found, err
-}
-
-func kind(m fs.FileMode) string {
-	switch {
-	case m.IsDir():
-		return "a directory"
-	case m&fs.ModeSymlink != 0:
-		return "a symbolic link"
-	case m.IsRegular():
-		return "a file"
-	}
-	return "a special file"
 }
 
 // shorten keeps a ruined release from filling the screen.
@@ -298,7 +287,7 @@ func (r *Report) readModel(context.Context) (_ string, err error) {
 	if err != nil {
 		return "", err
 	}
-	if got := sum(cut); got != r.Candidate.Digest {
+	if got := files.HashBytes(cut); got != r.Candidate.Digest {
 		return "", fmt.Errorf("%s/%s: got sha256 %s, wanted %s: what %s says of the files that are here", ModelDir, candidate.ManifestName, r.Candidate.Digest, got, JudgedName)
 	}
 	return fmt.Sprintf("%s of candidate sha256 %s", strings.Join(slices.Sorted(maps.Keys(r.Candidate.Manifest.Variants)), ", "), r.judged.Digest), nil

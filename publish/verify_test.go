@@ -13,6 +13,7 @@ import (
 
 	"github.com/embedgate/embedgate/export/candidate"
 	"github.com/embedgate/embedgate/internal/fault"
+	"github.com/embedgate/embedgate/internal/files"
 	"github.com/embedgate/embedgate/pipeline/policy"
 	"github.com/embedgate/embedgate/validate/evidence"
 	"github.com/embedgate/embedgate/validate/verdict"
@@ -205,7 +206,7 @@ func forge(t testing.TB, dir string, edit func(*Manifest)) {
 		if f == ManifestName {
 			continue
 		}
-		m.Files[f], err = candidate.HashFile(filepath.Join(dir, filepath.FromSlash(f)))
+		m.Files[f], err = files.HashFile(filepath.Join(dir, filepath.FromSlash(f)))
 		require.NoError(t, err)
 	}
 	m.Verdict = m.Files[VerdictName].SHA256
