@@ -13,6 +13,7 @@ import (
 	"slices"
 
 	"github.com/embedgate/embedgate/internal/fault"
+	"github.com/embedgate/embedgate/internal/files"
 	"github.com/embedgate/embedgate/internal/strictjson"
 )
 
@@ -85,7 +86,7 @@ func readFS(d fs.FS, name string) (Set, error) {
 func read(d fs.FS) (s Set, thing string, err error) {
 	s.Files = map[string][]byte{}
 	for _, f := range []string{ManifestName, TextsName, VectorsName} {
-		if s.Files[f], err = readFile(d, f); err != nil {
+		if s.Files[f], err = files.ReadCappedFS(d, f, maxFile); err != nil {
 			return s, f, err
 		}
 	}
@@ -94,12 +95,12 @@ func read(d fs.FS) (s Set, thing string, err error) {
 		return s, ManifestName, err
 	}
 	for _, f := range []string{TextsName, VectorsName} {
-		if got := digest(s.Files[f]); got != m.Files[f] {
+		if got := files.HashBytes(s.Files[f]); got != m.Files[f] {
 			return s, f, fmt.Errorf("got sha256 %s, wanted %s", got, m.Files[f])
 		}
 	}
 	s.Model, s.Dim, s.Normalize, s.Pooling, s.MaxTokens = m.Model, m.Dim, m.Normalize, m.Pooling, m.MaxTokens
-	s.Source, s.Versions, s.Digest = m.Source, m.Versions, digest(s.Files[ManifestName])
+	s.Source, s.Versions, s.Digest = m.Source, m.Versions, files.HashBytes(s.Files[ManifestName])
 	if s.Texts, err = ParseTexts(s.Files[TextsName]); err != nil {
 		return s, TextsName, err
 	}
@@ -110,22 +111,6 @@ func read(d fs.FS) (s Set, thing string, err error) {
 		return s, VectorsName, err
 	}
 	return s, "", nil
-}
-
-func digest(b []byte) string {
-	sum := sha256.Sum256(b)
-	return hex.EncodeToString(sum[:])
-}
-
-func readFile(d fs.FS, name string) ([]byte, error) {
-	i, err := fs.Stat(d, name)
-	if err != nil {
-		return nil, err
-	}
-	if !i.Mode().IsRegular() || i.Size() > maxFile {
-		return nil, fmt.Errorf("got %d bytes (%s), wanted a regular file of at most %d", i.Size(), i.Mode(), int64(maxFile))
-	}
-	return fs.ReadFile(d, name)
 }
 
 func parseManifest(b []byte) (m Manifest, err error) {

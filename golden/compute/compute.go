@@ -1,4 +1,4 @@
-// Package make computes golden vectors with the golden script. It must not
+// Package compute computes golden vectors with the golden script. It must not
 // know how they are used, nor how a model is exported.
 package compute
 
@@ -11,6 +11,7 @@ import (
 	"github.com/embedgate/embedgate/export/pyscript"
 	"github.com/embedgate/embedgate/golden"
 	"github.com/embedgate/embedgate/internal/fault"
+	"github.com/embedgate/embedgate/internal/files"
 	"github.com/embedgate/embedgate/internal/progress"
 )
 
@@ -34,6 +35,9 @@ func Run(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
+	if err := files.RestoreDir(out); err != nil {
+		return err
+	}
 	// Asked before the long work, and again before anything is replaced.
 	if err := replaceable(out); err != nil {
 		return err
@@ -54,7 +58,10 @@ func Run(ctx context.Context, o Options) error {
 	if err := settle(tmp); err != nil {
 		return err
 	}
-	return replace(out, tmp)
+	if err := replaceable(out); err != nil {
+		return err
+	}
+	return files.ReplaceDir(tmp, out)
 }
 
 // compute runs the script into dir.

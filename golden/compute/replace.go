@@ -77,23 +77,3 @@ func flush(name string) error {
 	}
 	return f.Close()
 }
-
-// replace puts tmp in out's place. What was there is moved aside first and
-// back on a failure: at no moment is it half there.
-func replace(out, tmp string) error {
-	if err := replaceable(out); err != nil {
-		return err
-	}
-	old := tmp + ".old"
-	err := os.Rename(out, old)
-	if errors.Is(err, fs.ErrNotExist) {
-		return os.Rename(tmp, out)
-	}
-	if err != nil {
-		return err
-	}
-	if err := os.Rename(tmp, out); err != nil {
-		return errors.Join(err, os.Rename(old, out))
-	}
-	return os.RemoveAll(old)
-}
