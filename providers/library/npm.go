@@ -12,9 +12,9 @@ import (
 	"time"
 
 	"github.com/embedgate/embedgate/export/cache"
-	"github.com/embedgate/embedgate/export/candidate"
 	"github.com/embedgate/embedgate/export/pyenv"
 	"github.com/embedgate/embedgate/internal/fault"
+	"github.com/embedgate/embedgate/internal/files"
 	"github.com/embedgate/embedgate/providers"
 )
 
@@ -94,7 +94,7 @@ func (r request) npm(ctx context.Context) (providers.Library, error) {
 	if err != nil {
 		return providers.Library{}, err
 	}
-	if err := r.unpack(tarball, tmp); err != nil {
+	if err := r.unpack(ctx, tarball, tmp); err != nil {
 		return providers.Library{}, err
 	}
 	if err := cache.Place(tmp, home); err != nil {
@@ -144,7 +144,7 @@ func (r request) pack(ctx context.Context, program, dir string) (string, error) 
 
 // unpack checks the tarball against the catalogue before anything of it is
 // read, keeps the wanted files in dir, and removes the tarball.
-func (r request) unpack(tarball, dir string) error {
+func (r request) unpack(ctx context.Context, tarball, dir string) error {
 	s := r.entry.Source
 	thing := s.Package + " " + s.Version
 	got, err := integrityOf(tarball)
@@ -155,7 +155,7 @@ func (r request) unpack(tarball, dir string) error {
 		return &fault.Error{Kind: fault.Missing, Thing: thing, Got: "a tarball of " + got, Wanted: s.Integrity,
 			Next: "fetch it from a registry that has the published package, or name the library in " + Var(r.entry)}
 	}
-	sizes, err := extract(tarball, "package/", r.wanted(), dir)
+	sizes, err := extract(ctx, tarball, "package/", r.wanted(), dir)
 	if err != nil {
 		return fmt.Errorf("%s: %w", thing, err)
 	}
@@ -166,7 +166,7 @@ func (r request) unpack(tarball, dir string) error {
 	if err := os.Remove(tarball); err != nil {
 		return err
 	}
-	return candidate.WriteFile(filepath.Join(dir, marker), b)
+	return files.WriteAtomic(filepath.Join(dir, marker), b)
 }
 
 var errHostile = errors.New("a tarball that is not what npm packs")

@@ -205,7 +205,7 @@ func FuzzTarball(f *testing.F) {
 	f.Add([]byte{})
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		dir := t.TempDir()
-		sizes, err := extractTar(tar.NewReader(bytes.NewReader(raw)), "package/", []string{libraryName}, filepath.Join(dir, "in"))
+		sizes, err := extractTar(t.Context(), tar.NewReader(bytes.NewReader(raw)), "package/", []string{libraryName}, filepath.Join(dir, "in"))
 		outside, _ := os.ReadDir(dir)
 		if len(outside) > 0 || err == nil && len(sizes) != 1 {
 			t.Errorf("%v %v %v", sizes, err, outside)

@@ -3,6 +3,7 @@ package library
 import (
 	"archive/tar"
 	"compress/gzip"
+	"context"
 	"crypto/sha512"
 	"encoding/base64"
 	"errors"
@@ -11,6 +12,8 @@ import (
 	"path"
 	"path/filepath"
 	"slices"
+
+	"github.com/embedgate/embedgate/internal/files"
 )
 
 // What a tarball may hold. The largest library of a known package has 50 MB,
@@ -23,13 +26,8 @@ const (
 
 // integrityOf is a file's digest as npm writes it.
 func integrityOf(file string) (string, error) {
-	f, err := os.Open(file)
-	if err != nil {
-		return "", err
-	}
-	defer f.Close()
 	h := sha512.New()
-	if _, err := io.Copy(h, f); err != nil {
+	if _, err := files.HashInto(h, file); err != nil {
 		return "", err
 	}
 	return "sha512-" + base64.StdEncoding.EncodeToString(h.Sum(nil)), nil
@@ -39,7 +37,7 @@ func integrityOf(file string) (string, error) {
 // prefix, flat into dir and returns their sizes by base name. Anything but
 // plain files and folders, names that leave the folder, a wanted file twice or
 // not at all, and sizes out of bounds are errors.
-func extract(tarball, prefix string, wanted []string, dir string) (map[string]int64, error) {
+func extract(ctx context.Context, tarball, prefix string, wanted []string, dir string) (map[string]int64, error) {
 	f, err := os.Open(tarball)
 	if err != nil {
 		return nil, err
@@ -49,10 +47,10 @@ func extract(tarball, prefix string, wanted []string, dir string) (map[string]in
 	if err != nil {
 		return nil, errors.Join(errHostile, err)
 	}
-	return extractTar(tar.NewReader(io.LimitReader(z, maxUnpacked)), prefix, wanted, dir)
+	return extractTar(ctx, tar.NewReader(files.Capped(z, maxUnpacked)), prefix, wanted, dir)
 }
 
-func extractTar(r *tar.Reader, prefix string, wanted []string, dir string) (map[string]int64, error) {
+func extractTar(ctx context.Context, r *tar.Reader, prefix string, wanted []string, dir string) (map[string]int64, error) {
 	sizes := map[string]int64{}
 	for n := 0; ; n++ {
 		h, err := r.Next()
@@ -85,7 +83,7 @@ func extractTar(r *tar.Reader, prefix string, wanted []string, dir string) (map[
 		if h.Size <= 0 || h.Size > maxLibrary {
 			return nil, hostile("%.80q has %d bytes", h.Name, h.Size)
 		}
-		if err := write(filepath.Join(dir, base), r, h.Size); err != nil {
+		if _, err := files.Copy(ctx, r, filepath.Join(dir, base), h.Size, 0o755); err != nil { // which reads all, or fails
 			return nil, err
 		}
 		sizes[base] = h.Size
@@ -96,19 +94,4 @@ func extractTar(r *tar.Reader, prefix string, wanted []string, dir string) (map[
 		}
 	}
 	return sizes, nil
-}
-
-func write(file string, r io.Reader, size int64) error {
-	f, err := os.OpenFile(file, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o755)
-	if err != nil {
-		return err
-	}
-	n, err := io.Copy(f, r)
-	if cerr := f.Close(); err == nil {
-		err = cerr
-	}
-	if err == nil && n != size {
-		err = io.ErrUnexpectedEOF
-	}
-	return err
 }
