@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -11,8 +12,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/embedgate/embedgate/export/candidate"
 	"github.com/embedgate/embedgate/internal/fault"
+	"github.com/embedgate/embedgate/internal/files"
 )
 
 // newPlan names one round of measuring that several machines answer: evidence
@@ -34,7 +35,7 @@ func newPlan(s *streams) *cobra.Command {
 			if err := os.MkdirAll(filepath.Dir(out), 0o777); err != nil {
 				return err
 			}
-			if err := candidate.WriteFile(out, []byte(hex.EncodeToString(b)+"\n")); err != nil {
+			if err := files.WriteAtomic(out, []byte(hex.EncodeToString(b)+"\n")); err != nil {
 				return err
 			}
 			_, err := fmt.Fprintf(s.out, "%s: plan %x\n", out, b)
@@ -58,11 +59,12 @@ func readNonce(flag string) (string, error) {
 		}
 		return flag, nil
 	}
-	i, err := os.Stat(path)
-	if err != nil || i.Size() > 200 {
+	f, err := os.Open(path)
+	if err != nil {
 		return "", badNonce(path, "", err)
 	}
-	b, err := os.ReadFile(path)
+	defer func() { _ = f.Close() }() // read only
+	b, err := io.ReadAll(files.Capped(f, 200))
 	if err != nil {
 		return "", badNonce(path, "", err)
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/embedgate/embedgate/export/candidate"
 	"github.com/embedgate/embedgate/export/onnxfile/onnxedit"
+	"github.com/embedgate/embedgate/internal/files"
 )
 
 // What a script's variables name: the candidate that spoil copies, and the
@@ -53,7 +54,7 @@ func spoil(ts *testscript.TestScript, _ bool, args []string) {
 		}
 		ts.Check(os.WriteFile(path, []byte(s), 0o666))
 		// The manifest claims it as the source's; the policy's pin gives it away.
-		id, err := candidate.HashFile(path)
+		id, err := files.HashFile(path)
 		ts.Check(err)
 		c.Manifest.Source.Files["tokenizer.json"] = id.SHA256
 	case "truncated":
@@ -100,7 +101,7 @@ func pin(ts *testscript.TestScript, neg bool, args []string) {
 	s := sourceLine.ReplaceAllString(string(b), "  source: dir:"+args[1])
 	s = pinLine.ReplaceAllStringFunc(s, func(line string) string {
 		name := pinLine.FindStringSubmatch(line)[1]
-		f, err := candidate.HashFile(filepath.Join(ts.MkAbs(args[1]), filepath.FromSlash(name)))
+		f, err := files.HashFile(filepath.Join(ts.MkAbs(args[1]), filepath.FromSlash(name)))
 		ts.Check(err)
 		return "    " + name + ": " + f.SHA256
 	})

@@ -15,7 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/embedgate/embedgate/cli"
-	"github.com/embedgate/embedgate/export/candidate"
+	"github.com/embedgate/embedgate/internal/files"
 )
 
 // unfitModel is a model directory, of which the weights are a list alone, with
@@ -26,7 +26,7 @@ func unfitModel(t *testing.T, changed map[string]string) (policyFile string) {
 	module := func(path, kind string) string {
 		return fmt.Sprintf(`{"path":%q,"type":"sentence_transformers.models.%s"}`, path, kind)
 	}
-	files := map[string]string{
+	sums := map[string]string{
 		"modules.json":              "[" + module("", "Transformer") + "," + module("1_Pooling", "Pooling") + "]",
 		"1_Pooling/config.json":     `{"word_embedding_dimension":4,"pooling_mode_mean_tokens":true}`,
 		"config.json":               `{"model_type":"bert","vocab_size":8,"hidden_size":4,"max_position_embeddings":16}`,
@@ -38,15 +38,15 @@ func unfitModel(t *testing.T, changed map[string]string) (policyFile string) {
 		"model.safetensors": string(append(binary.LittleEndian.AppendUint64(nil, uint64(len(list))), list...)) + strings.Repeat("\x00", 128),
 	}
 	for name, s := range changed {
-		files[name] = s
+		sums[name] = s
 	}
 	dir := t.TempDir()
 	pins := ""
-	for name, s := range files {
+	for name, s := range sums {
 		p := filepath.Join(dir, "model", filepath.FromSlash(name))
 		require.NoError(t, os.MkdirAll(filepath.Dir(p), 0o777))
 		require.NoError(t, os.WriteFile(p, []byte(s), 0o666))
-		sum, err := candidate.HashFile(p)
+		sum, err := files.HashFile(p)
 		require.NoError(t, err)
 		pins += fmt.Sprintf("    %s: %s\n", name, sum.SHA256)
 	}

@@ -3,7 +3,6 @@ package pipeline
 import (
 	"context"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -12,6 +11,7 @@ import (
 	"github.com/embedgate/embedgate/export/candidate"
 	"github.com/embedgate/embedgate/export/onnxfile"
 	"github.com/embedgate/embedgate/internal/fault"
+	"github.com/embedgate/embedgate/internal/files"
 	"github.com/embedgate/embedgate/pipeline/policy"
 	"github.com/embedgate/embedgate/validate/measure"
 	"github.com/embedgate/embedgate/validate/verdict"
@@ -88,11 +88,13 @@ func foreign(ctx context.Context, p policy.Policy, file, variant string, class c
 		return c, err
 	}
 	name := variant + ".onnx"
-	if err := copyTo(file, filepath.Join(dir, name)); err != nil {
-		return c, err
-	}
-	if err := copyTo(filepath.Join(src.Dir, "tokenizer.json"), filepath.Join(dir, "tokenizer.json")); err != nil {
-		return c, err
+	for to, from := range map[string]string{name: file, "tokenizer.json": filepath.Join(src.Dir, "tokenizer.json")} {
+		if _, err := files.CopyFile(ctx, from, filepath.Join(dir, to), files.NoLimit, 0o644); err != nil {
+			if ctx.Err() != nil {
+				return c, ctx.Err()
+			}
+			return c, fmt.Errorf("copy %s: %w", from, err)
+		}
 	}
 	return candidate.Seal(dir, candidate.Manifest{
 		Model: p.Model.Name, Source: candidate.Source{Spec: src.Spec, Files: p.Model.Files}, Embedding: src.Embedding,
@@ -107,24 +109,4 @@ func signature(vs []onnxfile.Value) (out []candidate.Tensor) {
 		out = append(out, candidate.Tensor{Name: v.Name, Type: v.Type, Shape: slices.Clone(v.Shape)})
 	}
 	return out
-}
-
-func copyTo(from, to string) error {
-	in, err := os.Open(from)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = in.Close() }() // read only
-	out, err := os.Create(to)
-	if err != nil {
-		return err
-	}
-	_, err = io.Copy(out, in)
-	if e := out.Close(); err == nil {
-		err = e
-	}
-	if err != nil {
-		return fmt.Errorf("copy %s: %w", from, err)
-	}
-	return nil
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/embedgate/embedgate/export/candidate"
 	"github.com/embedgate/embedgate/golden"
 	"github.com/embedgate/embedgate/internal/fault"
+	"github.com/embedgate/embedgate/internal/files"
 	"github.com/embedgate/embedgate/internal/progress"
 	"github.com/embedgate/embedgate/internal/waiting"
 	"github.com/embedgate/embedgate/pipeline/policy"
@@ -82,7 +83,7 @@ func ExportOptions(p policy.Policy, o Options, sink progress.Sink) export.Option
 	return export.Options{
 		Model: p.Model.Name, Spec: p.Model.Source, Files: p.Model.Files,
 		BaseDir:  filepath.Dir(o.PolicyFile),
-		Variants: files(p),
+		Variants: variants(p),
 		CacheDir: o.CacheDir, Python: o.Python, DropSource: true, Progress: sink,
 		Accept: acceptTokenizer,
 	}
@@ -102,8 +103,8 @@ func acceptTokenizer(dir string) error {
 	return err
 }
 
-// files are the variants that are files of their own.
-func files(p policy.Policy) (names []string) {
+// variants are the variants that are files of their own.
+func variants(p policy.Policy) (names []string) {
 	for _, v := range slices.Sorted(maps.Keys(p.Variants)) {
 		if p.FileOf(v) == v {
 			names = append(names, v)
@@ -167,7 +168,7 @@ func (measureAll) Run(ctx context.Context, s *State) error {
 	}
 	s.Nonce = hex.EncodeToString(nonce)
 	// As plan writes it, so that the stages can be repeated one by one.
-	if err := candidate.WriteFile(filepath.Join(s.Options.WorkDir, "plan"), []byte(s.Nonce+"\n")); err != nil {
+	if err := files.WriteAtomic(filepath.Join(s.Options.WorkDir, "plan"), []byte(s.Nonce+"\n")); err != nil {
 		return err
 	}
 	names := s.Options.Providers

@@ -22,6 +22,7 @@ import (
 	"github.com/embedgate/embedgate/export/candidate"
 	"github.com/embedgate/embedgate/export/pyenv"
 	"github.com/embedgate/embedgate/export/source"
+	"github.com/embedgate/embedgate/internal/files"
 	"github.com/embedgate/embedgate/internal/progress"
 )
 
@@ -172,20 +173,20 @@ func TinyModel(t testing.TB, o TinyOptions) (dir string, files map[string]string
 
 func digests(t testing.TB, dir string) map[string]string {
 	t.Helper()
-	files := map[string]string{}
+	sums := map[string]string{}
 	require.NoError(t, filepath.WalkDir(dir, func(p string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return err
 		}
-		f, err := candidate.HashFile(p)
+		f, err := files.HashFile(p)
 		if err != nil {
 			return err
 		}
 		rel, err := filepath.Rel(dir, p)
-		files[filepath.ToSlash(rel)] = f.SHA256
+		sums[filepath.ToSlash(rel)] = f.SHA256
 		return err
 	}))
-	return files
+	return sums
 }
 
 // TinyCandidate returns the candidate of a tiny random BERT.

@@ -2,8 +2,6 @@ package policy
 
 import (
 	"bytes"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -16,6 +14,7 @@ import (
 	"github.com/goccy/go-yaml/parser"
 
 	"github.com/embedgate/embedgate/internal/fault"
+	"github.com/embedgate/embedgate/internal/files"
 )
 
 // maxBytes is ten times what a long policy has. It bounds what a hostile file
@@ -52,8 +51,7 @@ func Parse(name string, b []byte) (Policy, error) {
 			Next: "correct the policy; docs/policy.md lists every key",
 		}
 	}
-	sum := sha256.Sum256(b)
-	p.Digest, p.Raw = hex.EncodeToString(sum[:]), bytes.Clone(b)
+	p.Digest, p.Raw = files.HashBytes(b), bytes.Clone(b)
 	return p, nil
 }
 
