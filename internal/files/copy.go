@@ -122,6 +122,9 @@ func CopyFile(ctx context.Context, from, to string, limit int64, perm fs.FileMod
 	return Copy(ctx, f, to, size, perm)
 }
 
+// ReaderUntil returns a reader of r that fails with ctx's error once ctx ended.
+func ReaderUntil(ctx context.Context, r io.Reader) io.Reader { return &source{ctx: ctx, r: r} }
+
 // source stops when ctx is cancelled, and remembers that reading failed, which
 // io.Copy does not tell from writing.
 type source struct {

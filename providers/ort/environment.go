@@ -1,12 +1,9 @@
 package ort
 
 import (
-	"crypto/sha256"
 	"debug/elf"
-	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -17,6 +14,7 @@ import (
 	ort "github.com/yalue/onnxruntime_go"
 
 	"github.com/embedgate/embedgate/internal/fault"
+	"github.com/embedgate/embedgate/internal/files"
 	"github.com/embedgate/embedgate/providers"
 )
 
@@ -64,7 +62,7 @@ func load(lib providers.Library) (library, error) {
 		}
 		return *l, nil
 	}
-	sum, err := hashFile(real)
+	id, err := files.HashFile(real)
 	if err != nil {
 		return library{}, missingLibrary(path, err)
 	}
@@ -86,7 +84,7 @@ func load(lib providers.Library) (library, error) {
 	if err := ort.DisableTelemetry(); err != nil {
 		return library{}, fmt.Errorf("switch off ONNX Runtime's telemetry: %w", err)
 	}
-	l := library{path: real, sha256: sum, version: ort.GetVersion()}
+	l := library{path: real, sha256: id.SHA256, version: ort.GetVersion()}
 	if l.api, err = openAPI(real); err != nil {
 		return library{}, brokenLibrary(path, err)
 	}
@@ -168,19 +166,6 @@ func checkWhole(path string) error {
 		}
 	}
 	return nil
-}
-
-func hashFile(path string) (string, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return "", err
-	}
-	defer f.Close()
-	h := sha256.New()
-	if _, err := io.Copy(h, f); err != nil {
-		return "", err
-	}
-	return hex.EncodeToString(h.Sum(nil)), nil
 }
 
 // enter counts a session in and decides whether it spins: as asked, or, where

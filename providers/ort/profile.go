@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/embedgate/embedgate/internal/files"
 	"github.com/embedgate/embedgate/providers"
 )
 
@@ -60,7 +61,7 @@ type executed struct {
 // parseProfile reads ONNX Runtime's profile. Events it does not know are
 // passed over; one it knows and cannot read is an error.
 func parseProfile(r io.Reader) (profile, error) {
-	p, err := readEvents(json.NewDecoder(io.LimitReader(r, maxProfile)))
+	p, err := readEvents(json.NewDecoder(files.Capped(r, maxProfile)))
 	if err != nil {
 		return profile{}, fmt.Errorf("ONNX Runtime's profile: %w", err)
 	}
