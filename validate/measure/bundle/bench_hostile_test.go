@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/embedgate/embedgate/export/candidate"
+	"github.com/embedgate/embedgate/internal/files"
 	"github.com/embedgate/embedgate/tools/bench/hostile"
 )
 
@@ -21,21 +22,21 @@ func BenchmarkHostileBundle(b *testing.B) {
 		return func(tb testing.TB, dir string) {
 			m := Manifest{Schema: schema, Files: map[string]candidate.File{}}
 			for i := range 30_000 { // some 3 MB of the manifest's 4
-				m.Files[name(i)] = candidate.File{SHA256: sum(nil)}
+				m.Files[name(i)] = candidate.File{SHA256: files.HashBytes(nil)}
 			}
 			require.NoError(tb, os.CopyFS(dir, os.DirFS(archive(tb, m))))
 		}
 	}
 	hostile.Bench(b,
 		hostile.Case{Name: "many files", Make: many(func(i int) string {
-			return "f" + sum([]byte{byte(i), byte(i >> 8)})[:20]
+			return "f" + files.HashBytes([]byte{byte(i), byte(i >> 8)})[:20]
 		}), Answer: join},
-		hostile.Case{Name: "many folders", Make: many(func(i int) string { return sum([]byte{byte(i), byte(i >> 8)})[:8] + "/a/b/c/d" }), Answer: join},
+		hostile.Case{Name: "many folders", Make: many(func(i int) string { return files.HashBytes([]byte{byte(i), byte(i >> 8)})[:8] + "/a/b/c/d" }), Answer: join},
 		hostile.Case{Name: "many sums", Make: func(tb testing.TB, dir string) {
-			require.NoError(tb, os.WriteFile(filepath.Join(dir, sumsName), hostile.Fill("", sum(nil)+"  part-000\n", ""), 0o644))
+			require.NoError(tb, os.WriteFile(filepath.Join(dir, sumsName), hostile.Fill("", files.HashBytes(nil)+"  part-000\n", ""), 0o644))
 		}, Answer: join},
 		hostile.Case{Name: "a sparse file", Make: func(tb testing.TB, dir string) {
-			require.NoError(tb, os.CopyFS(dir, os.DirFS(sparseParts(tb, 400<<20, sum(nil)))))
+			require.NoError(tb, os.CopyFS(dir, os.DirFS(sparseParts(tb, 400<<20, files.HashBytes(nil)))))
 		}, Answer: join},
 	)
 }

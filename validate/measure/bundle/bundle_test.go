@@ -17,6 +17,7 @@ import (
 	"github.com/embedgate/embedgate/export/candidate"
 	"github.com/embedgate/embedgate/export/onnxfile/onnxedit"
 	"github.com/embedgate/embedgate/internal/fault"
+	"github.com/embedgate/embedgate/internal/files"
 	"github.com/embedgate/embedgate/pipeline/policy"
 	"github.com/embedgate/embedgate/providers"
 )
@@ -37,7 +38,7 @@ func options(t testing.TB) Options {
 	put("golden/golden.json", []byte("{}"))
 	c, err := candidate.Seal(filepath.Join(dir, "candidate"), candidate.Manifest{
 		Model: "small", Source: candidate.Source{Spec: "dir:small", Files: map[string]string{
-			"model.safetensors": strings.Repeat("0", 64), "tokenizer.json": sum([]byte("{}")), "1_Pooling/config.json": sum([]byte("{}")),
+			"model.safetensors": strings.Repeat("0", 64), "tokenizer.json": files.HashBytes([]byte("{}")), "1_Pooling/config.json": files.HashBytes([]byte("{}")),
 		}},
 		Embedding: candidate.Embedding{Pooling: candidate.PoolMean, MaxTokens: 16, Dimension: 3}, Versions: map[string]string{},
 		Variants: map[string]candidate.Variant{"fp32": {File: "fp32.onnx", Precision: candidate.FP32, Opset: 18, Forward: "plain"}},
@@ -51,7 +52,7 @@ func options(t testing.TB) Options {
 	return Options{
 		Candidate: c, PolicyDir: dir, Provider: "cpu", Nonce: "round-1", Binary: self,
 		Policy: policy.Policy{
-			Model: policy.Model{Golden: "golden"}, Raw: []byte("schema: 1\n"), Digest: sum([]byte("schema: 1\n")),
+			Model: policy.Model{Golden: "golden"}, Raw: []byte("schema: 1\n"), Digest: files.HashBytes([]byte("schema: 1\n")),
 			Providers: map[string]policy.Provider{"cpu": {Variants: []string{"fp32", "int8"}}},
 		},
 		Libraries: map[string]providers.Library{"cpu": {Path: filepath.Join(dir, "lib", "libonnxruntime.so.1")}},
@@ -71,7 +72,7 @@ func lying(t testing.TB, dir string) map[string]string {
 		if err != nil {
 			return err
 		}
-		f, err := candidate.HashFile(p)
+		f, err := files.HashFile(p)
 		rel, _ := filepath.Rel(dir, p)
 		all[filepath.ToSlash(rel)] = fmt.Sprint(i.Mode(), " ", f.SHA256)
 		return err

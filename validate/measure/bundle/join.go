@@ -13,8 +13,8 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/embedgate/embedgate/export/candidate"
 	"github.com/embedgate/embedgate/internal/fault"
+	"github.com/embedgate/embedgate/internal/files"
 )
 
 // Join checks the parts in a folder and makes the bundle of them in out, whole
@@ -30,7 +30,7 @@ func Join(ctx context.Context, parts, out string) (Result, error) {
 		}
 		return Result{}, &fault.Error{Kind: fault.Usage, Thing: thing, Err: err, Next: "bring the parts again, all of them, from the machine that made them"}
 	}
-	raw, err := readSmall(filepath.Join(parts, sumsName))
+	raw, err := files.ReadCapped(filepath.Join(parts, sumsName), maxManifest)
 	if err != nil {
 		return bad(filepath.Join(parts, sumsName), err)
 	}
@@ -43,7 +43,7 @@ func Join(ctx context.Context, parts, out string) (Result, error) {
 			return Result{}, err
 		}
 		path := filepath.Join(parts, partName(n))
-		got, err := candidate.HashFile(path)
+		got, err := files.HashFile(path)
 		if errors.Is(err, fs.ErrNotExist) {
 			err = fmt.Errorf("got nothing, wanted part %d of %d", n+1, len(sums))
 		}
@@ -75,7 +75,7 @@ func Join(ctx context.Context, parts, out string) (Result, error) {
 	if err := ctx.Err(); err != nil {
 		return Result{}, err
 	}
-	return Result{Dir: out, Manifest: m, Parts: len(sums), Digest: sum(raw)}, place(whole, to)
+	return Result{Dir: out, Manifest: m, Parts: len(sums), Digest: files.HashBytes(raw)}, place(whole, to)
 }
 
 var sumLine = regexp.MustCompile(`^([0-9a-f]{64})  (join\.sh|part-([0-9]{3,5}))$`)
@@ -120,7 +120,7 @@ func unpack(ctx context.Context, r io.Reader, dir string) (m Manifest, err error
 	if m, err = parseManifest(raw); err != nil {
 		return m, fmt.Errorf("%s: %w", ManifestName, err)
 	}
-	if err := copyTo(ctx, strings.NewReader(string(raw)), filepath.Join(dir, ManifestName), 0o644, candidate.File{SHA256: sum(raw), Bytes: h.Size}); err != nil {
+	if err := copyTo(ctx, strings.NewReader(string(raw)), filepath.Join(dir, ManifestName), 0o644, files.IdentityOf(raw)); err != nil {
 		return m, err
 	}
 	seen := map[string]bool{}
@@ -207,15 +207,4 @@ func (r *partReader) close() error {
 	err := r.f.Close()
 	r.f = nil
 	return err
-}
-
-func readSmall(path string) ([]byte, error) {
-	i, err := os.Lstat(path)
-	if err != nil {
-		return nil, err
-	}
-	if !i.Mode().IsRegular() || i.Size() > maxManifest {
-		return nil, fmt.Errorf("got %s of %d bytes, wanted a regular file of at most %d", i.Mode().Type(), i.Size(), maxManifest)
-	}
-	return os.ReadFile(path)
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/embedgate/embedgate/export/candidate"
 	"github.com/embedgate/embedgate/internal/fault"
+	"github.com/embedgate/embedgate/internal/files"
 )
 
 func parts(t testing.TB) string {
@@ -137,12 +138,12 @@ func archive(t testing.TB, m Manifest, entries ...tar.Header) string {
 	dir := filepath.Join(t.TempDir(), "parts")
 	require.NoError(t, os.Mkdir(dir, 0o755))
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "part-000"), b.Bytes(), 0o644))
-	require.NoError(t, os.WriteFile(filepath.Join(dir, sumsName), []byte(sum(b.Bytes())+"  part-000\n"), 0o644))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, sumsName), []byte(files.HashBytes(b.Bytes())+"  part-000\n"), 0o644))
 	return dir
 }
 
 func TestAnArchiveThatIsNotWhatItsManifestSaysIsRefused(t *testing.T) {
-	hi := candidate.File{SHA256: sum([]byte("hi")), Bytes: 2}
+	hi := candidate.File{SHA256: files.HashBytes([]byte("hi")), Bytes: 2}
 	of := func(names ...string) Manifest {
 		m := Manifest{Schema: schema, Files: map[string]candidate.File{}}
 		for _, n := range names {
@@ -181,7 +182,7 @@ func TestAnArchiveThatIsNotWhatItsManifestSaysIsRefused(t *testing.T) {
 }
 
 func FuzzJoin(f *testing.F) {
-	dir := archive(f, Manifest{Schema: schema, Files: map[string]candidate.File{"a": {SHA256: sum([]byte("hi")), Bytes: 2}}}, tar.Header{Name: "a"})
+	dir := archive(f, Manifest{Schema: schema, Files: map[string]candidate.File{"a": {SHA256: files.HashBytes([]byte("hi")), Bytes: 2}}}, tar.Header{Name: "a"})
 	b, err := os.ReadFile(filepath.Join(dir, "part-000"))
 	require.NoError(f, err)
 	s, err := os.ReadFile(filepath.Join(dir, sumsName))

@@ -22,10 +22,10 @@ var (
 	}
 )
 
-// files lists what a process needs to open l, each once. Put in one folder,
+// libraryFiles lists what a process needs to open l, each once. Put in one folder,
 // they are found there again: a library that the user names has its plugin and
 // what is loaded first looked for beside it.
-func files(l providers.Library) ([]string, error) {
+func libraryFiles(l providers.Library) ([]string, error) {
 	all := []string{l.Path}
 	add := func(f string) {
 		if !slices.Contains(all, f) {

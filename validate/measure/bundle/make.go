@@ -3,8 +3,6 @@ package bundle
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -18,6 +16,7 @@ import (
 
 	"github.com/embedgate/embedgate/export/candidate"
 	"github.com/embedgate/embedgate/internal/fault"
+	"github.com/embedgate/embedgate/internal/files"
 	"github.com/embedgate/embedgate/internal/progress"
 	"github.com/embedgate/embedgate/pipeline/policy"
 	"github.com/embedgate/embedgate/providers"
@@ -81,7 +80,7 @@ func Make(ctx context.Context, o Options) (Result, error) {
 	if err := os.WriteFile(filepath.Join(whole, ManifestName), b, 0o644); err != nil {
 		return Result{}, cannotWrite(o.Out, err)
 	}
-	r := Result{Dir: o.Out, Manifest: m, Digest: sum(b)}
+	r := Result{Dir: o.Out, Manifest: m, Digest: files.HashBytes(b)}
 	if o.PartSize > 0 {
 		split := filepath.Join(tmp, "split")
 		if r.Parts, r.Digest, err = splitInto(ctx, split, whole, m, o.PartSize); err != nil {
@@ -190,11 +189,11 @@ func (o Options) addGolden(pieces map[string]piece) error {
 // addLibrary adds a provider's libraries, all in one folder, and returns the
 // runtime's own in the bundle.
 func addLibrary(pieces map[string]piece, provider, platform string, l providers.Library) (string, error) {
-	files, err := files(l)
+	paths, err := libraryFiles(l)
 	if err != nil {
 		return "", err
 	}
-	for _, f := range files {
+	for _, f := range paths {
 		on, err := platformOf(f)
 		if err != nil || !runsOn(on, platform) {
 			return "", &fault.Error{
@@ -213,14 +212,14 @@ func addLibrary(pieces map[string]piece, provider, platform string, l providers.
 
 func (p piece) identity() (candidate.File, error) {
 	if p.from == "" {
-		return candidate.File{SHA256: sum(p.raw), Bytes: int64(len(p.raw))}, nil
+		return files.IdentityOf(p.raw), nil
 	}
 	// Libraries are often links to a file with the version in its name.
 	real, err := filepath.EvalSymlinks(p.from)
 	if err != nil {
 		return candidate.File{}, err
 	}
-	return candidate.HashFile(real)
+	return files.HashFile(real)
 }
 
 // write copies the piece to dir/name and refuses other bytes than were hashed.
@@ -239,56 +238,20 @@ func (p piece) write(ctx context.Context, dir, name string, want candidate.File)
 
 // copyTo writes exactly the file that is wanted, or fails.
 func copyTo(ctx context.Context, src io.Reader, to string, perm fs.FileMode, want candidate.File) error {
-	if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
-		return cannotWrite(to, err)
-	}
-	f, err := os.OpenFile(to, os.O_CREATE|os.O_EXCL|os.O_WRONLY, perm)
-	if err != nil {
-		return cannotWrite(to, err)
-	}
-	h := sha256.New()
-	from := &reader{ctx: ctx, r: io.LimitReader(src, want.Bytes+1)}
-	n, err := io.Copy(io.MultiWriter(f, h), from)
-	if e := f.Close(); err == nil {
-		err = e
-	}
+	err := files.CopyVerified(ctx, src, to, want, perm)
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	if from.err != nil {
-		return &fault.Error{Kind: fault.Usage, Thing: filepath.Base(to), Wanted: fmt.Sprintf("%d bytes", want.Bytes), Err: from.err, Next: "bring the files again"}
+	if err == nil {
+		return nil
 	}
-	if err != nil {
-		return cannotWrite(to, err)
+	if e, ok := errors.AsType[*files.ReadError](err); ok {
+		return &fault.Error{Kind: fault.Usage, Thing: filepath.Base(to), Wanted: fmt.Sprintf("%d bytes", want.Bytes), Err: e.Err, Next: "bring the files again"}
 	}
-	if got := (candidate.File{SHA256: hex.EncodeToString(h.Sum(nil)), Bytes: n}); got != want {
-		return usage(filepath.Base(to), fmt.Sprintf("sha256 %s (%d bytes)", got.SHA256, got.Bytes), fmt.Sprintf("%s (%d bytes)", want.SHA256, want.Bytes), "bring the files again")
+	if e, ok := errors.AsType[*files.DigestError](err); ok {
+		return usage(filepath.Base(to), "sha256 "+e.Got.String(), e.Wanted.String(), "bring the files again")
 	}
-	return nil
-}
-
-// reader stops when ctx is cancelled, and remembers that reading failed, which
-// io.Copy does not tell from writing.
-type reader struct {
-	ctx context.Context
-	r   io.Reader
-	err error
-}
-
-func (r *reader) Read(b []byte) (int, error) {
-	if err := r.ctx.Err(); err != nil {
-		return 0, err
-	}
-	n, err := r.r.Read(b)
-	if err != nil && err != io.EOF {
-		r.err = err
-	}
-	return n, err
-}
-
-func sum(b []byte) string {
-	s := sha256.Sum256(b)
-	return hex.EncodeToString(s[:])
+	return cannotWrite(to, err)
 }
 
 // free returns the absolute path of a folder that may be made: absent, or
@@ -319,7 +282,7 @@ func place(from, to string) error {
 	if err := os.Remove(to); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return cannotWrite(to, err)
 	}
-	if err := os.Rename(from, to); err != nil {
+	if err := files.RenameNew(from, to); err != nil {
 		return cannotWrite(to, err)
 	}
 	return nil

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/embedgate/embedgate/export/candidate"
+	"github.com/embedgate/embedgate/internal/files"
 )
 
 // Some 10 KB of archive filled 3.1 GB of disk.
@@ -41,7 +42,7 @@ func TestASparseFileIsRefusedBeforeItIsWritten(t *testing.T) {
 // refuses it: 10 KB of archive would become 32 MiB on disk.
 func TestASparseBundleIsRefusedAndNothingIsLeft(t *testing.T) {
 	const size = 32 << 20
-	dir := sparseParts(t, size, sum(make([]byte, size)))
+	dir := sparseParts(t, size, files.HashBytes(make([]byte, size)))
 	out := filepath.Join(t.TempDir(), "out")
 	_, err := Join(t.Context(), dir, out)
 	require.ErrorContains(t, err, "embedgate: got a sparse file")
@@ -70,6 +71,6 @@ func sparseParts(t testing.TB, size int64, sha string) string {
 	dir := filepath.Join(t.TempDir(), "parts")
 	require.NoError(t, os.Mkdir(dir, 0o755))
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "part-000"), part, 0o644))
-	require.NoError(t, os.WriteFile(filepath.Join(dir, sumsName), []byte(sum(part)+"  part-000\n"), 0o644))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, sumsName), []byte(files.HashBytes(part)+"  part-000\n"), 0o644))
 	return dir
 }

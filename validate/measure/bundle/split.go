@@ -14,6 +14,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/embedgate/embedgate/internal/files"
 )
 
 // Names beside the parts.
@@ -71,12 +73,12 @@ func splitInto(ctx context.Context, dir, whole string, m Manifest, size int64) (
 	if err := os.WriteFile(filepath.Join(dir, joinName), []byte(joinScript), 0o755); err != nil {
 		return 0, "", cannotWrite(dir, err)
 	}
-	fmt.Fprintf(&w.sums, "%s  %s\n", sum([]byte(joinScript)), joinName)
+	fmt.Fprintf(&w.sums, "%s  %s\n", files.HashBytes([]byte(joinScript)), joinName)
 	sums := []byte(w.sums.String())
 	if err := os.WriteFile(filepath.Join(dir, sumsName), sums, 0o644); err != nil {
 		return 0, "", cannotWrite(dir, err)
 	}
-	return w.parts, sum(sums), nil
+	return w.parts, files.HashBytes(sums), nil
 }
 
 // addToTar adds one file with nothing of this machine in its header.
@@ -94,7 +96,7 @@ func addToTar(ctx context.Context, t *tar.Writer, dir, name string) error {
 	if err := t.WriteHeader(h); err != nil {
 		return err
 	}
-	_, err = io.Copy(t, &reader{ctx: ctx, r: f})
+	_, err = io.Copy(t, files.ReaderUntil(ctx, f))
 	return err
 }
 
