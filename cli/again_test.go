@@ -38,7 +38,7 @@ func TestWhatStaysUndecidedIsMeasuredAgainAndNotForEver(t *testing.T) {
 		w := newTiny(t)
 		// Samples are ended before they are enough for a PASS, and none is over
 		// the budget: no run is ever decided.
-		w.sampled(t, "  samples: 120\n  limit: 1ms\n"+attempts)
+		w.sampled(t, "  samples: 120\n  sampling_timeout: 1ms\n"+attempts)
 		c := w.command("run", "--providers", "cpu")
 		out, err := c.CombinedOutput()
 		var exit *exec.ExitError

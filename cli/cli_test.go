@@ -89,10 +89,10 @@ var laxSections = map[string]string{
 `,
 	"cold_start": "  budget: 300s\n",
 	"memory":     "  budget: 4GiB\n",
-	"providers": `  cpu: {variants: [fp32], placement: {min_flops: 1, elsewhere: []}}
-  coreml: {variants: [fp32], placement: {min_flops: 0.99, elsewhere: []}}
-  cuda: {variants: [fp32], placement: {min_flops: 0.99, elsewhere: []}}
-  directml: {variants: [fp32], placement: {min_flops: 0.99, elsewhere: []}}
+	"providers": `  cpu: {variants: [fp32], placement: {min_flops: 1, allowed_fallback: []}}
+  coreml: {variants: [fp32], placement: {min_flops: 0.99, allowed_fallback: []}}
+  cuda: {variants: [fp32], placement: {min_flops: 0.99, allowed_fallback: []}}
+  directml: {variants: [fp32], placement: {min_flops: 0.99, allowed_fallback: []}}
 `,
 }
 

@@ -51,7 +51,7 @@ func unfitModel(t *testing.T, changed map[string]string) (policyFile string) {
 		pins += fmt.Sprintf("    %s: %s\n", name, sum.SHA256)
 	}
 	policyFile = filepath.Join(dir, "policy.yaml")
-	require.NoError(t, os.WriteFile(policyFile, []byte(`schema: 1
+	require.NoError(t, os.WriteFile(policyFile, []byte(`schema: 2
 release: {version: 1.0.0}
 model:
   name: unfit
@@ -63,7 +63,7 @@ invariance: {fp32: {max_abs: 1e-3}}
 latency: {launches: 1, samples: 90, budgets: [{tokens: 16, batch: 1, percentile: 95, budget: 2s, confidence: 0.99}]}
 cold_start: {budget: 60s}
 memory: {budget: 4GiB}
-providers: {cpu: {variants: [fp32], placement: {min_flops: 1, elsewhere: []}}}
+providers: {cpu: {variants: [fp32], placement: {min_flops: 1, allowed_fallback: []}}}
 channels: {local: {require: [cpu]}}
 `), 0o666))
 	return policyFile

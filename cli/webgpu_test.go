@@ -23,7 +23,7 @@ import (
 // acceleratedPolicy is of a model that runs on the CPU and on WebGPU, where it
 // is right, in its place, and far too slow: the GPU is software. That shows in
 // few samples and rounds. Verbs: name, source, pins.
-const acceleratedPolicy = `schema: 1
+const acceleratedPolicy = `schema: 2
 release: {version: 1.0.0}
 model:
   name: %s
@@ -41,18 +41,18 @@ invariance:
 latency:
   launches: 1
   samples: 15
-  limit: 4s
+  sampling_timeout: 4s
   budgets:
-    - {tokens: 16, batch: 1, percentile: 95, budget: 1h, confidence: 0.5, classes: [fp32]}
-    - {tokens: 16, batch: 1, percentile: 95, budget: 1ms, confidence: 0.5, classes: [fp32-gpu]}
+    - {tokens: 16, batch: 1, percentile: 95, budget: 1h, confidence: 0.5, precisions: [fp32]}
+    - {tokens: 16, batch: 1, percentile: 95, budget: 1ms, confidence: 0.5, precisions: [fp32-gpu]}
 cold_start: {budget: 300s}
 memory: {budget: 4GiB}
 providers:
-  cpu: {variants: [fp32], placement: {min_flops: 1, elsewhere: []}}
+  cpu: {variants: [fp32], placement: {min_flops: 1, allowed_fallback: []}}
   webgpu:
     variants: [fp32]
-    classes: {fp32: fp32-gpu}
-    placement: {min_flops: 0.99, elsewhere: [Cast, Shape]}
+    effective_precision: {fp32: fp32-gpu}
+    placement: {min_flops: 0.99, allowed_fallback: [Cast, Shape]}
 worth_it: {provider: cpu, variant: fp32, tokens: [16], rounds: 2, samples: 3, speedup: 1.2, confidence: 0.7}
 channels:
   local: {require: [cpu]}

@@ -36,7 +36,7 @@ func Check(ctx context.Context, file string, class candidate.Precision, provider
 	variant := string(class)
 	p.Variants = map[string]policy.Variant{variant: {Precision: class}}
 	one := p.Providers[provider]
-	one.Variants, one.Classes = []string{variant}, nil
+	one.Variants, one.EffectivePrecision = []string{variant}, nil
 	all := map[string]policy.Provider{provider: one}
 	if w := p.WorthIt; w != nil && w.Provider != provider {
 		// The same file there is what it is compared with, and not judged.

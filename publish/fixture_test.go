@@ -123,7 +123,7 @@ func (f *fixture) write(t testing.TB, name string, b []byte) {
 }
 
 func (f *fixture) makePolicy(t testing.TB, version string) {
-	y := `schema: 1
+	y := `schema: 2
 release: {version: ` + version + `}
 model:
   name: tiny
@@ -144,9 +144,9 @@ latency:
 cold_start: {budget: 5s}
 memory: {budget: 600MiB}
 providers:
-  cpu: {variants: [fp32], placement: {min_flops: 1, elsewhere: []}}
-  cuda: {variants: [fp32], placement: {min_flops: 0.99, elsewhere: []}}
-  webgpu: {variants: [fp16], placement: {min_flops: 0.99, elsewhere: []}}
+  cpu: {variants: [fp32], placement: {min_flops: 1, allowed_fallback: []}}
+  cuda: {variants: [fp32], placement: {min_flops: 0.99, allowed_fallback: []}}
+  webgpu: {variants: [fp16], placement: {min_flops: 0.99, allowed_fallback: []}}
 channels: {local: {require: [cpu]}, release: {require: [cpu, cuda]}}
 `
 	f.write(t, "policy.yaml", []byte(y))

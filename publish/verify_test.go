@@ -320,7 +320,7 @@ func TestAReleaseWhoseDigestsAreAllRightAndWhoseStoryIsNotIsFound(t *testing.T) 
 			return nil
 		}, "golden: "},
 		"a policy that is not one": {func(t *testing.T, _ *fixture, dir string) func(*Manifest) {
-			put(t, dir, PolicyName, []byte("schema: 1\n"))
+			put(t, dir, PolicyName, []byte("schema: 2\n"))
 			return nil
 		}, "policy: "},
 		"a verdict that is not one": {func(t *testing.T, _ *fixture, dir string) func(*Manifest) {

@@ -26,7 +26,7 @@ func (p Policy) check() error {
 	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
 
 	if p.Schema != Schema {
-		return fmt.Errorf("schema: got %d, wanted %d", p.Schema, Schema)
+		return wrongSchema(p.Schema)
 	}
 	if !name.MatchString(p.Release.Version) {
 		bad("release.version: got %q, wanted letters, digits, '.', '_' or '-', such as 1.0.0", p.Release.Version)
@@ -77,10 +77,10 @@ func (p Policy) checkVariants(bad report) {
 		if !name.MatchString(v) {
 			bad("variants: got the name %q, wanted letters, digits, '.', '_' or '-'", v)
 		}
-		if of := p.Variants[v].Of; of != "" {
-			target, ok := p.Variants[of]
-			if !ok || target.Of != "" {
-				bad("variants.%s.of: got %q, wanted a variant that is a file of its own", v, of)
+		if file := p.Variants[v].File; file != "" {
+			target, ok := p.Variants[file]
+			if !ok || target.File != "" {
+				bad("variants.%s.file: got %q, wanted a variant that has a file of its own", v, file)
 			}
 		}
 		checkOptions(bad, "variants."+v, p.Variants[v].Options)
@@ -164,8 +164,8 @@ func (p Policy) checkLatency(bad report) {
 	if l.Samples < 1 || l.Samples > maxSamples || (l.Launches > 0 && l.Samples%l.Launches != 0) {
 		bad("latency.samples: got %d, wanted a multiple of latency.launches (%d), at most %d", l.Samples, l.Launches, maxSamples)
 	}
-	if l.Limit != 0 && l.Limit < time.Millisecond || l.Limit > time.Hour {
-		bad("latency.limit: got %v, wanted a time of 1ms to 1h such as 10s, or 0 for none", l.Limit)
+	if l.SamplingTimeout != 0 && l.SamplingTimeout < time.Millisecond || l.SamplingTimeout > time.Hour {
+		bad("latency.sampling_timeout: got %v, wanted a time of 1ms to 1h such as 10s, or 0 for none", l.SamplingTimeout)
 	}
 	if l.Attempts < 0 || l.Attempts > 10 {
 		bad("latency.attempts: got %d, wanted 1 to 10", l.Attempts)
@@ -196,9 +196,9 @@ func (p Policy) checkLatency(bad report) {
 			bad("latency.samples: got %d, wanted %d or more: with fewer, none over the budget is still too likely by chance to prove p%v at confidence %v in %s",
 				l.Samples, need, b.Percentile, b.Confidence, attempts(l.Attempts))
 		}
-		for _, c := range b.Classes {
+		for _, c := range b.Precisions {
 			if !slices.Contains(classes, c) {
-				bad("%s.classes: got %q, wanted some of %q", at, c, classes)
+				bad("%s.precisions: got %q, wanted some of %q", at, c, classes)
 			}
 		}
 		for _, c := range b.Channels {

@@ -33,11 +33,11 @@ func (p Policy) checkProvider(bad report, at string, q Provider) {
 			bad("%s.variants: %q is there twice", at, v)
 		}
 	}
-	for _, v := range slices.Sorted(maps.Keys(q.Classes)) {
+	for _, v := range slices.Sorted(maps.Keys(q.EffectivePrecision)) {
 		if !slices.Contains(q.Variants, v) {
-			bad("%s.classes: got %q, wanted one of the provider's variants %q", at, v, q.Variants)
+			bad("%s.effective_precision: got %q, wanted one of the provider's variants %q", at, v, q.Variants)
 		}
-		p.checkClass(bad, at+".classes", v, q.Classes[v])
+		p.checkClass(bad, at+".effective_precision", v, q.EffectivePrecision[v])
 	}
 	checkOptions(bad, at, q.Options)
 	if q.Threads < 0 || q.Threads > 1024 {
@@ -58,19 +58,19 @@ func (p Policy) checkProvider(bad report, at string, q Provider) {
 	}
 	checkPortability(bad, at, q.Portability)
 	if q.Placement == nil {
-		bad("%s.placement: a gate needs its threshold; got none, wanted {min_flops: …, elsewhere: [operators that may run on another provider]}", at)
+		bad("%s.placement: a gate needs its threshold; got none, wanted {min_flops: …, allowed_fallback: [operators that may run on another provider]}", at)
 		return
 	}
 	l := q.Placement
 	share(bad, at+".placement.min_flops", l.MinFLOPs, true)
 	share(bad, at+".placement.min_nodes", l.MinNodes, false)
 	share(bad, at+".placement.min_time", l.MinTime, false)
-	for i, op := range l.Elsewhere {
+	for i, op := range l.AllowedFallback {
 		if !operator.MatchString(op) {
-			bad("%s.placement.elsewhere: got %q, wanted an operator's name, such as Shape", at, op)
+			bad("%s.placement.allowed_fallback: got %q, wanted an operator's name, such as Shape", at, op)
 		}
-		if slices.Contains(l.Elsewhere[:i], op) {
-			bad("%s.placement.elsewhere: %q is there twice", at, op)
+		if slices.Contains(l.AllowedFallback[:i], op) {
+			bad("%s.placement.allowed_fallback: %q is there twice", at, op)
 		}
 	}
 }
@@ -197,7 +197,7 @@ func (p Policy) checkGated(bad report, channel, provider string) {
 	for _, v := range p.Providers[provider].Variants {
 		class := p.Class(provider, v)
 		if !slices.ContainsFunc(p.Latency.Budgets, func(b Budget) bool { return b.Gates(channel, class) }) {
-			bad("channels.%s requires %s × %s: got no line of latency.budgets that gates %s there, wanted at least one; leave out channels or classes of a line, or add one",
+			bad("channels.%s requires %s × %s: got no line of latency.budgets that gates %s there, wanted at least one; leave out channels or precisions of a line, or add one",
 				channel, provider, v, class)
 		}
 	}

@@ -79,7 +79,10 @@ func parse(b []byte) (p Policy, err error) {
 	if a := findAlias(tree.Docs[0].Body); a != nil {
 		return p, fmt.Errorf("line %d: anchors, aliases and merge keys are not used in a policy: a reader must see each value where it holds", a.GetToken().Position.Line)
 	}
-	if err := whole(tree.Docs[0].Body, reflect.TypeFor[Policy](), ""); err != nil {
+	if err := checkSchema(tree.Docs[0].Body); err != nil {
+		return p, err
+	}
+	if err := checkNode(tree.Docs[0].Body, reflect.TypeFor[Policy](), ""); err != nil {
 		return p, err
 	}
 	if err := yaml.NewDecoder(bytes.NewReader(b), yaml.Strict()).Decode(&p); err != nil {

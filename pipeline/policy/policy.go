@@ -12,7 +12,7 @@ import (
 )
 
 // Schema is the version of policy.yaml this program reads.
-const Schema = 1
+const Schema = 2
 
 // Policy is policy.yaml, checked: every gate in it has a threshold and every
 // name in it is defined.
@@ -50,7 +50,7 @@ type Model struct {
 // Variant is one model file that the export makes, or another way to run one.
 type Variant struct {
 	Precision candidate.Precision `yaml:"precision"`
-	Of        string              `yaml:"of"`      // the variant whose file it runs; empty: its own
+	File      string              `yaml:"file"`    // the variant whose file it runs; empty: its own
 	Options   map[string]string   `yaml:"options"` // provider options that make it what it is, such as use_tf32
 }
 
@@ -70,7 +70,7 @@ type Rank struct {
 	Spearman  *float64 `yaml:"spearman"`  // of all pairwise similarities
 }
 
-// Invariance is how far a vector may move with its company in the batch.
+// Invariance is how far a vector may move with the other texts of its batch.
 type Invariance struct {
 	MaxAbs *float64 `yaml:"max_abs"`
 }
@@ -80,11 +80,11 @@ type Invariance struct {
 type Latency struct {
 	Launches int `yaml:"launches"` // processes
 	Samples  int `yaml:"samples"`  // per length, over all launches
-	// Limit ends a launch's samples at one length after this time, so that a
-	// provider a hundred times too slow is told so in minutes: what is missing
-	// then counts as not known. 0: no limit.
-	Limit   time.Duration `yaml:"limit"`
-	Budgets []Budget      `yaml:"budgets"`
+	// SamplingTimeout ends a launch's samples at one length after this time, so
+	// that a provider that is a hundred times too slow fails in minutes. The
+	// samples that are missing count as unknown. 0: no timeout.
+	SamplingTimeout time.Duration `yaml:"sampling_timeout"`
+	Budgets         []Budget      `yaml:"budgets"`
 	// Attempts is how often a run measures what stays undecided, at most; 0: 1.
 	Attempts int `yaml:"attempts"`
 }
@@ -95,8 +95,8 @@ type Latency struct {
 func (l Latency) Confidence(c float64) float64 { return 1 - (1-c)/float64(max(l.Attempts, 1)) }
 
 // Budget is one latency promise: text to vector, batch × tokens, at a
-// percentile, with a confidence. It gates the precision classes in Classes
-// (empty: all) in the channels in Channels (empty: all); elsewhere it is
+// percentile, with a confidence. It gates the precision classes in Precisions
+// (empty: all) in the channels in Channels (empty: all). In other cases it is
 // measured and reported, and gates nothing.
 type Budget struct {
 	Tokens     int                   `yaml:"tokens"` // [CLS] and [SEP] included
@@ -104,14 +104,14 @@ type Budget struct {
 	Percentile float64               `yaml:"percentile"` // 95
 	Budget     time.Duration         `yaml:"budget"`
 	Confidence float64               `yaml:"confidence"` // 0.99
-	Classes    []candidate.Precision `yaml:"classes"`
+	Precisions []candidate.Precision `yaml:"precisions"`
 	Channels   []string              `yaml:"channels"`
 }
 
 // Gates tells whether b gates a variant of class p in a channel.
 func (b Budget) Gates(channel string, p candidate.Precision) bool {
 	return (len(b.Channels) == 0 || slices.Contains(b.Channels, channel)) &&
-		(len(b.Classes) == 0 || slices.Contains(b.Classes, p))
+		(len(b.Precisions) == 0 || slices.Contains(b.Precisions, p))
 }
 
 // Limit is a budget on the worst of the launches.
@@ -130,15 +130,16 @@ type Bytes int64
 // Provider is a provider this policy knows, and what it accepts there.
 type Provider struct {
 	Variants []string `yaml:"variants"`
-	// Classes says by variant to which class a provider's results are held,
-	// where its own arithmetic is not the CPU's; else the variant's precision.
-	Classes   map[string]candidate.Precision `yaml:"classes"`
-	Options   map[string]string              `yaml:"options"`    // the provider's own, passed through
-	IOBinding bool                           `yaml:"io_binding"` // inputs and outputs stay in the device's memory
-	Threads   int                            `yaml:"threads"`    // 0: every core
-	Launches  int                            `yaml:"launches"`   // processes that take the samples; 0: the policy's
-	Texts     int                            `yaml:"texts"`      // golden texts that are measured, evenly spread; 0: all
-	Placement *Placement                     `yaml:"placement"`
+	// EffectivePrecision is, by variant, the precision class whose thresholds
+	// hold for this provider, where its arithmetic differs from the CPU's. Other
+	// variants have the precision that the policy's variants give them.
+	EffectivePrecision map[string]candidate.Precision `yaml:"effective_precision"`
+	Options            map[string]string              `yaml:"options"`    // the provider's own, passed through
+	IOBinding          bool                           `yaml:"io_binding"` // inputs and outputs stay in the device's memory
+	Threads            int                            `yaml:"threads"`    // 0: every core
+	Launches           int                            `yaml:"launches"`   // processes that take the samples; 0: the policy's
+	Texts              int                            `yaml:"texts"`      // golden texts that are measured, evenly spread; 0: all
+	Placement          *Placement                     `yaml:"placement"`
 	// Portability is which other processors the variants must be right on, by
 	// name; they are emulated where the machine is another.
 	Portability []string `yaml:"portability"`
@@ -154,10 +155,10 @@ type Placement struct {
 	MinFLOPs *float64 `yaml:"min_flops"`
 	MinNodes *float64 `yaml:"min_nodes"` // optional
 	MinTime  *float64 `yaml:"min_time"`  // optional
-	// Elsewhere is every operator that may run on another provider, such as
-	// Shape; any other one there fails, however small its share.
-	Elsewhere []string `yaml:"elsewhere"`
-	Strict    bool     `yaml:"strict"` // the session must not open where a node would fall back
+	// AllowedFallback is every operator that may run on another provider, such
+	// as Shape. Any other operator there fails, however small its share.
+	AllowedFallback []string `yaml:"allowed_fallback"`
+	Strict          bool     `yaml:"strict"` // the session must not open where a node would fall back
 }
 
 // WorthIt is what a provider must be better than, on the same machine.
@@ -173,14 +174,14 @@ type WorthIt struct {
 
 // Class is the precision class to which a provider's variant is held.
 func (p Policy) Class(provider, variant string) candidate.Precision {
-	if c, ok := p.Providers[provider].Classes[variant]; ok {
+	if c, ok := p.Providers[provider].EffectivePrecision[variant]; ok {
 		return c
 	}
 	return p.Variants[variant].Precision
 }
 
 // FileOf names the exported variant whose file a variant runs.
-func (p Policy) FileOf(variant string) string { return cmp.Or(p.Variants[variant].Of, variant) }
+func (p Policy) FileOf(variant string) string { return cmp.Or(p.Variants[variant].File, variant) }
 
 // OptionsOf are the provider options of a variant there: the provider's, then
 // the variant's own.

@@ -48,16 +48,16 @@ func TestTheShippedPolicyIsGood(t *testing.T) {
 
 func TestABadPolicyIsRefusedByName(t *testing.T) {
 	for name, c := range map[string]struct{ old, new, want string }{
-		"an unknown key":                     {"schema: 1", "schema: 1\nlatencies: 3", "latencies"},
+		"an unknown key":                     {"schema: 2", "schema: 2\nlatencies: 3", "latencies"},
 		"an unknown key deep inside":         {"launches: 20", "launches: 20\n  lunches: 3", "lunches"},
-		"a key that is there twice":          {"schema: 1", "schema: 1\nschema: 1", "schema"},
-		"another schema":                     {"schema: 1", "schema: 2", "schema: got 2, wanted 1"},
+		"a key that is there twice":          {"schema: 2", "schema: 2\nschema: 2", "schema"},
+		"another schema":                     {"schema: 2", "schema: 3", "schema: got 3, wanted 2"},
 		"a gate without its threshold":       {"min_cosine: 0.999999, ", "", "parity.fp32.min_cosine: a gate needs its threshold"},
 		"a budget that no clock can measure": {"{tokens: 16, batch: 1, percentile: 95, budget: 20ms,", "{tokens: 16, batch: 1, percentile: 95, budget: 9us,", "latency.budgets[0].budget: a gate needs its threshold; got 9µs, wanted 10µs or more"},
 		"a budget without its time":          {"{tokens: 16, batch: 1, percentile: 95, budget: 20ms,", "{tokens: 16, batch: 1, percentile: 95,", "latency.budgets[0].budget: a gate needs its threshold"},
 		"a budget of an unknown channel":     {"channels: [release]}", "channels: [nightly]}", `latency.budgets[1].channels: got "nightly", wanted some of ["local" "release"]`},
 		"a channel in which nothing gates":   {"0.99}\n    # Gated where", "0.99, channels: [release]}\n    # Gated where", "channels.local requires cpu × fp32: got no line of latency.budgets that gates fp32 there"},
-		"a class that nothing gates":         {"0.99}\n    # Gated where", "0.99, classes: [fp32]}\n    # Gated where", "channels.local requires cpu × int8: got no line of latency.budgets that gates int8 there"},
+		"a class that nothing gates":         {"0.99}\n    # Gated where", "0.99, precisions: [fp32]}\n    # Gated where", "channels.local requires cpu × int8: got no line of latency.budgets that gates int8 there"},
 		"a class without parity":             {"  int8: {min_cosine: 0.992, mean_cosine", "  int9: {min_cosine: 0.992, mean_cosine", "parity.int8 is missing"},
 		"a class without invariance":         {"  tf32: {max_abs: 2e-3}\n", "", "invariance.tf32 is missing"},
 		"an unknown class":                   {"fp32: {precision: fp32}", "fp32: {precision: fp64}", `"fp64"`},
@@ -68,22 +68,22 @@ func TestABadPolicyIsRefusedByName(t *testing.T) {
 		"a channel with an unknown provider": {"require: [cpu]}", "require: [npu]}", `got "npu"`},
 		"a variant that nobody defined":      {"variants: [fp32, int8]", "variants: [fp31, int8]", `got "fp31"`},
 		"a variant twice":                    {"variants: [fp32, int8]", "variants: [int8, int8]", `"int8" is there twice`},
-		"a way to run another way":           {"of: fp32, options", "of: tf32, options", `variants.tf32.of: got "tf32", wanted a variant that is a file of its own`},
-		"a way to run nothing":               {"of: fp32, options", "of: fp31, options", `variants.tf32.of: got "fp31"`},
+		"a way to run another way":           {"file: fp32, options", "file: tf32, options", `variants.tf32.file: got "tf32", wanted a variant that has a file of its own`},
+		"a way to run nothing":               {"file: fp32, options", "file: fp31, options", `variants.tf32.file: got "fp31"`},
 		"an option that is no C string":      {`{use_tf32: "1"}`, `{use_tf32: "1\0"}`, "without a NUL"},
-		"a class of a variant that it lacks": {"classes: {fp32-static128: fp16}", "classes: {fp32: fp16}", `providers.coreml.classes: got "fp32"`},
-		"a class that is unknown":            {"classes: {fp32-static128: fp16}", "classes: {fp32-static128: fp17}", `providers.coreml.classes.fp32-static128: got "fp17"`},
-		"no placement":                       {"    placement: {min_flops: 1, elsewhere: []}\n", "", "providers.cpu.placement: a gate needs its threshold"},
+		"a class of a variant that it lacks": {"effective_precision: {fp32-static128: fp16}", "effective_precision: {fp32: fp16}", `providers.coreml.effective_precision: got "fp32"`},
+		"a class that is unknown":            {"effective_precision: {fp32-static128: fp16}", "effective_precision: {fp32-static128: fp17}", `providers.coreml.effective_precision.fp32-static128: got "fp17"`},
+		"no placement":                       {"    placement: {min_flops: 1, allowed_fallback: []}\n", "", "providers.cpu.placement: a gate needs its threshold"},
 		"placement without its share":        {"{min_flops: 1, ", "{", "providers.cpu.placement.min_flops: a gate needs its threshold"},
 		"a share above one":                  {"{min_flops: 1, ", "{min_flops: 1.5, ", "got 1.5, wanted a number above 0, at most 1"},
 		"a share of nodes of zero":           {"{min_flops: 1, ", "{min_flops: 1, min_nodes: 0, ", "providers.cpu.placement.min_nodes"},
-		"an operator that is none":           {"{min_flops: 1, elsewhere: []}", `{min_flops: 1, elsewhere: ["Shape, Cast"]}`, `providers.cpu.placement.elsewhere: got "Shape, Cast"`},
-		"an operator twice":                  {"{min_flops: 1, elsewhere: []}", "{min_flops: 1, elsewhere: [Cast, Cast]}", `"Cast" is there twice`},
+		"an operator that is none":           {"{min_flops: 1, allowed_fallback: []}", `{min_flops: 1, allowed_fallback: ["Shape, Cast"]}`, `providers.cpu.placement.allowed_fallback: got "Shape, Cast"`},
+		"an operator twice":                  {"{min_flops: 1, allowed_fallback: []}", "{min_flops: 1, allowed_fallback: [Cast, Cast]}", `"Cast" is there twice`},
 		"too few texts":                      {"texts: 24", "texts: 2", "providers.webgpu.texts: got 2, wanted 3 or more, or 0 for all"},
 		"too few samples":                    {"samples: 300", "samples: 100", "latency.samples: got 100, wanted 104 or more: with fewer, none over the budget is still too likely by chance to prove p95 at confidence 0.99 in one of 2 attempts"},
 		"attempts without end":               {"attempts: 2", "attempts: 11", "latency.attempts: got 11, wanted 1 to 10"},
 		"launches that share unequally":      {"launches: 5", "launches: 7", "providers.webgpu.launches: got 7, wanted a part of latency.samples (300)"},
-		"a negative limit":                   {"limit: 8s", "limit: -1s", "latency.limit"},
+		"a negative timeout":                 {"sampling_timeout: 8s", "sampling_timeout: -1s", "latency.sampling_timeout"},
 		"a start that may take no time":      {"cold_start: {budget: 30s} # compiles its", "cold_start: {budget: 0s} # compiles its", "providers.webgpu.cold_start.budget"},
 		"a process that may take no room":    {"memory: {budget: 6GiB}", "memory: {budget: 0}", "providers.cuda.memory.budget"},
 		"a comparison with nobody":           {"worth_it: {provider: cpu", "worth_it: {provider: npu", `worth_it.provider: got "npu"`},
@@ -106,8 +106,8 @@ func TestABadPolicyIsRefusedByName(t *testing.T) {
 		"a processor twice":                  {"portability: [x86-64-v2, x86-64-v3, arm64]", "portability: [arm64, arm64]", "twice"},
 		"processors that no provider names":  {"local: {require: [cpu]", "local: {portability: true, require: [cuda]", "channels.local.portability"},
 		"an alias":                           {"fp32: {precision: fp32}", "fp32: &a {precision: fp32}\n  b: *a", "aliases"},
-		"two documents":                      {"schema: 1", "schema: 1\n---\nschema: 1", "2 YAML documents"},
-		"broken YAML":                        {"schema: 1", "schema: [1", "not YAML"},
+		"two documents":                      {"schema: 2", "schema: 2\n---\nschema: 2", "2 YAML documents"},
+		"broken YAML":                        {"schema: 2", "schema: [1", "not YAML"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := shipped(t)
@@ -157,7 +157,7 @@ func TestAMissingPolicySaysWhatToDo(t *testing.T) {
 
 func FuzzParse(f *testing.F) {
 	f.Add([]byte(shipped(f)))
-	f.Add([]byte("schema: 1"))
+	f.Add([]byte("schema: 2"))
 	f.Add([]byte("a: &a [*a]"))
 	f.Add([]byte("? {a: b}\n: - c"))
 	f.Fuzz(func(t *testing.T, b []byte) {

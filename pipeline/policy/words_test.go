@@ -9,7 +9,7 @@ import (
 func TestAWrongTypeIsToldWithoutGosNames(t *testing.T) {
 	for in, want := range map[string]string{
 		"schema: x":                             "got a text, wanted a whole number",
-		"latency: {limit: [1]}":                 "got a list, wanted a time such as 20ms",
+		"latency: {sampling_timeout: [1]}":      "got a list, wanted a time such as 20ms",
 		"cold_start: {budget: 5}":               "got a whole number, wanted a time such as 20ms",
 		"parity: {fp32: {min_cosine: a}}":       "got a text, wanted a number",
 		"providers: {cpu: {io_binding: maybe}}": "got a text, wanted true or false",

@@ -77,7 +77,7 @@ func PlanFor(p policy.Policy, g golden.Set, provider, variant string, file candi
 	}
 	l := p.Latency
 	plan := Plan{
-		Launches: p.LaunchesOf(provider), Samples: l.Samples, LimitNS: l.Limit.Nanoseconds(),
+		Launches: p.LaunchesOf(provider), Samples: l.Samples, LimitNS: l.SamplingTimeout.Nanoseconds(),
 		Points: []LatencyPoint{}, Texts: TextsOf(g, p.Providers[provider].Texts, longest), Recorded: []int{},
 	}
 	for _, b := range l.Budgets {

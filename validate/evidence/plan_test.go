@@ -15,7 +15,7 @@ import (
 func TestThePlanHasEachPointOnceInTheOrderOfTheBudgets(t *testing.T) {
 	p := validatetest.SmallPolicy(validatetest.Laddered(5))
 	p.WorthIt = nil
-	p.Latency.Limit = time.Minute
+	p.Latency.SamplingTimeout = time.Minute
 	p.Latency.Budgets = append(p.Latency.Budgets, policy.Budget{Tokens: 16, Batch: 1, Percentile: 50}, policy.Budget{Tokens: 16, Batch: 8})
 	plan := evidence.PlanFor(p, validatetest.Laddered(5), "cuda", "fp32", candidate.Variant{})
 	assert.Equal(t, []evidence.LatencyPoint{{16, 1}, {128, 1}, {256, 1}, {16, 8}}, plan.Points)

@@ -332,7 +332,7 @@ func checkInput(in check.Input) error {
 		for _, v := range p.Providers[name].Variants {
 			if !gatesAny(in, name, v) {
 				return bad(fmt.Sprintf("channel %s, %s × %s", in.Channel, name, v), "no line of latency.budgets that gates it there and fits its length", "at least one: what is only reported proves nothing",
-					"leave out channels or classes of a line in the policy, or add one")
+					"leave out channels or precisions of a line in the policy, or add one")
 			}
 		}
 	}

@@ -42,7 +42,7 @@ func pairOptions(t testing.TB) Options {
 	require.NoError(t, err)
 	o.Candidate.Manifest.Files["small.onnx"] = id
 	o.Candidate.Manifest.Variants["small"] = candidate.Variant{File: "small.onnx", Precision: candidate.INT8}
-	o.Policy.Variants = map[string]policy.Variant{"fp32": {}, "small": {}, "small-too": {Of: "small"}}
+	o.Policy.Variants = map[string]policy.Variant{"fp32": {}, "small": {}, "small-too": {File: "small"}}
 	o.Policy.Providers[o.Provider] = policy.Provider{Variants: []string{"fp32"}, Options: map[string]string{"power": "low"}}
 	o.Policy.WorthIt = &policy.WorthIt{Provider: "cpu", Variant: "small-too", Tokens: []int{6, 16}, Rounds: 3, Samples: 4}
 	return o
@@ -130,7 +130,7 @@ func TestALimitEndsWhatIsTooSlow(t *testing.T) {
 	t.Setenv(envFake, "slow") // 20 ms a run
 	o := pairOptions(t)
 	o.Policy.Latency.Launches, o.Policy.Latency.Samples = 1, 1000
-	o.Policy.Latency.Limit = 100 * time.Millisecond
+	o.Policy.Latency.SamplingTimeout = 100 * time.Millisecond
 	o.Policy.WorthIt.Rounds, o.Policy.WorthIt.Samples = 1, 1000
 	ev, err := Run(t.Context(), o)
 	require.NoError(t, err)
@@ -140,8 +140,8 @@ func TestALimitEndsWhatIsTooSlow(t *testing.T) {
 		n := len(r.SamplesNS)
 		assert.Len(t, r.CalibrationNS, n)
 		assert.LessOrEqual(t, n, 5)
-		assert.GreaterOrEqual(t, r.Wall(), o.Policy.Latency.Limit, "the sample that reaches the limit is the last")
-		assert.Less(t, r.Wall()-time.Duration(r.SamplesNS[n-1]), o.Policy.Latency.Limit)
+		assert.GreaterOrEqual(t, r.Wall(), o.Policy.Latency.SamplingTimeout, "the sample that reaches the limit is the last")
+		assert.Less(t, r.Wall()-time.Duration(r.SamplesNS[n-1]), o.Policy.Latency.SamplingTimeout)
 	}
 	for _, p := range ev.Pairs {
 		assert.LessOrEqual(t, len(p.SamplesNS), 3, "both sides of a round together take what a launch may")

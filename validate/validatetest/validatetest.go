@@ -88,7 +88,7 @@ func SmallPolicy(g golden.Set) policy.Policy {
 		Latency: policy.Latency{Launches: 3, Samples: 300, Budgets: []policy.Budget{
 			{Tokens: 16, Batch: 1, Percentile: 95, Budget: 20 * time.Millisecond, Confidence: 0.99},
 			{Tokens: 128, Batch: 1, Percentile: 95, Budget: 20 * time.Millisecond, Confidence: 0.99},
-			{Tokens: 256, Batch: 1, Percentile: 95, Budget: 20 * time.Millisecond, Confidence: 0.99, Classes: []candidate.Precision{candidate.INT8}},
+			{Tokens: 256, Batch: 1, Percentile: 95, Budget: 20 * time.Millisecond, Confidence: 0.99, Precisions: []candidate.Precision{candidate.INT8}},
 		}},
 		WorthIt: &policy.WorthIt{
 			Provider: "cpu", Variant: "fp32", Tokens: []int{16, 128}, Rounds: 7, Samples: 5, Speedup: Ptr(1), Confidence: 0.99,
@@ -115,7 +115,7 @@ func portable(p policy.Provider) policy.Provider {
 
 // placed is a provider on which nearly all must have run.
 func placed(variants ...string) policy.Provider {
-	return policy.Provider{Variants: variants, Placement: &policy.Placement{MinFLOPs: Ptr(0.99), Elsewhere: []string{"Shape"}}}
+	return policy.Provider{Variants: variants, Placement: &policy.Placement{MinFLOPs: Ptr(0.99), AllowedFallback: []string{"Shape"}}}
 }
 
 // wholly is one on which all nodes must have run and all time been spent.

@@ -124,5 +124,5 @@ func precisionAdvice(class candidate.Precision, bits float64) string {
 	if bits < bands[len(bands)-2].atLeast {
 		return "The vectors are off by more than any rounding of float formats: look at what parity says of weights and pooling, and at the quantisation."
 	}
-	return fmt.Sprintf("Tell the provider to compute in %s (CUDA: use_tf32=0; CoreML: another MLComputeUnits; look for an option that allows reduced precision), or declare what it does: give the variant its class in providers' classes, or a variant of its own in the policy.", class)
+	return fmt.Sprintf("Tell the provider to compute in %s (CUDA: use_tf32=0; CoreML: another MLComputeUnits; look for an option that allows reduced precision), or declare what it does: give the variant its class in providers.NAME.effective_precision, or a variant of its own in the policy.", class)
 }

@@ -34,7 +34,7 @@ func badPlacement() []check.BadCase {
 		{Name: "one small operator elsewhere", Item: "elsewhere", Spoil: func(c *check.Case) bool {
 			limits := c.Policy.Providers[c.Evidence.Provider].Placement
 			op := "Softmax"
-			for i := 0; slices.Contains(limits.Elsewhere, op); i++ {
+			for i := 0; slices.Contains(limits.AllowedFallback, op); i++ {
 				op = fmt.Sprintf("Softmax%d", i)
 			}
 			return eachRecord(c, func(r *evidence.PlacementRun) {

@@ -185,8 +185,8 @@ func boolRank(b bool) int {
 // its share: the list in the policy is exact.
 func (j placementJudge) elsewhere() verdict.Finding {
 	f := verdict.Finding{Check: "placement", Item: "elsewhere", Result: verdict.Pass, Measured: "nothing", Threshold: "nothing"}
-	if len(j.limits.Elsewhere) > 0 {
-		f.Threshold = "no operator but " + strings.Join(j.limits.Elsewhere, ", ")
+	if len(j.limits.AllowedFallback) > 0 {
+		f.Threshold = "no operator but " + strings.Join(j.limits.AllowedFallback, ", ")
 	}
 	var allowed []string
 	var bad, nodes []string
@@ -194,7 +194,7 @@ func (j placementJudge) elsewhere() verdict.Finding {
 		for _, k := range s.strayed() {
 			word := s.ranElsewhere(k)
 			switch {
-			case slices.Contains(j.limits.Elsewhere, k.op):
+			case slices.Contains(j.limits.AllowedFallback, k.op):
 				if !slices.Contains(allowed, word) {
 					allowed = append(allowed, word)
 				}
@@ -213,7 +213,7 @@ func (j placementJudge) elsewhere() verdict.Finding {
 	f.Result, f.Value = verdict.Fail, float64(len(bad))
 	f.Measured = check.FirstOf(bad, 4)
 	slices.Sort(nodes)
-	f.Next = fmt.Sprintf("These operators ran on another provider than %s and the policy does not allow it (nodes %s). Change the export so that the provider takes them, or, if it is right that they run there, add them to providers.%s.placement.elsewhere.",
+	f.Next = fmt.Sprintf("These operators ran on another provider than %s and the policy does not allow it (nodes %s). Change the export so that the provider takes them, or, if it is right that they run there, add them to providers.%s.placement.allowed_fallback.",
 		j.c.Evidence.Provider, text.Clip(check.FirstOf(slices.Compact(nodes), 4)), j.c.Evidence.Provider)
 	return f
 }

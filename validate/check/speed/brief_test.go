@@ -56,7 +56,7 @@ func TestFewSamplesAreRefusedWhereABudgetIsGated(t *testing.T) {
 
 	// The same evidence, another channel: what was reported there is gated here.
 	row = gatetest.Judged(t, func(in *check.Input, e *evidence.Evidence) {
-		in.Policy.Latency.Budgets[2].Classes = nil
+		in.Policy.Latency.Budgets[2].Precisions = nil
 		briefly(e, evidence.LatencyPoint{Tokens: 256, Batch: 1})
 	})
 	assert.Contains(t, validatetest.Failures(row), "FAIL integrity/plan")

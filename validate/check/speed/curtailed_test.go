@@ -17,7 +17,7 @@ import (
 // a limit of 10 s.
 func ended(samples int, ns int64) func(in *check.Input, e *evidence.Evidence) {
 	return func(in *check.Input, e *evidence.Evidence) {
-		in.Policy.Latency.Limit, e.Plan.LimitNS = 10*time.Second, int64(10*time.Second)
+		in.Policy.Latency.SamplingTimeout, e.Plan.LimitNS = 10*time.Second, int64(10*time.Second)
 		for i := range e.Latency {
 			if e.Latency[i].Tokens == 16 {
 				e.Latency[i].SamplesNS = good.Repeated(ns, samples)
@@ -55,11 +55,14 @@ func TestSamplesMayBeMissingOnlyWhenTheLimitEndedThem(t *testing.T) {
 		spoil func(in *check.Input, e *evidence.Evidence)
 		want  string
 	}{
-		"one of the slow ones left out":  {ended(9, few), "9 samples in launch 1, an equal share is 100"},
-		"fast ones left out":             {ended(99, 2e6), "99 samples in launch 1"},
-		"none at all":                    {ended(0, few), "0 samples in launch 1"},
-		"more than planned":              {ended(102, few), "102 samples in launch 1"},
-		"a limit that the policy hasn't": {func(in *check.Input, e *evidence.Evidence) { ended(11, few)(in, e); in.Policy.Latency.Limit = 0 }, "planned a limit of 10000.00 ms, the policy wants 0.00 ms"},
+		"one of the slow ones left out": {ended(9, few), "9 samples in launch 1, an equal share is 100"},
+		"fast ones left out":            {ended(99, 2e6), "99 samples in launch 1"},
+		"none at all":                   {ended(0, few), "0 samples in launch 1"},
+		"more than planned":             {ended(102, few), "102 samples in launch 1"},
+		"a limit that the policy hasn't": {func(in *check.Input, e *evidence.Evidence) {
+			ended(11, few)(in, e)
+			in.Policy.Latency.SamplingTimeout = 0
+		}, "planned a limit of 10000.00 ms, the policy wants 0.00 ms"},
 		"a limit that is not the plan's": {func(in *check.Input, e *evidence.Evidence) { ended(11, few)(in, e); e.Plan.LimitNS = 1 }, "planned a limit of 0.00 ms"},
 	} {
 		row := gatetest.Judged(t, c.spoil)

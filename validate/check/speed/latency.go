@@ -162,8 +162,8 @@ func (s pointSamples) finding(c check.Case, b policy.Budget, before, d stats.Dec
 // gatesWhere says where a line gates that does not gate this case.
 func gatesWhere(b policy.Budget, c check.Case) string {
 	var where []string
-	if len(b.Classes) > 0 && !slices.Contains(b.Classes, c.Class) {
-		where = append(where, "for "+listed(b.Classes))
+	if len(b.Precisions) > 0 && !slices.Contains(b.Precisions, c.Class) {
+		where = append(where, "for "+listed(b.Precisions))
 	}
 	if len(b.Channels) > 0 && !slices.Contains(b.Channels, c.Channel) {
 		where = append(where, "in channel "+listed(b.Channels))

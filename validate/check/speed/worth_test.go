@@ -109,7 +109,7 @@ func TestAComparisonThatWasNotMadeAsPlannedIsRefused(t *testing.T) {
 func TestRoundsOfASlowProviderMayEndAtTheLimit(t *testing.T) {
 	slow := func(samples int) func(in *check.Input, e *evidence.Evidence) {
 		return func(in *check.Input, e *evidence.Evidence) {
-			in.Policy.Latency.Limit = 10e9
+			in.Policy.Latency.SamplingTimeout = 10e9
 			e.Plan.LimitNS = 10e9
 			for i := range e.Pairs {
 				if e.Pairs[i].Provider == "cuda" {

@@ -18,7 +18,7 @@ func TestAFractionForAWholeNumberIsRefused(t *testing.T) {
 	for in, want := range map[string]string{
 		"schema: 1.0":                                                      "line 1: schema: got 1.0, wanted a whole number",
 		"schema: !!int 1.5":                                                "line 1: schema: got 1.5, wanted a whole number",
-		"schema: 1\nlatency:\n  samples: 1.5":                              "line 3: latency.samples: got 1.5, wanted a whole number",
+		"schema: 2\nlatency:\n  samples: 1.5":                              "line 3: latency.samples: got 1.5, wanted a whole number",
 		"latency: {launches: 3, samples: 3e2}":                             "line 1: latency.samples: got 3e2, wanted a whole number",
 		`latency: {samples: "1.5"}`:                                        `line 1: latency.samples: got "1.5", wanted a whole number`,
 		"latency: {samples: .inf}":                                         "line 1: latency.samples: got .inf, wanted a whole number",
@@ -39,7 +39,7 @@ func TestEveryWholeNumberOfThePolicyIsLookedAt(t *testing.T) {
 	require.NoError(t, err)
 	_, err = Parse("policy.yaml", b)
 	require.NoError(t, err)
-	for _, line := range []string{"schema: 1\n", "launches: 20", "samples: 300", "attempts: 2"} {
+	for _, line := range []string{"schema: 2\n", "launches: 20", "samples: 300", "attempts: 2"} {
 		require.Equal(t, 1, strings.Count(string(b), line), "%q", line)
 		spoilt := strings.Replace(string(b), strings.TrimSpace(line), strings.TrimSpace(line)+".5", 1)
 		_, err := Parse("policy.yaml", []byte(spoilt))

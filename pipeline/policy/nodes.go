@@ -11,21 +11,22 @@ import (
 	"github.com/goccy/go-yaml/ast"
 )
 
-// whole refuses a number with a fraction where the policy has a whole one: the
-// YAML library cuts 1.5 to 1 without a word. It looks at what the keys lead to
-// in t; a key that does not fit is the decoder's to refuse.
-func whole(n ast.Node, t reflect.Type, key string) error {
+// checkNode refuses what the decoder would read wrongly or refuse without help:
+// a number with a fraction where the policy has a whole one, which the YAML
+// library cuts (1.5 becomes 1), and a key that schema 2 renamed. It follows the
+// keys through the type t. Every other unknown key is left to the decoder.
+func checkNode(n ast.Node, t reflect.Type, key string) error {
 	for t.Kind() == reflect.Pointer {
 		t = t.Elem()
 	}
 	switch n := n.(type) {
 	case *ast.TagNode:
-		return whole(n.Value, t, key)
+		return checkNode(n.Value, t, key)
 	case *ast.MappingValueNode: // a mapping of one key
-		return wholeValue(n, t, key)
+		return checkValue(n, t, key)
 	case *ast.MappingNode:
 		for _, v := range n.Values {
-			if err := wholeValue(v, t, key); err != nil {
+			if err := checkValue(v, t, key); err != nil {
 				return err
 			}
 		}
@@ -34,7 +35,7 @@ func whole(n ast.Node, t reflect.Type, key string) error {
 			return nil
 		}
 		for i, v := range n.Values {
-			if err := whole(v, t.Elem(), fmt.Sprintf("%s[%d]", key, i)); err != nil {
+			if err := checkNode(v, t.Elem(), fmt.Sprintf("%s[%d]", key, i)); err != nil {
 				return err
 			}
 		}
@@ -46,17 +47,20 @@ func whole(n ast.Node, t reflect.Type, key string) error {
 	return nil
 }
 
-func wholeValue(v *ast.MappingValueNode, t reflect.Type, key string) error {
+func checkValue(v *ast.MappingValueNode, t reflect.Type, key string) error {
 	name := v.Key.GetToken().Value
 	at := strings.TrimPrefix(key+"."+name, ".")
 	switch t.Kind() {
 	case reflect.Map:
-		return whole(v.Value, t.Elem(), at)
+		return checkNode(v.Value, t.Elem(), at)
 	case reflect.Struct:
 		for i := range t.NumField() {
 			if tag, _, _ := strings.Cut(t.Field(i).Tag.Get("yaml"), ","); tag == name {
-				return whole(v.Value, t.Field(i).Type, at)
+				return checkNode(v.Value, t.Field(i).Type, at)
 			}
+		}
+		if r, ok := renamedIn(t, name); ok {
+			return fmt.Errorf("line %d: %s: got a key of schema 1, wanted its new name %s", v.Key.GetToken().Position.Line, at, r.new)
 		}
 	}
 	return nil
