@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 
 	"golang.org/x/perf/benchfmt"
@@ -27,9 +28,11 @@ type bar struct {
 	limit             float64
 }
 
-// bars are those of the issues. A benchmark's doc comment says how each is
-// measured.
-var bars = []bar{
+// bars are all bars, in the table's order. A benchmark's doc comment says how
+// each is measured.
+var bars = slices.Concat(speedAndPrecision, hostileBars())
+
+var speedAndPrecision = []bar{
 	{"Newcomer", "first-s", "`go run . run`, nothing cached", "s", 0, false, 180},
 	{"Newcomer", "export-s", "five variants exported, with the environment made", "s", 0, false, 45},
 	{"Newcomer", "cache-MB", "the cache folder after it", "MB", 0, false, 450},
@@ -59,27 +62,26 @@ var bars = []bar{
 	{"Int8OverFP32", "MB", "int8: size of the file", "MB", 0, false, 25},
 	{"Int8Made", "sec/op", "int8: made from the weights", "s", 0, false, 20},
 	{"GoldenCorpus", "useful/computed", "useful ÷ computed tokens, golden in batches of 32", "", 0, true, 0.97},
-	{"HostileModel", "worst-s", "hostile: a model file, time", "s", 0, false, 5},
-	{"HostileModel", "peak-MB", "hostile: a model file, largest process", "MB", 0, false, 500},
-	{"HostileEvidence", "worst-s", "hostile: evidence, read and judged, time", "s", 0, false, 5},
-	{"HostileEvidence", "peak-MB", "hostile: evidence, read and judged, largest process", "MB", 0, false, 500},
-	{"HostileGolden", "worst-s", "hostile: a golden, time", "s", 0, false, 5},
-	{"HostileGolden", "peak-MB", "hostile: a golden, largest process", "MB", 0, false, 500},
-	{"HostilePolicy", "worst-s", "hostile: a policy, time", "s", 0, false, 5},
-	{"HostilePolicy", "peak-MB", "hostile: a policy, largest process", "MB", 0, false, 500},
-	{"HostileCandidate", "worst-s", "hostile: a candidate.json, time", "s", 0, false, 5},
-	{"HostileCandidate", "peak-MB", "hostile: a candidate.json, largest process", "MB", 0, false, 500},
-	{"HostileTokenizer", "worst-s", "hostile: a tokenizer.json, time", "s", 0, false, 5},
-	{"HostileTokenizer", "peak-MB", "hostile: a tokenizer.json, largest process", "MB", 0, false, 500},
-	{"HostileRelease", "worst-s", "hostile: a release.json, time", "s", 0, false, 5},
-	{"HostileRelease", "peak-MB", "hostile: a release.json, largest process", "MB", 0, false, 500},
-	{"HostileBundle", "worst-s", "hostile: a bundle in parts, time", "s", 0, false, 5},
-	{"HostileBundle", "peak-MB", "hostile: a bundle in parts, largest process", "MB", 0, false, 500},
 }
 
-var packages = []string{
-	"./cli", "./providers/...", "./scripts", "./validate/...",
-	"./export/candidate", "./export/onnxfile", "./golden", "./pipeline/policy", "./publish", "./validate/measure/bundle",
+// hostileBars has one bar for the time and one for the memory of each kind of
+// hostile file: tools/bench/hostile.
+func hostileBars() (bars []bar) {
+	for _, input := range []struct{ benchmark, what string }{
+		{"HostileModel", "a model file"},
+		{"HostileEvidence", "evidence, read and judged"},
+		{"HostileGolden", "a golden"},
+		{"HostilePolicy", "a policy"},
+		{"HostileCandidate", "a candidate.json"},
+		{"HostileTokenizer", "a tokenizer.json"},
+		{"HostileRelease", "a release.json"},
+		{"HostileBundle", "a bundle in parts"},
+	} {
+		bars = append(bars,
+			bar{benchmark: input.benchmark, metric: "worst-s", what: "hostile: " + input.what + ", time", unit: "s", limit: 5},
+			bar{benchmark: input.benchmark, metric: "peak-MB", what: "hostile: " + input.what + ", largest process", unit: "MB", limit: 500})
+	}
+	return bars
 }
 
 func main() {
@@ -90,6 +92,14 @@ func main() {
 }
 
 func run(stdout, stderr io.Writer) error {
+	found, err := benchmarks(os.DirFS("."))
+	if err != nil {
+		return err
+	}
+	packages, err := packagesOf(bars, found)
+	if err != nil {
+		return err
+	}
 	fmt.Fprintln(stderr, "running the benchmarks of", strings.Join(packages, " and "), "(some minutes)")
 	args := append([]string{"test", "-run", "^$", "-bench", ".", "-benchmem"}, packages...)
 	cmd := exec.Command("go", args...)
