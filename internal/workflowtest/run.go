@@ -106,22 +106,28 @@ func (r Runner) job(t testing.TB, key, name string, j Job, line map[string]any) 
 	return o
 }
 
-// taskStep is the only form that a step may have: one task, by a version that
-// is fixed.
-var taskStep = regexp.MustCompile(`^go run (github\.com/go-task/task/v3/cmd/task@v3\.\d+\.\d+) ([a-z:]+)$`)
+// taskStep is the only form that a step may have: one task.
+var taskStep = regexp.MustCompile(`^sh tools/task ([a-z:]+)$`)
+
+// taskProgram is what tools/task runs: the program task in a fixed version.
+var taskProgram = regexp.MustCompile(`(?m)^exec go run (github\.com/go-task/task/v3/cmd/task@v3\.\d+\.\d+) "\$@"$`)
 
 func (r Runner) task(t testing.TB, run, dir string, env []string) (output string, ok bool) {
 	t.Helper()
 	m := taskStep.FindStringSubmatch(run)
 	require.NotNil(t, m, "%s: got a step that is not one task of the Taskfile", run)
-	c := exec.CommandContext(t.Context(), runner(t, m[1]), m[2])
+	script, err := os.ReadFile(filepath.Join(r.Workflow.root, "tools", "task"))
+	require.NoError(t, err)
+	program := taskProgram.FindSubmatch(script)
+	require.NotNil(t, program, "tools/task: got no go run of a fixed version of task")
+	c := exec.CommandContext(t.Context(), runner(t, string(program[1])), m[1])
 	c.Dir, c.Env = dir, env
 	out, err := c.CombinedOutput()
 	return string(out), err == nil
 }
 
-// runner is the program that go run would run. It is kept in the user's cache:
-// go run takes a second of processor time for each step to find the same.
+// runner is the program that tools/task runs, kept in the user's cache: go run
+// takes a second of processor time at each step.
 func runner(t testing.TB, version string) string {
 	t.Helper()
 	root, err := cache.Dir()

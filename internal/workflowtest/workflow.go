@@ -7,6 +7,7 @@ package workflowtest
 import (
 	"fmt"
 	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -17,6 +18,8 @@ import (
 // Workflow is one workflow file.
 type Workflow struct {
 	Jobs map[string]Job `yaml:"jobs"`
+
+	root string // the repository that it is of
 }
 
 // Job is one job of a workflow.
@@ -52,12 +55,13 @@ func (n *needs) UnmarshalYAML(b []byte) error {
 	return err
 }
 
-// Read reads a workflow file.
+// Read reads a workflow file of a repository: ROOT/.github/workflows/NAME.yml.
 func Read(path string) (w Workflow, err error) {
 	b, err := os.ReadFile(path)
 	if err != nil {
 		return w, err
 	}
+	w.root = filepath.Join(filepath.Dir(path), "..", "..")
 	return w, yaml.Unmarshal(b, &w)
 }
 

