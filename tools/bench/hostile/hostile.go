@@ -1,6 +1,7 @@
-// Package hostile measures what it costs to answer files that ask for as much
-// work as they can: benchmarks of several packages share it, and their bars are
-// 5 s and 500 MB for each file of up to 16 MiB.
+// Package hostile measures the time and memory to answer hostile files, which
+// cause as much work as their format allows. Benchmarks of several packages
+// share it. Their limits are 5 s and 500 MB for each file of up to 16 MiB. It
+// must not know any file format.
 package hostile
 
 import (
@@ -18,49 +19,49 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// MiB is a file's unit.
+// MiB is the unit of file sizes.
 const MiB = 1 << 20
 
-// Size is how large a file the bars are for.
+// Size is the size of the files that the limits are for.
 const Size = 16 * MiB
 
 // A Case is one hostile input.
 type Case struct {
 	Name string
-	// Make writes it into an empty folder.
+	// Make writes the input into an empty folder.
 	Make func(tb testing.TB, dir string)
-	// Answer reads it from there. That it is refused is an answer, too.
+	// Answer reads the input from there. An error is an answer too.
 	Answer func(tb testing.TB, dir string) error
 }
 
-// What a child process is told: to make or to answer the case of a name, in a
-// folder.
+// The environment of a child process: whether it makes or answers the input, of
+// which case, in which folder.
 const (
-	doing   = "EMBEDGATE_HOSTILE_DOING"
-	which   = "EMBEDGATE_HOSTILE_CASE"
-	where   = "EMBEDGATE_HOSTILE_DIR"
-	making  = "make"
-	answers = "answer"
+	envAction    = "EMBEDGATE_HOSTILE_DOING"
+	envCase      = "EMBEDGATE_HOSTILE_CASE"
+	envDir       = "EMBEDGATE_HOSTILE_DIR"
+	actionMake   = "make"
+	actionAnswer = "answer"
 )
 
-// Cost is what answering took.
+// Cost is what an answer took.
 type Cost struct {
-	Seconds float64 // by the clock
-	CPU     float64 // seconds of the whole process: what counts where others compute, too
-	Peak    int64   // bytes of the process that answered, all of it
-	Said    string  // the refusal
+	Seconds float64 // wall time
+	CPU     float64 // processor seconds of the whole process, which hardly depend on other load
+	Peak    int64   // largest resident set of the process that answered, in bytes
+	Error   string  // the error of the answer
 }
 
 // Bench reports the worst of the cases as the benchmark's worst-s and peak-MB.
-// Each is answered in a process of its own, so that its peak is its own. The
-// clock runs while it is answered and not while it is made.
+// Each case is answered in its own process, so that peaks do not mix. Making the
+// input is not timed.
 func Bench(b *testing.B, cases ...Case) {
 	child(b, cases)
 	for b.Loop() {
 		var slowest, largest float64
 		for _, c := range cases {
 			cost := Measure(b, b.Name(), c)
-			b.Logf("%.2f s (%.2f s of CPU), %.0f MB: %s: %s", cost.Seconds, cost.CPU, float64(cost.Peak)/1e6, c.Name, cost.Said)
+			b.Logf("%.2f s (%.2f s of CPU), %.0f MB: %s: %s", cost.Seconds, cost.CPU, float64(cost.Peak)/1e6, c.Name, cost.Error)
 			slowest, largest = max(slowest, cost.Seconds), max(largest, float64(cost.Peak)/1e6)
 		}
 		b.ReportMetric(slowest, "worst-s")
@@ -70,53 +71,54 @@ func Bench(b *testing.B, cases ...Case) {
 
 var line = regexp.MustCompile(`(?m)^hostile: (\S+) s, (\d+) bytes: (.*)$`)
 
-// Measure has children of this test binary make a case and answer it. The
-// benchmark of that name must call Bench with the case.
+// Measure starts children of this test binary that make a case's input and
+// answer it. The benchmark of that name must call Bench with the case.
 func Measure(tb testing.TB, benchmark string, c Case) Cost {
 	dir := tb.TempDir()
 	var cpu time.Duration
-	run := func(do string) []byte {
+	run := func(action string) []byte {
 		exe, err := os.Executable()
 		require.NoError(tb, err)
 		cmd := exec.CommandContext(tb.Context(), exe, "-test.run", "^$", "-test.bench", "^"+benchmark+"$", "-test.benchtime", "1x")
-		cmd.Env = append(os.Environ(), doing+"="+do, which+"="+c.Name, where+"="+dir)
+		cmd.Env = append(os.Environ(), envAction+"="+action, envCase+"="+c.Name, envDir+"="+dir)
 		out, err := cmd.CombinedOutput()
 		require.NoError(tb, err, "%s: %s", c.Name, out)
 		cpu = cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
 		return out
 	}
-	run(making)
-	m := line.FindSubmatch(run(answers))
+	run(actionMake)
+	m := line.FindSubmatch(run(actionAnswer))
 	require.NotNil(tb, m, c.Name)
 	seconds, err := strconv.ParseFloat(string(m[1]), 64)
 	require.NoError(tb, err)
 	peak, err := strconv.ParseInt(string(m[2]), 10, 64)
 	require.NoError(tb, err)
-	return Cost{Seconds: seconds, CPU: cpu.Seconds(), Peak: peak, Said: string(m[3])}
+	return Cost{Seconds: seconds, CPU: cpu.Seconds(), Peak: peak, Error: string(m[3])}
 }
 
-// child does what a child was told, and ends the process.
+// child does the action of a child process, and ends the process. In a process
+// that is no child it returns.
 func child(tb testing.TB, cases []Case) {
-	if os.Getenv(doing) == "" {
+	if os.Getenv(envAction) == "" {
 		return
 	}
 	for _, c := range cases {
-		if c.Name != os.Getenv(which) {
+		if c.Name != os.Getenv(envCase) {
 			continue
 		}
-		dir := os.Getenv(where)
-		if os.Getenv(doing) == making {
+		dir := os.Getenv(envDir)
+		if os.Getenv(envAction) == actionMake {
 			c.Make(tb, dir)
 			os.Exit(status(tb))
 		}
 		began := time.Now()
 		err := c.Answer(tb, dir)
 		took := time.Since(began)
-		said := bytes.ReplaceAll(fmt.Append(nil, err), []byte("\n"), []byte(" "))
-		fmt.Printf("\nhostile: %.4f s, %d bytes: %.200s\n", took.Seconds(), peak(), said)
+		message := bytes.ReplaceAll(fmt.Append(nil, err), []byte("\n"), []byte(" "))
+		fmt.Printf("\nhostile: %.4f s, %d bytes: %.200s\n", took.Seconds(), peak(), message)
 		os.Exit(status(tb))
 	}
-	tb.Fatalf("no case %q", os.Getenv(which))
+	tb.Fatalf("no case %q", os.Getenv(envCase))
 }
 
 func status(tb testing.TB) int {
@@ -128,9 +130,9 @@ func status(tb testing.TB) int {
 
 var highWater = regexp.MustCompile(`(?m)^VmHWM:\s+(\d+) kB$`)
 
-// peak is the largest resident set that this process had, on Linux. The rusage
-// of a child would hold its parent's, too, from before the exec. Elsewhere it is
-// what Go has ever taken from the system.
+// peak is the largest resident set of this process, on Linux. A child's rusage
+// would include its parent's memory from before the exec. On other systems it is
+// the most memory that Go took from the system.
 func peak() int64 {
 	if b, err := os.ReadFile("/proc/self/status"); err == nil {
 		if m := highWater.FindSubmatch(b); m != nil {
@@ -155,7 +157,8 @@ func File(name, file string, content func() []byte, answer func(path string) err
 	}
 }
 
-// Bytes is a case of bytes in memory, for what takes no path. Reading them counts.
+// Bytes is a case of bytes in memory, for readers that take no path. Reading the
+// file is part of the cost.
 func Bytes(name string, content func() []byte, answer func([]byte) error) Case {
 	return File(name, "input", content, func(path string) error {
 		b, err := os.ReadFile(path)
@@ -166,16 +169,16 @@ func Bytes(name string, content func() []byte, answer func([]byte) error) Case {
 	})
 }
 
-// Fill is part over and over between head and tail, up to Size bytes in all.
+// Fill repeats part between head and tail, up to Size bytes in all.
 func Fill(head, part, tail string) []byte { return FillTo(Size, head, part, tail) }
 
-// FillTo is Fill up to size bytes: the most that a reader takes, where that is less.
+// FillTo is Fill up to size bytes, for readers with a lower limit than Size.
 func FillTo(size int, head, part, tail string) []byte {
 	n := (size - len(head) - len(tail)) / len(part)
 	return []byte(head + string(bytes.Repeat([]byte(part), n)) + tail)
 }
 
-// Numbered is Fill where part is a format that takes the part's number.
+// Numbered is FillTo with a format for part, which gets the number of the part.
 func Numbered(size int, head, part, tail string) []byte {
 	b := []byte(head)
 	for i := 0; len(b)+len(tail)+2*len(part) < size; i++ {

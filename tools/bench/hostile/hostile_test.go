@@ -33,12 +33,12 @@ var example = []hostile.Case{
 
 func BenchmarkHostileExample(b *testing.B) { hostile.Bench(b, example...) }
 
-// The first is small although what measures it holds much, and the second is
-// not counted for making its file.
+// The first is small although the measuring process holds much. The second does
+// not include the memory for making its file.
 func TestACaseIsMeasuredByItself(t *testing.T) {
 	mine := bytes.Repeat([]byte{1}, held)
 	small := hostile.Measure(t, "BenchmarkHostileExample", example[0])
-	assert.Equal(t, "refused at once", small.Said)
+	assert.Equal(t, "refused at once", small.Error)
 	assert.Less(t, small.Peak, int64(held))
 	assert.Greater(t, small.Peak, int64(hostile.MiB))
 	assert.Less(t, small.Seconds, 5.0)
