@@ -2,22 +2,17 @@ package cli
 
 import (
 	"fmt"
-	"os"
-	"path/filepath"
 
 	"github.com/spf13/cobra"
 
-	"github.com/embedgate/embedgate/export/candidate"
 	"github.com/embedgate/embedgate/pipeline"
 	"github.com/embedgate/embedgate/pipeline/policy"
-	"github.com/embedgate/embedgate/providers"
-	"github.com/embedgate/embedgate/validate/measure/bundle"
 )
 
 func newBundle(s *streams) *cobra.Command {
 	var f common
-	var o bundle.Options
-	var dir, join, nonce string
+	var x pipeline.BundleOptions
+	var join string
 	var size sizeFlag
 	c := &cobra.Command{
 		Use:   "bundle --candidate DIR --for PROVIDER --out DIR | --join PARTS --out DIR",
@@ -36,7 +31,7 @@ another platform, name its program and library: --binary FILE --ort-lib FILE.`,
 				if err := required(c, "out"); err != nil {
 					return err
 				}
-				r, err := bundle.Join(c.Context(), join, o.Out)
+				r, err := pipeline.JoinBundle(c.Context(), join, x.Out)
 				if err != nil {
 					return err
 				}
@@ -46,30 +41,12 @@ another platform, name its program and library: --binary FILE --ort-lib FILE.`,
 			if err := required(c, "candidate", "for", "out"); err != nil {
 				return err
 			}
-			s.show.Stage("bundle")
-			var err error
-			if o.Policy, err = policy.Load(f.policy); err != nil {
+			o, err := f.options(s)
+			if err != nil {
 				return err
 			}
-			if o.Candidate, err = candidate.Read(dir); err != nil {
-				return err
-			}
-			if o.Nonce, err = readNonce(nonce); err != nil {
-				return err
-			}
-			if _, err := pipeline.Golden(o.Policy, f.policy); err != nil {
-				return err // said here, not on the other machine
-			}
-			if o.Binary == "" {
-				if o.Binary, err = os.Executable(); err != nil {
-					return err
-				}
-			}
-			if err := f.bundleLibraries(c, s, &o); err != nil {
-				return err
-			}
-			o.PolicyDir, o.PartSize, o.Progress = filepath.Dir(f.policy), int64(size), s.show.Sink()
-			r, err := bundle.Make(c.Context(), o)
+			x.PartSize = int64(size)
+			r, err := pipeline.Bundle(c.Context(), o, x)
 			if err != nil {
 				return err
 			}
@@ -83,40 +60,14 @@ another platform, name its program and library: --binary FILE --ort-lib FILE.`,
 	}
 	f.policyFlag(c)
 	f.runtimeFlags(c)
-	c.Flags().StringVar(&dir, "candidate", "", "candidate directory")
-	c.Flags().StringVar(&o.Provider, "for", "", "provider that the other machine is to measure")
-	c.Flags().StringVar(&o.Out, "out", "", "folder to make")
+	c.Flags().StringVar(&x.Candidate, "candidate", "", "candidate directory")
+	c.Flags().StringVar(&x.Provider, "for", "", "provider that the other machine is to measure")
+	c.Flags().StringVar(&x.Out, "out", "", "folder to make")
 	c.Flags().Var(&size, "part-size", "make parts of at most this size, such as 60MiB")
-	c.Flags().StringVar(&o.Binary, "binary", "", "embedgate for the other machine (default: this one)")
-	c.Flags().StringVar(&nonce, "nonce", "", "name of the plan that the evidence answers, or @FILE that holds it")
+	c.Flags().StringVar(&x.Binary, "binary", "", "embedgate for the other machine (default: this one)")
+	c.Flags().StringVar(&x.Nonce, "nonce", "", "name of the plan that the evidence answers, or @FILE that holds it")
 	c.Flags().StringVar(&join, "join", "", "folder of parts to check and join")
 	return c
-}
-
-// bundleLibraries finds what the other machine's embedgate would look for: the
-// provider's library, and that of the provider it is compared with.
-func (f *common) bundleLibraries(c *cobra.Command, s *streams, o *bundle.Options) error {
-	opt, err := f.options()
-	if err != nil {
-		return err
-	}
-	names := []string{o.Provider}
-	if w := o.Policy.WorthIt; w != nil && w.Provider != o.Provider {
-		names = append(names, w.Provider)
-	}
-	o.Libraries = map[string]providers.Library{}
-	for _, p := range names {
-		if f.ortLib != "" { // another platform's: it is not opened here
-			o.Libraries[p] = providers.Library{Path: f.ortLib}
-			continue
-		}
-		lib, err := pipeline.FetchLibrary(c.Context(), p, opt, s.show.Sink())
-		if err != nil {
-			return err
-		}
-		o.Libraries[p] = lib
-	}
-	return nil
 }
 
 // sizeFlag is a number of bytes, written "60MiB".

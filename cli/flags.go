@@ -1,6 +1,8 @@
 package cli
 
 import (
+	"encoding/json"
+	"io"
 	"os"
 
 	"github.com/spf13/cobra"
@@ -36,10 +38,10 @@ func (f *common) jsonFlag(c *cobra.Command) {
 }
 
 // options fills in what the pipeline needs from the flags.
-func (f *common) options() (pipeline.Options, error) {
+func (f *common) options(s *streams) (pipeline.Options, error) {
 	child, err := childCommand()
 	return pipeline.Options{
-		PolicyFile: f.policy, Channel: f.channel, Python: f.python, OrtLib: f.ortLib, Executable: child,
+		PolicyFile: f.policy, Channel: f.channel, Python: f.python, OrtLib: f.ortLib, Executable: child, Show: s.show,
 	}, err
 }
 
@@ -60,4 +62,11 @@ func required(c *cobra.Command, names ...string) error {
 		}
 	}
 	return nil
+}
+
+// encodeJSON writes what --json asks for.
+func encodeJSON(w io.Writer, v any) error {
+	e := json.NewEncoder(w)
+	e.SetIndent("", "  ")
+	return e.Encode(v)
 }

@@ -21,14 +21,14 @@ import (
 	"golang.org/x/term"
 
 	"github.com/embedgate/embedgate/internal/fault"
-	"github.com/embedgate/embedgate/pipeline"
+	"github.com/embedgate/embedgate/internal/progress"
 )
 
 // streams is where a command reads and writes.
 type streams struct {
 	in       io.Reader
 	out, err io.Writer
-	show     *pipeline.Printer // progress, on err
+	show     *progress.Printer // progress, on err
 }
 
 // Main runs one command line and returns the process's exit code.
@@ -38,7 +38,7 @@ func Main(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io
 	// The first signal ends the work; from then on the next one ends the
 	// process at once, as if nobody listened.
 	context.AfterFunc(ctx, stop)
-	s := &streams{in: stdin, out: stdout, err: stderr, show: pipeline.NewPrinter(stderr, fancy(stderr))}
+	s := &streams{in: stdin, out: stdout, err: stderr, show: progress.NewPrinter(stderr, isTerminal(stderr))}
 	root := newRoot(s)
 	root.SetArgs(args)
 	root.SetIn(stdin)
@@ -50,20 +50,20 @@ func Main(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io
 	switch {
 	case code == exitInterrupted:
 		fmt.Fprintln(stderr, "embedgate: interrupted; nothing half made was left")
-	case err != nil && !errors.Is(err, errTold):
+	case err != nil && !errors.Is(err, errAlreadyReported):
 		fmt.Fprintln(stderr, "embedgate:", err)
 	}
 	return code
 }
 
-// errTold marks an error whose table already told the reader everything.
-var errTold = errors.New("told above")
+// errAlreadyReported marks an error whose cause was already shown as a table.
+var errAlreadyReported = errors.New("reported above")
 
-// told gives a verdict's exit code to an outcome that was already shown.
-func told(kind fault.Kind) error { return &fault.Error{Kind: kind, Err: errTold} }
+// alreadyReported gives a verdict's exit code to an outcome that was already shown.
+func alreadyReported(kind fault.Kind) error { return &fault.Error{Kind: kind, Err: errAlreadyReported} }
 
-// fancy tells whether w may get colours and moving lines.
-func fancy(w io.Writer) bool {
+// isTerminal tells whether w may get colours and lines that are redrawn.
+func isTerminal(w io.Writer) bool {
 	f, ok := w.(*os.File)
 	return ok && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb" && term.IsTerminal(int(f.Fd()))
 }

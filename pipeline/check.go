@@ -13,14 +13,18 @@ import (
 	"github.com/embedgate/embedgate/internal/fault"
 	"github.com/embedgate/embedgate/internal/files"
 	"github.com/embedgate/embedgate/pipeline/policy"
-	"github.com/embedgate/embedgate/validate/measure"
 	"github.com/embedgate/embedgate/validate/verdict"
 )
 
 // Check measures and judges a model file that somebody else exported, against
 // the golden of the policy's model. It publishes nothing.
-func Check(ctx context.Context, file string, class candidate.Precision, provider string, o Options, show *Printer) (v verdict.Verdict, err error) {
-	sink := show.Sink()
+func Check(ctx context.Context, o Options, file, precision, provider string) (v verdict.Verdict, err error) {
+	class, show := candidate.Precision(precision), o.Show
+	work, done, err := workDir("")
+	if err != nil {
+		return v, err
+	}
+	defer done()
 	show.Stage("policy")
 	p, err := policy.Load(o.PolicyFile)
 	if err != nil {
@@ -51,39 +55,36 @@ func Check(ctx context.Context, file string, class candidate.Precision, provider
 	p.Channels = map[string]policy.Channel{o.Channel: {Require: []string{provider}}}
 
 	show.Stage("golden")
-	g, err := Golden(p, o.PolicyFile)
+	g, err := readGoldenOf(p, o.PolicyFile)
 	if err != nil {
 		return v, err
 	}
 	show.Stage("model")
-	c, err := foreign(ctx, p, file, variant, class, o, show)
+	c, err := foreign(ctx, o, p, file, variant, class, filepath.Join(work, "candidate"))
 	if err != nil {
 		return v, err
 	}
 	show.Stage("measure")
-	out := filepath.Join(o.WorkDir, "evidence", provider+"-"+variant)
-	if _, err := measure.Run(ctx, measure.Options{
-		Candidate: c, Policy: p, Golden: g, Provider: provider, Variant: variant,
-		Libraries: Libraries(o, sink), Executable: o.Executable, Out: out, Progress: sink,
-	}); err != nil {
+	out := filepath.Join(work, "evidence", provider+"-"+variant)
+	in := inputs{Policy: p, Golden: g, Candidate: c}
+	if _, err := o.measure(ctx, in, measurement{provider: provider, variant: variant, out: out}); err != nil {
 		return v, err
 	}
 	show.Stage("gate")
-	return judgeForeign(ctx, p, g, c, out, o.Channel)
+	return judgeForeign(ctx, in, out, o.Channel)
 }
 
 // foreign makes a candidate directory around a model file: the policy's
 // tokenizer and configuration, and that file's graph.
-func foreign(ctx context.Context, p policy.Policy, file, variant string, class candidate.Precision, o Options, show *Printer) (c candidate.Candidate, err error) {
+func foreign(ctx context.Context, o Options, p policy.Policy, file, variant string, class candidate.Precision, dir string) (c candidate.Candidate, err error) {
 	m, err := onnxfile.Read(file)
 	if err != nil {
 		return c, err
 	}
-	src, err := export.Fetch(ctx, ExportOptions(p, o, show.Sink()))
+	src, err := export.Fetch(ctx, o.exportOptions(p))
 	if err != nil {
 		return c, err
 	}
-	dir := filepath.Join(o.WorkDir, "candidate")
 	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return c, err
 	}
@@ -109,4 +110,12 @@ func signature(vs []onnxfile.Value) (out []candidate.Tensor) {
 		out = append(out, candidate.Tensor{Name: v.Name, Type: v.Type, Shape: slices.Clone(v.Shape)})
 	}
 	return out
+}
+
+// Precisions are the precision classes that a file may claim.
+func Precisions() (names []string) {
+	for _, p := range candidate.Precisions() {
+		names = append(names, string(p))
+	}
+	return names
 }

@@ -26,10 +26,10 @@ func TestJudgingEndsWithItsContext(t *testing.T) {
 	require.True(t, ok)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	c := candidate.Candidate{Digest: "c"}
+	in := inputs{Policy: p, Golden: g, Candidate: candidate.Candidate{Digest: "c"}}
 	for name, judge := range map[string]func() error{
-		"gate, run and verify": func() error { _, err := Judge(ctx, p, g, c, nil, "local", ""); return err },
-		"check":                func() error { _, err := judgeForeign(ctx, p, g, c, "none", "local"); return err },
+		"gate, run and verify": func() error { _, err := judgeDirs(ctx, in, nil, "local", ""); return err },
+		"check":                func() error { _, err := judgeForeign(ctx, in, "none", "local"); return err },
 	} {
 		began := time.Now()
 		require.ErrorIs(t, judge(), context.Canceled, name)
@@ -52,5 +52,5 @@ func TestNobodyCallsTheGateWithoutAContext(t *testing.T) {
 			}
 		}
 	}
-	require.Equal(t, []string{"stages.go", "../publish/gather.go"}, calls)
+	require.Equal(t, []string{"gate.go", "../publish/gather.go"}, calls)
 }

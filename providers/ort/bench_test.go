@@ -152,7 +152,7 @@ func BenchmarkGoOverhead(b *testing.B) {
 }
 
 // BenchmarkReleaseOverPlain compares the release's fp32 model, opened as this
-// package opens it, with a plain dynamo export under ONNX Runtime's defaults,
+// Package opens it, with a plain dynamo export under ONNX Runtime's defaults,
 // same threads. Only one session may spin at a time, so on all cores rounds of
 // each alternate; on one thread, where nothing spins, every run does. Bars:
 // ratio-16 ≤ 0.94, ratio-128 ≤ 0.94.

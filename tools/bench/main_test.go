@@ -31,7 +31,7 @@ func TestEveryBarHasItsBenchmark(t *testing.T) {
 	require.NoError(t, err)
 	packages, err := packagesOf(bars, found)
 	require.NoError(t, err)
-	require.Contains(t, packages, "./cli")
+	require.Contains(t, packages, "./cli/e2e")
 }
 
 func TestABarWithoutItsBenchmarkIsRefused(t *testing.T) {

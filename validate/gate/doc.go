@@ -1,4 +1,4 @@
-// package gate judges evidence against golden vectors and policy, check by
+// Package gate judges evidence against golden vectors and policy, check by
 // check. In every run it also shows each check known-bad evidence, to prove
 // that the check still refuses it.
 //

@@ -1,3 +1,3 @@
-// package gatetest runs the gate on changed evidence, for the tests of the
+// Package gatetest runs the gate on changed evidence, for the tests of the
 // checks. It must not be used outside of tests.
 package gatetest

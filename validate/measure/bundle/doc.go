@@ -1,4 +1,4 @@
-// package bundle makes a folder, or parts of it, that lets a machine without
+// Package bundle makes a folder, or parts of it, that lets a machine without
 // network, Go or Python measure a provider: the program, the candidate, the
 // policy, its golden vectors and the runtime's libraries. It stands under
 // publish because it is the other thing that leaves this machine as files with
