@@ -293,20 +293,6 @@ func TestSealRefusesALink(t *testing.T) {
 	require.ErrorContains(t, err, "regular file")
 }
 
-func TestWriteFileLeavesNothingBesideTheFile(t *testing.T) {
-	dir := t.TempDir()
-	p := filepath.Join(dir, "f")
-	require.NoError(t, candidate.WriteFile(p, []byte("one")))
-	require.NoError(t, candidate.WriteFile(p, []byte("two")))
-	b, err := os.ReadFile(p)
-	require.NoError(t, err)
-	require.Equal(t, "two", string(b))
-	require.Error(t, candidate.WriteFile(dir, []byte("x")), "a folder is no place for a file")
-	e, err := os.ReadDir(dir)
-	require.NoError(t, err)
-	require.Len(t, e, 1)
-}
-
 func FuzzParseManifest(f *testing.F) {
 	m := manifest()
 	m.Schema, m.Files = candidate.Schema, map[string]candidate.File{"fp32.onnx": {}, "tokenizer.json": {}}

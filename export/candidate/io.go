@@ -179,9 +179,3 @@ func Seal(dir string, m Manifest) (Candidate, error) {
 	}
 	return Read(dir)
 }
-
-// HashFile returns the identity of a regular file.
-func HashFile(path string) (File, error) { return files.HashFile(path) }
-
-// WriteFile writes a file so that it is there whole or not at all.
-func WriteFile(path string, b []byte) error { return files.WriteAtomic(path, b) }

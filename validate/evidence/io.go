@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 
 	"github.com/embedgate/embedgate/internal/fault"
+	"github.com/embedgate/embedgate/internal/files"
 	"github.com/embedgate/embedgate/internal/strictjson"
 	"github.com/embedgate/embedgate/internal/text"
 )
@@ -24,7 +25,7 @@ const (
 // its sha256, and has it. Other files of the directory are not looked at. Every
 // error that the input causes is a fault of kind Usage and names the file.
 func Read(dir string) (Evidence, error) {
-	data, err := ReadCapped(filepath.Join(dir, FileName), MaxEvidence)
+	data, err := readCapped(filepath.Join(dir, FileName), MaxEvidence)
 	if err != nil {
 		return Evidence{}, inDir(dir, FileName, err)
 	}
@@ -32,25 +33,39 @@ func Read(dir string) (Evidence, error) {
 	if err != nil {
 		return Evidence{}, inDir(dir, FileName, err)
 	}
-	raw, err := ReadCapped(filepath.Join(dir, VectorsName), maxVectors)
+	raw, err := readCapped(filepath.Join(dir, VectorsName), maxVectors)
 	switch {
 	case e.VectorsSHA256 == "" && errors.Is(err, fs.ErrNotExist):
 		return e, nil
 	case err != nil:
 		return Evidence{}, inDir(dir, VectorsName, err)
-	case Digest(raw) != e.VectorsSHA256:
+	case files.HashBytes(raw) != e.VectorsSHA256:
 		wanted := "sha256 " + text.Clip(e.VectorsSHA256) + ", which " + FileName + " names"
 		if e.VectorsSHA256 == "" {
 			wanted = "no such file, since " + FileName + " names none"
 		}
 		return Evidence{}, inDir(dir, VectorsName, &fault.Error{
-			Kind: fault.Usage, Got: "sha256 " + Digest(raw), Wanted: wanted,
+			Kind: fault.Usage, Got: "sha256 " + files.HashBytes(raw), Wanted: wanted,
 		})
 	}
 	if e.Raw, err = DecodeVectors(raw); err != nil {
 		return Evidence{}, inDir(dir, VectorsName, err)
 	}
 	return e, nil
+}
+
+// readCapped refuses a link: evidence that lies elsewhere can change after it
+// was judged.
+func readCapped(path string, limit int64) ([]byte, error) {
+	data, err := files.ReadCapped(path, limit)
+	unfit, ok := errors.AsType[*files.Unfit](err)
+	switch {
+	case !ok:
+		return data, err
+	case unfit.TooLarge():
+		return nil, &fault.Error{Kind: fault.Usage, Got: fmt.Sprintf("more than %d MiB", limit>>20), Wanted: fmt.Sprintf("at most %d MiB", limit>>20)}
+	}
+	return nil, &fault.Error{Kind: fault.Usage, Got: unfit.Got(), Wanted: "a regular file"}
 }
 
 // Parse reads evidence.json's bytes.
@@ -68,7 +83,7 @@ func Parse(data []byte) (Evidence, error) {
 	if err := e.countable(); err != nil {
 		return Evidence{}, err
 	}
-	e.Digest = Digest(data)
+	e.Digest = files.HashBytes(data)
 	return e, nil
 }
 
@@ -126,8 +141,8 @@ func Write(dir string, e Evidence) error {
 		if err != nil {
 			return fmt.Errorf("evidence of %s × %s: %w", e.Provider, e.Variant, err)
 		}
-		e.VectorsSHA256 = Digest(data)
-		if err := WriteAtomic(vectors, data); err != nil {
+		e.VectorsSHA256 = files.HashBytes(data)
+		if err := files.WriteAtomic(vectors, data); err != nil {
 			return err
 		}
 	}
@@ -135,7 +150,7 @@ func Write(dir string, e Evidence) error {
 	if err != nil {
 		return fmt.Errorf("evidence of %s × %s: %w", e.Provider, e.Variant, err)
 	}
-	return WriteAtomic(filepath.Join(dir, FileName), data)
+	return files.WriteAtomic(filepath.Join(dir, FileName), data)
 }
 
 // inDir makes a read's error say which evidence it is about and what to do.

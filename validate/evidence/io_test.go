@@ -13,6 +13,7 @@ import (
 
 	"github.com/embedgate/embedgate/golden/safetensors"
 	"github.com/embedgate/embedgate/internal/fault"
+	"github.com/embedgate/embedgate/internal/files"
 	"github.com/embedgate/embedgate/internal/strictjson"
 	"github.com/embedgate/embedgate/validate/evidence"
 	"github.com/embedgate/embedgate/validate/validatetest"
@@ -28,7 +29,7 @@ func TestEvidenceIsReadBackAsItWasWritten(t *testing.T) {
 	require.NoError(t, err)
 	data, err := os.ReadFile(filepath.Join(dir, evidence.FileName))
 	require.NoError(t, err)
-	assert.Equal(t, evidence.Digest(data), got.Digest)
+	assert.Equal(t, files.HashBytes(data), got.Digest)
 	assert.Equal(t, got.VectorsSHA256, got.Raw.SHA256)
 	assert.True(t, math.IsNaN(float64(got.Raw.Primary[0])))
 	assert.Equal(t, e.Raw.IDs, got.Raw.IDs)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/embedgate/embedgate/golden/safetensors"
 	"github.com/embedgate/embedgate/internal/fault"
+	"github.com/embedgate/embedgate/internal/files"
 	"github.com/embedgate/embedgate/internal/text"
 )
 
@@ -90,7 +91,7 @@ func DecodeVectors(data []byte) (Vectors, error) {
 	if len(f.Meta) > 0 {
 		return Vectors{}, badVectors("", "metadata", "none")
 	}
-	v := Vectors{SHA256: Digest(data)}
+	v := Vectors{SHA256: files.HashBytes(data)}
 	if v.Primary, v.Dim, err = matrix(f, primaryTensor); err != nil {
 		return Vectors{}, err
 	}

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/embedgate/embedgate/internal/fault"
+	"github.com/embedgate/embedgate/internal/files"
 	"github.com/embedgate/embedgate/validate/check"
 	"github.com/embedgate/embedgate/validate/evidence"
 	"github.com/embedgate/embedgate/validate/validatetest"
@@ -44,7 +45,7 @@ func FuzzEvidenceDir(f *testing.F) {
 		dir := t.TempDir()
 		// The digest is put right, or nothing behind it would be reached.
 		if e, err := evidence.Parse(data); err == nil && len(vectors) > 0 {
-			e.VectorsSHA256 = evidence.Digest(vectors)
+			e.VectorsSHA256 = files.HashBytes(vectors)
 			if data, err = json.Marshal(e); err != nil {
 				return
 			}

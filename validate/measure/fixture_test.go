@@ -12,6 +12,7 @@ import (
 
 	"github.com/embedgate/embedgate/export/candidate"
 	"github.com/embedgate/embedgate/golden"
+	"github.com/embedgate/embedgate/internal/files"
 	"github.com/embedgate/embedgate/pipeline/policy"
 	"github.com/embedgate/embedgate/validate/measure/measuretest"
 )
@@ -37,7 +38,7 @@ func fakeOptions(t testing.TB) Options {
 		Files:     map[string]candidate.File{},
 	}}
 	for _, f := range []string{TokenizerName, "fake.onnx"} {
-		id, err := candidate.HashFile(filepath.Join(dir, f))
+		id, err := files.HashFile(filepath.Join(dir, f))
 		require.NoError(t, err)
 		c.Manifest.Files[f] = id
 	}

@@ -16,6 +16,7 @@ import (
 
 	"github.com/embedgate/embedgate/export/cache"
 	"github.com/embedgate/embedgate/internal/fault"
+	"github.com/embedgate/embedgate/internal/procgroup"
 	"github.com/embedgate/embedgate/internal/progress"
 	"github.com/embedgate/embedgate/providers"
 	"github.com/embedgate/embedgate/validate/evidence"
@@ -109,7 +110,7 @@ func (w *watch) run(ctx context.Context, argv []string) (*os.ProcessState, error
 	defer runtime.UnlockOSThread()
 
 	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
-	alone(cmd)
+	procgroup.KillOnCancel(cmd)
 	// One traceback, and exit status 2: what deathbed reads.
 	cmd.Env = slices.Concat(os.Environ(), w.step.job.Library.Env, []string{"GOTRACEBACK=single"})
 	cmd.Stdout = &protocol.MessageReader{Handle: w.receive}
@@ -152,7 +153,7 @@ func (w *watch) receive(n protocol.Message) {
 
 // classify turns a child's end into nothing, a crash to record, or an error.
 func (w *watch) classify(ctx context.Context, s *os.ProcessState, dir string, complete bool) (*evidence.Crash, error) {
-	crash := &evidence.Crash{Stage: cmp.Or(w.stage, "load"), Signal: signalOf(s), Exit: s.ExitCode(), Stderr: w.stderr.text()}
+	crash := &evidence.Crash{Stage: cmp.Or(w.stage, "load"), Signal: procgroup.Signal(s), Exit: s.ExitCode(), Stderr: w.stderr.text()}
 	if crash.Exit == goCrash {
 		crash.Signal = w.stderr.signal
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/embedgate/embedgate/export/candidate"
 	"github.com/embedgate/embedgate/golden"
 	"github.com/embedgate/embedgate/internal/fault"
+	"github.com/embedgate/embedgate/internal/files"
 	"github.com/embedgate/embedgate/internal/progress"
 	"github.com/embedgate/embedgate/pipeline/policy"
 	"github.com/embedgate/embedgate/providers"
@@ -146,7 +147,7 @@ func sameFile(c candidate.Candidate, name string) error {
 	if !ok {
 		return &fault.Error{Kind: fault.Usage, Thing: "candidate", Got: "no " + name + " in its manifest", Wanted: "a candidate with " + name}
 	}
-	got, err := candidate.HashFile(filepath.Join(c.Dir, filepath.FromSlash(name)))
+	got, err := files.HashFile(filepath.Join(c.Dir, filepath.FromSlash(name)))
 	if err != nil {
 		return err
 	}

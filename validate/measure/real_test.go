@@ -14,6 +14,7 @@ import (
 	"github.com/embedgate/embedgate/export/exporttest"
 	"github.com/embedgate/embedgate/golden"
 	"github.com/embedgate/embedgate/internal/fault"
+	"github.com/embedgate/embedgate/internal/files"
 	"github.com/embedgate/embedgate/pipeline/policy"
 	"github.com/embedgate/embedgate/providers"
 	"github.com/embedgate/embedgate/validate/check"
@@ -154,7 +155,7 @@ func TestAModelThatIsNoModelIsTheUsersFault(t *testing.T) {
 			require.NoError(t, os.Remove(path))
 			require.NoError(t, os.WriteFile(path, spoil(b), 0o600))
 			c.Manifest.Files = map[string]candidate.File{TokenizerName: c.Manifest.Files[TokenizerName]}
-			c.Manifest.Files[model], err = candidate.HashFile(path)
+			c.Manifest.Files[model], err = files.HashFile(path)
 			require.NoError(t, err)
 
 			o := realOptions(t, c)

@@ -14,6 +14,7 @@ import (
 
 	"github.com/embedgate/embedgate/export/candidate"
 	"github.com/embedgate/embedgate/internal/fault"
+	"github.com/embedgate/embedgate/internal/files"
 	"github.com/embedgate/embedgate/pipeline/policy"
 	"github.com/embedgate/embedgate/providers"
 	"github.com/embedgate/embedgate/validate/evidence"
@@ -38,7 +39,7 @@ func pairOptions(t testing.TB) Options {
 	o := fakeOptions(t)
 	o.Provider = accelerator(t)
 	require.NoError(t, os.WriteFile(filepath.Join(o.Candidate.Dir, "small.onnx"), []byte("another"), 0o600))
-	id, err := candidate.HashFile(filepath.Join(o.Candidate.Dir, "small.onnx"))
+	id, err := files.HashFile(filepath.Join(o.Candidate.Dir, "small.onnx"))
 	require.NoError(t, err)
 	o.Candidate.Manifest.Files["small.onnx"] = id
 	o.Candidate.Manifest.Variants["small"] = candidate.Variant{File: "small.onnx", Precision: candidate.INT8}

@@ -6,9 +6,9 @@ import (
 	"path/filepath"
 
 	"github.com/embedgate/embedgate/internal/fault"
+	"github.com/embedgate/embedgate/internal/files"
 	"github.com/embedgate/embedgate/internal/strictjson"
 	"github.com/embedgate/embedgate/internal/text"
-	"github.com/embedgate/embedgate/validate/evidence"
 )
 
 const maxVerdict = 4 << 20
@@ -26,13 +26,13 @@ func Write(path string, v Verdict) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return err
 	}
-	return evidence.WriteAtomic(path, data)
+	return files.WriteAtomic(path, data)
 }
 
 // Read reads a verdict's file and sets its Digest. Unknown keys and
 // unknown results are faults of kind Usage.
 func Read(path string) (Verdict, error) {
-	data, err := evidence.ReadCapped(path, maxVerdict)
+	data, err := files.ReadCapped(path, maxVerdict)
 	if err != nil {
 		return Verdict{}, badVerdict(path, err)
 	}
@@ -70,6 +70,6 @@ func parse(data []byte) (Verdict, error) {
 			return Verdict{}, fmt.Errorf("unknown result %q", text.Clip(string(r)))
 		}
 	}
-	v.Digest = evidence.Digest(data)
+	v.Digest = files.HashBytes(data)
 	return v, nil
 }

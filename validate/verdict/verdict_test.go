@@ -7,7 +7,7 @@ import (
 	"testing"
 
 	"github.com/embedgate/embedgate/internal/fault"
-	"github.com/embedgate/embedgate/validate/evidence"
+	"github.com/embedgate/embedgate/internal/files"
 	"github.com/embedgate/embedgate/validate/gate/gatetest"
 	"github.com/embedgate/embedgate/validate/validatetest"
 	"github.com/embedgate/embedgate/validate/verdict"
@@ -23,7 +23,7 @@ func TestAVerdictIsReadBackAsItWasWritten(t *testing.T) {
 	require.NoError(t, err)
 	data, err := os.ReadFile(path)
 	require.NoError(t, err)
-	assert.Equal(t, evidence.Digest(data), got.Digest)
+	assert.Equal(t, files.HashBytes(data), got.Digest)
 	again, err := verdict.Encode(got)
 	require.NoError(t, err)
 	assert.Equal(t, string(data), string(again))

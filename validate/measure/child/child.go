@@ -9,8 +9,8 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/embedgate/embedgate/export/candidate"
 	"github.com/embedgate/embedgate/internal/fault"
+	"github.com/embedgate/embedgate/internal/files"
 	"github.com/embedgate/embedgate/providers"
 	"github.com/embedgate/embedgate/validate/measure/machine"
 	"github.com/embedgate/embedgate/validate/measure/protocol"
@@ -117,7 +117,7 @@ func (w *worker) embed(ctx context.Context, l loaded) (err error) {
 // hashModel writes down which file was opened: here, and not by who asked for
 // it, so that the evidence tells what ran.
 func (w *worker) hashModel() error {
-	id, err := candidate.HashFile(w.job.Model)
+	id, err := files.HashFile(w.job.Model)
 	if err != nil {
 		return err
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/embedgate/embedgate/export/candidate"
 	"github.com/embedgate/embedgate/internal/fault"
+	"github.com/embedgate/embedgate/internal/files"
 	"github.com/embedgate/embedgate/providers"
 	"github.com/embedgate/embedgate/validate/evidence"
 )
@@ -142,16 +143,12 @@ func ReadJSON(path string, v any) error {
 	return nil
 }
 
-// WriteJSON writes one of a job's files, complete or not at all. It is not
-// flushed: a job does not outlive the machine's crash.
+// WriteJSON writes one of a job's files, complete or not at all. A job does
+// not outlive the machine's crash.
 func WriteJSON(path string, v any) error {
 	b, err := json.Marshal(v)
 	if err != nil {
 		return err
 	}
-	tmp := path + ".tmp"
-	if err := os.WriteFile(tmp, b, 0o600); err != nil {
-		return err
-	}
-	return os.Rename(tmp, path)
+	return files.WriteAtomicScratch(path, b)
 }

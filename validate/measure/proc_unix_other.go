@@ -1,8 +1,0 @@
-//go:build unix && !linux
-
-package measure
-
-import "syscall"
-
-// dieWithParent has no kernel to ask here: a child ends when its stdin does.
-func dieWithParent(*syscall.SysProcAttr) {}
