@@ -12,6 +12,7 @@ import (
 	"github.com/embedgate/embedgate/export/candidate"
 	"github.com/embedgate/embedgate/export/exporttest"
 	"github.com/embedgate/embedgate/providers"
+	"github.com/embedgate/embedgate/providers/ort/internal/modeltest"
 )
 
 // Times are reported as ratios of things timed alternately in one run: a
@@ -133,7 +134,7 @@ func textToVector(b *testing.B, r real, c Config) textCost {
 // BenchmarkGoOverhead is the same on a model that costs next to nothing, where
 // the difference is not lost in the model's own spread.
 func BenchmarkGoOverhead(b *testing.B) {
-	s := mustOpen(b, config(b, pooledGraph(handDim).write(b), handEmbedding(candidate.PoolMean, true)))
+	s := mustOpen(b, config(b, modeltest.Pooled().Write(b), handEmbedding(candidate.PoolMean, true)))
 	e := providers.NewEmbedder(letters{}, s)
 	ctx, cancel := context.WithCancel(background)
 	defer cancel()

@@ -16,6 +16,7 @@ import (
 	"github.com/embedgate/embedgate/export/exporttest"
 	"github.com/embedgate/embedgate/internal/fault"
 	"github.com/embedgate/embedgate/providers"
+	"github.com/embedgate/embedgate/providers/ort/internal/modeltest"
 	"github.com/embedgate/embedgate/providers/providertest"
 )
 
@@ -29,8 +30,8 @@ func TestBoundTheCPUConforms(t *testing.T) {
 	if testing.Short() {
 		t.Skip("opens hundreds of sessions: run without -short")
 	}
-	conforms(t, bindingOf(config(t, long().write(t), handEmbedding(candidate.PoolMean, true))),
-		providertest.Facts{Vocab: handVocab, Tolerance: 1e-6, SlowRows: 2048, Rounds: rounds()})
+	conforms(t, bindingOf(config(t, modeltest.Long().Write(t), handEmbedding(candidate.PoolMean, true))),
+		providertest.Facts{Vocab: modeltest.Vocab, Tolerance: 1e-6, SlowRows: 2048, Rounds: rounds()})
 }
 
 func TestBoundATinyBERTConforms(t *testing.T) {
@@ -45,8 +46,8 @@ func TestBoundATinyBERTConforms(t *testing.T) {
 // Bound or not, the same ids give the same bits, in whatever order shapes come
 // and however often the memory behind them is made anew.
 func TestBindingChangesNoBit(t *testing.T) {
-	for _, g := range []graph{lookup("last_hidden_state", tInt64), lookup("last_hidden_state", tInt32), pooledGraph(handDim)} {
-		path := g.write(t)
+	for _, g := range []modeltest.Graph{modeltest.Lookup(), modeltest.LookupOf("last_hidden_state", modeltest.Int32), modeltest.Pooled()} {
+		path := g.Write(t)
 		e := handEmbedding(candidate.PoolMean, true)
 		free, bound := mustOpen(t, config(t, path, e)), mustOpen(t, bindingOf(config(t, path, e)))
 		require.NotNil(t, bound.bound)
@@ -55,7 +56,7 @@ func TestBindingChangesNoBit(t *testing.T) {
 			for _, at := range []shape{{1, 3}, {4, 7}, {1, 3}, {9, 12}, {2, 1}, {4, 7}} {
 				b := providers.Batch{Rows: at.rows, Cols: at.cols}
 				for i := range at.rows * at.cols {
-					b.IDs, b.Mask = append(b.IDs, int64((i*7+round)%handVocab)), append(b.Mask, 1)
+					b.IDs, b.Mask = append(b.IDs, int64((i*7+round)%modeltest.Vocab)), append(b.Mask, 1)
 				}
 				want, err := free.Run(background, b, nil)
 				require.NoError(t, err)
@@ -70,7 +71,7 @@ func TestBindingChangesNoBit(t *testing.T) {
 }
 
 func TestBoundShapesAreForgottenInTime(t *testing.T) {
-	s := mustOpen(t, bindingOf(config(t, lookup("last_hidden_state", tInt64).write(t), handEmbedding(candidate.PoolMean, false))))
+	s := mustOpen(t, bindingOf(config(t, modeltest.Lookup().Write(t), handEmbedding(candidate.PoolMean, false))))
 	row := func(rows int) {
 		b := providers.Batch{Rows: rows, Cols: 1, IDs: make([]int64, rows), Mask: make([]int64, rows)}
 		for i := range b.Mask {
@@ -142,7 +143,7 @@ func TestCopiesForCUDAGoThroughItsRuntime(t *testing.T) {
 	out, err := exec.Command("cc", "-shared", "-fPIC", "-o", library, source).CombinedOutput()
 	require.NoError(t, err, "%s", out)
 
-	s := mustOpen(t, bindingOf(config(t, lookup("last_hidden_state", tInt64).write(t), handEmbedding(candidate.PoolMean, false))))
+	s := mustOpen(t, bindingOf(config(t, modeltest.Lookup().Write(t), handEmbedding(candidate.PoolMean, false))))
 	_, err = s.Run(background, providers.Batch{Rows: 1, Cols: 2, IDs: []int64{1, 2}, Mask: []int64{1, 1}}, nil)
 	require.NoError(t, err)
 	x := s.bound.shapes[shape{1, 2}]

@@ -15,6 +15,7 @@ import (
 	ort "github.com/yalue/onnxruntime_go"
 
 	"github.com/embedgate/embedgate/export/candidate"
+	"github.com/embedgate/embedgate/providers/ort/internal/modeltest"
 )
 
 // apiFunctions are the functions of OrtApi in the header that onnxruntime_go
@@ -59,7 +60,7 @@ func TestThePlacesInTheInterfaceAreThoseOfTheHeader(t *testing.T) {
 }
 
 func TestWhatOnnxruntimeGoHidesIsWhereItIsLookedFor(t *testing.T) {
-	s := mustOpen(t, config(t, lookup("last_hidden_state", tInt64).write(t), handEmbedding(candidate.PoolMean, false)))
+	s := mustOpen(t, config(t, modeltest.Lookup().Write(t), handEmbedding(candidate.PoolMean, false)))
 	p, err := hidden(s.model, "s", "ortSession")
 	require.NoError(t, err)
 	assert.NotNil(t, p)
@@ -82,7 +83,7 @@ func TestWhatOnnxruntimeGoHidesIsWhereItIsLookedFor(t *testing.T) {
 }
 
 func TestASessionThatRecordsNothingSaysSo(t *testing.T) {
-	s := mustOpen(t, config(t, lookup("last_hidden_state", tInt64).write(t), handEmbedding(candidate.PoolMean, false)))
+	s := mustOpen(t, config(t, modeltest.Lookup().Write(t), handEmbedding(candidate.PoolMean, false)))
 	_, err := process.loaded.api.assigned(s.model)
 	assert.Error(t, err, "the runtime's own refusal comes through")
 }

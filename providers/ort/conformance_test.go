@@ -2,7 +2,6 @@ package ort
 
 import (
 	"encoding/json"
-	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
@@ -12,6 +11,7 @@ import (
 	"github.com/embedgate/embedgate/export/candidate"
 	"github.com/embedgate/embedgate/export/exporttest"
 	"github.com/embedgate/embedgate/providers"
+	"github.com/embedgate/embedgate/providers/ort/internal/modeltest"
 	"github.com/embedgate/embedgate/providers/providertest"
 )
 
@@ -39,22 +39,9 @@ func rounds() int {
 	return 100
 }
 
-// long is lookup behind a chain of operators that change nothing in the end:
-// a run long enough to be cancelled in its middle.
-func long() graph {
-	g := lookup("last_hidden_state", tInt64)
-	g.nodes[0].out = []string{"x0"}
-	const n = 300
-	for i := range n {
-		g.nodes = append(g.nodes, node{op: "Neg", in: []string{fmt.Sprint("x", i)}, out: []string{fmt.Sprint("x", i+1)}})
-	}
-	g.nodes[n].out = []string{"last_hidden_state"}
-	return g
-}
-
 func TestTheCPUConformsOnAHandWrittenModel(t *testing.T) {
-	conforms(t, config(t, long().write(t), handEmbedding(candidate.PoolMean, true)),
-		providertest.Facts{Vocab: handVocab, Tolerance: 1e-6, SlowRows: 2048, Rounds: rounds()})
+	conforms(t, config(t, modeltest.Long().Write(t), handEmbedding(candidate.PoolMean, true)),
+		providertest.Facts{Vocab: modeltest.Vocab, Tolerance: 1e-6, SlowRows: 2048, Rounds: rounds()})
 }
 
 func TestTheCPUConformsOnATinyBERT(t *testing.T) {

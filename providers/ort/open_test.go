@@ -15,10 +15,11 @@ import (
 	"github.com/embedgate/embedgate/export/candidate"
 	"github.com/embedgate/embedgate/internal/fault"
 	"github.com/embedgate/embedgate/providers"
+	"github.com/embedgate/embedgate/providers/ort/internal/modeltest"
 )
 
 func TestConfigurationsThatMeanNothingAreRefused(t *testing.T) {
-	path := lookup("last_hidden_state", tInt64).write(t)
+	path := modeltest.Lookup().Write(t)
 	ok := config(t, path, handEmbedding(candidate.PoolMean, false))
 	change := func(by func(*Config)) Config {
 		c := ok
@@ -52,7 +53,7 @@ func TestConfigurationsThatMeanNothingAreRefused(t *testing.T) {
 }
 
 func TestASecondLibraryInOneProcessIsRefused(t *testing.T) {
-	c := config(t, lookup("last_hidden_state", tInt64).write(t), handEmbedding(candidate.PoolMean, false))
+	c := config(t, modeltest.Lookup().Write(t), handEmbedding(candidate.PoolMean, false))
 	mustOpen(t, c)
 	other := filepath.Join(t.TempDir(), "libonnxruntime.so")
 	require.NoError(t, os.WriteFile(other, []byte("another build"), 0o600))
@@ -68,7 +69,7 @@ func TestASecondLibraryInOneProcessIsRefused(t *testing.T) {
 }
 
 func TestInfoSaysWhatWasOpened(t *testing.T) {
-	c := config(t, lookup("last_hidden_state", tInt64).write(t), handEmbedding(candidate.PoolMean, false))
+	c := config(t, modeltest.Lookup().Write(t), handEmbedding(candidate.PoolMean, false))
 	t.Run("defaults are filled in", func(t *testing.T) {
 		i := mustOpen(t, c).Info()
 		cores := min(runtime.NumCPU(), runtime.GOMAXPROCS(0))
@@ -104,7 +105,7 @@ func TestInfoSaysWhatWasOpened(t *testing.T) {
 
 func TestOneSessionSpinsAtATime(t *testing.T) {
 	on := true
-	c := config(t, lookup("last_hidden_state", tInt64).write(t), handEmbedding(candidate.PoolMean, false))
+	c := config(t, modeltest.Lookup().Write(t), handEmbedding(candidate.PoolMean, false))
 	c.Options.Threads = 2
 	first := mustOpen(t, c)
 	assert.True(t, *first.Info().Options.Spinning)
@@ -135,7 +136,7 @@ func TestAProviderThatTheLibraryLacksIsMissing(t *testing.T) {
 func TestAnOpenThatIsCancelledOpensNothing(t *testing.T) {
 	ctx, cancel := context.WithCancel(background)
 	cancel()
-	_, err := Open(ctx, config(t, lookup("last_hidden_state", tInt64).write(t), handEmbedding(candidate.PoolMean, false)))
+	_, err := Open(ctx, config(t, modeltest.Lookup().Write(t), handEmbedding(candidate.PoolMean, false)))
 	assert.ErrorIs(t, err, context.Canceled)
 }
 
@@ -145,7 +146,7 @@ const inChild = "EMBEDGATE_TEST_FIRST_LIBRARY"
 // A process loads one library, so a child of its own meets the bad one.
 func TestALibraryThatIsNoneIsMissingAndTheNextOneLoads(t *testing.T) {
 	if first := os.Getenv(inChild); first != "" {
-		c := config(t, lookup("last_hidden_state", tInt64).write(t), handEmbedding(candidate.PoolMean, false))
+		c := config(t, modeltest.Lookup().Write(t), handEmbedding(candidate.PoolMean, false))
 		good := c.Library.Path
 		c.Library.Path = first
 		refused(t, c, fault.Missing, "a file that does not load")

@@ -13,14 +13,16 @@ import (
 
 	"github.com/embedgate/embedgate/export/candidate"
 	"github.com/embedgate/embedgate/export/exporttest"
+	"github.com/embedgate/embedgate/export/onnxfile/onnxedit"
 	"github.com/embedgate/embedgate/internal/fault"
 	"github.com/embedgate/embedgate/providers"
+	"github.com/embedgate/embedgate/providers/ort/internal/modeltest"
 )
 
 var background = context.Background()
 
 func handEmbedding(p candidate.Pooling, normalize bool) candidate.Embedding {
-	return candidate.Embedding{Pooling: p, Normalize: normalize, MaxTokens: 32, Dimension: handDim}
+	return candidate.Embedding{Pooling: p, Normalize: normalize, MaxTokens: 32, Dimension: modeltest.Dim}
 }
 
 // foundLibrary is kept because finding it asks a Python environment, which
@@ -90,8 +92,8 @@ func unit(v []float64) []float64 {
 }
 
 func TestTokenVectorsArePooledAsTheConfigurationSays(t *testing.T) {
-	a, b, c := word(3), word(5), word(2)
-	mean, maxi := make([]float64, handDim), make([]float64, handDim)
+	a, b, c := modeltest.Word(3), modeltest.Word(5), modeltest.Word(2)
+	mean, maxi := make([]float64, modeltest.Dim), make([]float64, modeltest.Dim)
 	for i := range mean {
 		mean[i] = (float64(a[i]) + float64(b[i]) + float64(c[i])) / 3
 		maxi[i] = float64(max(a[i], b[i], c[i]))
@@ -111,16 +113,16 @@ func TestTokenVectorsArePooledAsTheConfigurationSays(t *testing.T) {
 	} {
 		for _, output := range []string{"last_hidden_state", "token_embeddings"} {
 			t.Run(tc.name+" of "+output, func(t *testing.T) {
-				s := mustOpen(t, config(t, lookup(output, tInt64).write(t), handEmbedding(tc.pooling, tc.normalize)))
+				s := mustOpen(t, config(t, modeltest.LookupOf(output, modeltest.Int64).Write(t), handEmbedding(tc.pooling, tc.normalize)))
 				out, err := s.Run(background, padded, nil)
 				require.NoError(t, err)
-				require.Len(t, out, 2*handDim)
-				assert.InDeltaSlice(t, tc.first, f64(out[:handDim]), 1e-6)
-				second := f64(word(7)) // one real token: every pooling is that token
+				require.Len(t, out, 2*modeltest.Dim)
+				assert.InDeltaSlice(t, tc.first, f64(out[:modeltest.Dim]), 1e-6)
+				second := f64(modeltest.Word(7)) // one real token: every pooling is that token
 				if tc.normalize {
 					second = unit(second)
 				}
-				assert.InDeltaSlice(t, second, f64(out[handDim:]), 1e-6)
+				assert.InDeltaSlice(t, second, f64(out[modeltest.Dim:]), 1e-6)
 			})
 		}
 	}
@@ -131,26 +133,28 @@ func TestARowOfPaddingAloneIsWhatSentenceTransformersGives(t *testing.T) {
 	for pooling, want := range map[candidate.Pooling][]float64{
 		candidate.PoolMean: {0, 0, 0, 0},
 		candidate.PoolMax:  {-1e9, -1e9, -1e9, -1e9},
-		candidate.PoolCLS:  f64(word(3)),
+		candidate.PoolCLS:  f64(modeltest.Word(3)),
 	} {
 		t.Run(string(pooling), func(t *testing.T) {
-			s := mustOpen(t, config(t, lookup("last_hidden_state", tInt64).write(t), handEmbedding(pooling, false)))
+			s := mustOpen(t, config(t, modeltest.Lookup().Write(t), handEmbedding(pooling, false)))
 			out, err := s.Run(background, b, nil)
 			require.NoError(t, err)
 			assert.InDeltaSlice(t, want, f64(out), 1e-6)
 		})
 	}
-	s := mustOpen(t, config(t, lookup("last_hidden_state", tInt64).write(t), handEmbedding(candidate.PoolMean, true)))
+	s := mustOpen(t, config(t, modeltest.Lookup().Write(t), handEmbedding(candidate.PoolMean, true)))
 	out, err := s.Run(background, b, nil)
 	require.NoError(t, err)
 	assert.Equal(t, []float32{0, 0, 0, 0}, out, "normalising nothing gives nothing, not NaN")
 }
 
 func TestNaNAndInfComeThroughPooling(t *testing.T) {
-	g := lookup("last_hidden_state", tInt64)
-	g.constants[0].f32[3*handDim] = float32(math.NaN())
-	g.constants[0].f32[5*handDim+1] = float32(math.Inf(1))
-	path := g.write(t)
+	g := modeltest.Lookup()
+	g.Initializers[0] = modeltest.Words(func(table []float32) {
+		table[3*modeltest.Dim] = float32(math.NaN())
+		table[5*modeltest.Dim+1] = float32(math.Inf(1))
+	})
+	path := g.Write(t)
 	for _, p := range []candidate.Pooling{candidate.PoolMean, candidate.PoolMax} {
 		s := mustOpen(t, config(t, path, handEmbedding(p, false)))
 		out, err := s.Run(background, padded, nil)
@@ -162,10 +166,10 @@ func TestNaNAndInfComeThroughPooling(t *testing.T) {
 
 func TestInt32InputsAreConverted(t *testing.T) {
 	e := handEmbedding(candidate.PoolMean, false)
-	wide := mustOpen(t, config(t, lookup("last_hidden_state", tInt64).write(t), e))
+	wide := mustOpen(t, config(t, modeltest.Lookup().Write(t), e))
 	want, err := wide.Run(background, padded, nil)
 	require.NoError(t, err)
-	narrow := mustOpen(t, config(t, lookup("last_hidden_state", tInt32).write(t), e))
+	narrow := mustOpen(t, config(t, modeltest.LookupOf("last_hidden_state", modeltest.Int32).Write(t), e))
 	got, err := narrow.Run(background, padded, nil)
 	require.NoError(t, err)
 	assert.Equal(t, want, got)
@@ -174,129 +178,119 @@ func TestInt32InputsAreConverted(t *testing.T) {
 }
 
 func TestTokenTypesAreZeros(t *testing.T) {
-	for name, elem := range map[string]int{"int64": tInt64, "int32": tInt32} {
+	for name, elem := range map[string]int32{"int64": modeltest.Int64, "int32": modeltest.Int32} {
 		t.Run(name, func(t *testing.T) {
-			g := lookup("last_hidden_state", elem)
-			g.in = append(g.in, value{"token_type_ids", elem, []any{"batch", "sequence"}})
-			g.nodes = []node{
-				{op: "Gather", in: []string{"words", "input_ids"}, out: []string{"w"}},
-				{op: "Gather", in: []string{"types", "token_type_ids"}, out: []string{"y"}},
-				{op: "Add", in: []string{"w", "y"}, out: []string{"last_hidden_state"}},
+			g := modeltest.LookupOf("last_hidden_state", elem)
+			g.Inputs = append(g.Inputs, modeltest.Input("token_type_ids", elem))
+			g.Nodes = []onnxedit.Node{
+				{Op: "Gather", In: []string{"words", "input_ids"}, Out: []string{"w"}},
+				{Op: "Gather", In: []string{"types", "token_type_ids"}, Out: []string{"y"}},
+				{Op: "Add", In: []string{"w", "y"}, Out: []string{"last_hidden_state"}},
 			}
-			g.constants = append(g.constants, constant{name: "types", dims: []int64{2, handDim},
-				f32: []float32{100, 100, 100, 100, -1, -1, -1, -1}})
-			s := mustOpen(t, config(t, g.write(t), handEmbedding(candidate.PoolCLS, false)))
+			g.Initializers = append(g.Initializers, modeltest.Floats("types", []int64{2, modeltest.Dim}, 100, 100, 100, 100, -1, -1, -1, -1))
+			s := mustOpen(t, config(t, g.Write(t), handEmbedding(candidate.PoolCLS, false)))
 			for range 2 {
 				out, err := s.Run(background, padded, nil)
 				require.NoError(t, err)
-				assert.Equal(t, word(3)[0]+100, out[0])
+				assert.Equal(t, modeltest.Word(3)[0]+100, out[0])
 			}
 		})
 	}
-}
-
-// pooledGraph has both outputs; sentence_embedding is the plain mean over all.
-func pooledGraph(dim any) graph {
-	g := lookup("last_hidden_state", tInt64)
-	g.nodes = append(g.nodes, node{op: "ReduceMean", in: []string{"last_hidden_state", "axis"},
-		out: []string{"sentence_embedding"}, ints: map[string]int64{"keepdims": 0}})
-	g.constants = append(g.constants, constant{name: "axis", dims: []int64{1}, i64: []int64{1}})
-	g.out = append(g.out, value{"sentence_embedding", tFloat, []any{"batch", dim}})
-	return g
 }
 
 func TestAPooledOutputIsPreferredAndTakenAsItIs(t *testing.T) {
 	// The configuration says cls and normalised: a pooled output is not
 	// touched, so that the gate sees an exporter that left normalising out.
-	s := mustOpen(t, config(t, pooledGraph(handDim).write(t), handEmbedding(candidate.PoolCLS, true)))
+	s := mustOpen(t, config(t, modeltest.Pooled().Write(t), handEmbedding(candidate.PoolCLS, true)))
 	out, err := s.Run(background, providers.Batch{Rows: 1, Cols: 2, IDs: []int64{3, 5}, Mask: []int64{1, 1}}, nil)
 	require.NoError(t, err)
-	assert.InDelta(t, (word(3)[0]+word(5)[0])/2, out[0], 1e-6)
+	assert.InDelta(t, (modeltest.Word(3)[0]+modeltest.Word(5)[0])/2, out[0], 1e-6)
 }
 
 func TestADimensionThatTheFileHidesIsFoundOnOpening(t *testing.T) {
 	// ONNX Runtime infers shapes, so the hidden state's table must hide its
 	// width too: an unknown reshape does.
-	g := pooledGraph("hidden")
-	g.nodes[0].out = []string{"w"}
-	g.in = append(g.in[:1:1], g.in[1:]...)
-	g.nodes = append([]node{g.nodes[0],
-		{op: "NonZero", in: []string{"words"}, out: []string{"nz"}}, // a size known only when it runs
-		{op: "Shape", in: []string{"nz"}, out: []string{"nzs"}},
-		{op: "Mul", in: []string{"nzs", "nil"}, out: []string{"zero2"}},
-		{op: "Slice", in: []string{"zero2", "zero", "one"}, out: []string{"zero1"}},
-		{op: "Concat", in: []string{"zero1", "zero1", "width"}, out: []string{"to"}, ints: map[string]int64{"axis": 0}},
-		{op: "Reshape", in: []string{"w", "to"}, out: []string{"last_hidden_state"}},
-	}, g.nodes[1:]...)
-	g.constants = append(g.constants,
-		constant{name: "nil", dims: []int64{1}, i64: []int64{0}},
-		constant{name: "zero", dims: []int64{1}, i64: []int64{0}},
-		constant{name: "one", dims: []int64{1}, i64: []int64{1}},
-		constant{name: "width", dims: []int64{1}, i64: []int64{-1}})
-	g.out = g.out[1:] // only the pooled one
-	path := g.write(t)
+	g := modeltest.Pooled()
+	g.Outputs[1].Shape[1] = "hidden"
+	g.Nodes[0].Out = []string{"w"}
+	g.Inputs = append(g.Inputs[:1:1], g.Inputs[1:]...)
+	g.Nodes = append([]onnxedit.Node{g.Nodes[0],
+		{Op: "NonZero", In: []string{"words"}, Out: []string{"nz"}}, // a size known only when it runs
+		{Op: "Shape", In: []string{"nz"}, Out: []string{"nzs"}},
+		{Op: "Mul", In: []string{"nzs", "nil"}, Out: []string{"zero2"}},
+		{Op: "Slice", In: []string{"zero2", "zero", "one"}, Out: []string{"zero1"}},
+		{Op: "Concat", In: []string{"zero1", "zero1", "width"}, Out: []string{"to"}, Attributes: []onnxedit.Attribute{onnxedit.Int("axis", 0)}},
+		{Op: "Reshape", In: []string{"w", "to"}, Out: []string{"last_hidden_state"}},
+	}, g.Nodes[1:]...)
+	g.Initializers = append(g.Initializers,
+		onnxedit.Int64s("nil", 0), onnxedit.Int64s("zero", 0), onnxedit.Int64s("one", 1), onnxedit.Int64s("width", -1))
+	g.Outputs = g.Outputs[1:] // only the pooled one
+	path := g.Write(t)
 	s := mustOpen(t, config(t, path, handEmbedding(candidate.PoolMean, false)))
 	out, err := s.Run(background, padded, nil)
 	require.NoError(t, err)
-	assert.Len(t, out, 2*handDim)
+	assert.Len(t, out, 2*modeltest.Dim)
 
 	wrong := handEmbedding(candidate.PoolMean, false)
-	wrong.Dimension = handDim + 1
+	wrong.Dimension = modeltest.Dim + 1
 	refused(t, config(t, path, wrong), fault.Usage, "dimension 5")
 }
 
 func TestModelsThatCannotBeFedAreRefused(t *testing.T) {
-	change := func(by func(*graph)) graph {
-		g := lookup("last_hidden_state", tInt64)
+	change := func(by func(*modeltest.Graph)) modeltest.Graph {
+		g := modeltest.Lookup()
 		by(&g)
 		return g
 	}
 	for _, c := range []struct {
 		name  string
-		graph graph
+		graph modeltest.Graph
 		says  string
 	}{
-		{"no attention mask", change(func(g *graph) { g.in = g.in[:1] }), "input_ids and attention_mask"},
-		{"an input of another kind", change(func(g *graph) {
-			g.in = append(g.in, value{"pixel_values", tFloat, []any{"batch", 3}})
+		{"no attention mask", change(func(g *modeltest.Graph) { g.Inputs = g.Inputs[:1] }), "input_ids and attention_mask"},
+		{"an input of another kind", change(func(g *modeltest.Graph) {
+			g.Inputs = append(g.Inputs, onnxedit.Value{Name: "pixel_values", Type: modeltest.Float, Shape: []string{"batch", "3"}})
 		}), "pixel_values"},
-		{"a mask of floats", change(func(g *graph) { g.in[1].elem = tFloat }), "int64 or int32"},
-		{"a mask of another rank", change(func(g *graph) { g.in[1].dims = []any{"batch"} }), "batch × sequence"},
-		{"sizes fixed for one input alone", change(func(g *graph) { g.in[0].dims = []any{1, 128}; g.out[0].dims = []any{1, 128, handDim} }), "alike"},
-		{"fixed sizes that exhaust memory", change(func(g *graph) {
-			for i := range g.in {
-				g.in[i].dims = []any{1 << 30, 1 << 30}
-			}
-			g.out[0].dims = []any{1 << 30, 1 << 30, handDim}
+		{"a mask of floats", change(func(g *modeltest.Graph) { g.Inputs[1].Type = modeltest.Float }), "int64 or int32"},
+		{"a mask of another rank", change(func(g *modeltest.Graph) { g.Inputs[1].Shape = []string{"batch"} }), "batch × sequence"},
+		{"sizes fixed for one input alone", change(func(g *modeltest.Graph) {
+			g.Inputs[0].Shape = []string{"1", "128"}
+			g.Outputs[0].Shape = []string{"1", "128", "4"}
 		}), "alike"},
-		{"an output of another name", lookup("logits", tInt64), "sentence_embedding, last_hidden_state or token_embeddings"},
-		{"a pooled name on token vectors", lookup("sentence_embedding", tInt64), "batch × dimension"},
-		{"another dimension", change(func(g *graph) {
-			g.constants[0].dims = []int64{8, 8}
-			g.out[0].dims[2] = 8
+		{"fixed sizes that exhaust memory", change(func(g *modeltest.Graph) {
+			for i := range g.Inputs {
+				g.Inputs[i].Shape = []string{"1073741824", "1073741824"}
+			}
+			g.Outputs[0].Shape = []string{"1073741824", "1073741824", "4"}
+		}), "alike"},
+		{"an output of another name", modeltest.LookupOf("logits", modeltest.Int64), "sentence_embedding, last_hidden_state or token_embeddings"},
+		{"a pooled name on token vectors", modeltest.LookupOf("sentence_embedding", modeltest.Int64), "batch × dimension"},
+		{"another dimension", change(func(g *modeltest.Graph) {
+			g.Initializers[0].Dims = []int64{8, 8}
+			g.Outputs[0].Shape[2] = "8"
 		}), "dimension 8"},
-		{"float16 out", change(func(g *graph) {
-			g.nodes[0].out = []string{"w"}
-			g.nodes = append(g.nodes, node{op: "Cast", in: []string{"w"}, out: []string{"last_hidden_state"},
-				ints: map[string]int64{"to": tFloat16}})
-			g.out[0].elem = tFloat16
+		{"float16 out", change(func(g *modeltest.Graph) {
+			g.Nodes[0].Out = []string{"w"}
+			g.Nodes = append(g.Nodes, onnxedit.Node{Op: "Cast", In: []string{"w"}, Out: []string{"last_hidden_state"},
+				Attributes: []onnxedit.Attribute{onnxedit.Int("to", modeltest.Float16)}})
+			g.Outputs[0].Type = modeltest.Float16
 		}), "float32"},
-		{"float64 out", change(func(g *graph) {
-			g.nodes[0].out = []string{"w"}
-			g.nodes = append(g.nodes, node{op: "Cast", in: []string{"w"}, out: []string{"last_hidden_state"},
-				ints: map[string]int64{"to": tDouble}})
-			g.out[0].elem = tDouble
+		{"float64 out", change(func(g *modeltest.Graph) {
+			g.Nodes[0].Out = []string{"w"}
+			g.Nodes = append(g.Nodes, onnxedit.Node{Op: "Cast", In: []string{"w"}, Out: []string{"last_hidden_state"},
+				Attributes: []onnxedit.Attribute{onnxedit.Int("to", modeltest.Double)}})
+			g.Outputs[0].Type = modeltest.Double
 		}), "float32"},
-		{"an operator that does not exist", change(func(g *graph) { g.nodes[0].op = "Gahter" }), "does not load"},
+		{"an operator that does not exist", change(func(g *modeltest.Graph) { g.Nodes[0].Op = "Gahter" }), "does not load"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			refused(t, config(t, c.graph.write(t), handEmbedding(candidate.PoolMean, false)), fault.Usage, c.says)
+			refused(t, config(t, c.graph.Write(t), handEmbedding(candidate.PoolMean, false)), fault.Usage, c.says)
 		})
 	}
 }
 
 func TestFilesThatAreNoModelAreRefused(t *testing.T) {
-	whole := lookup("last_hidden_state", tInt64).encode()
+	whole := modeltest.Lookup().Bytes()
 	dir := t.TempDir()
 	e := handEmbedding(candidate.PoolMean, false)
 	for name, content := range map[string][]byte{
@@ -318,7 +312,7 @@ func TestFilesThatAreNoModelAreRefused(t *testing.T) {
 }
 
 func TestNoCutOfAModelCrashes(t *testing.T) {
-	whole := pooledGraph(handDim).encode()
+	whole := modeltest.Pooled().Bytes()
 	path := filepath.Join(t.TempDir(), "cut.onnx")
 	c := config(t, path, handEmbedding(candidate.PoolMean, false))
 	step := 1
@@ -338,22 +332,22 @@ func TestNoCutOfAModelCrashes(t *testing.T) {
 }
 
 func TestMoreShapesThanAreKept(t *testing.T) {
-	s := mustOpen(t, config(t, lookup("last_hidden_state", tInt64).write(t), handEmbedding(candidate.PoolCLS, false)))
+	s := mustOpen(t, config(t, modeltest.Lookup().Write(t), handEmbedding(candidate.PoolCLS, false)))
 	for rows := 1; rows <= maxShapes/30+8; rows++ {
 		for cols := 1; cols <= 32; cols++ {
 			b := providers.Batch{Rows: rows, Cols: cols, IDs: make([]int64, rows*cols), Mask: make([]int64, rows*cols)}
 			b.IDs[(rows-1)*cols] = 9
 			out, err := s.Run(background, b, nil)
 			require.NoError(t, err)
-			require.Len(t, out, rows*handDim)
-			require.Equal(t, word(9), out[(rows-1)*handDim:])
+			require.Len(t, out, rows*modeltest.Dim)
+			require.Equal(t, modeltest.Word(9), out[(rows-1)*modeltest.Dim:])
 		}
 	}
 	assert.LessOrEqual(t, len(s.bufs.shapes), maxShapes)
 }
 
 func TestWrongMasksAreRefused(t *testing.T) {
-	s := mustOpen(t, config(t, lookup("last_hidden_state", tInt64).write(t), handEmbedding(candidate.PoolMean, false)))
+	s := mustOpen(t, config(t, modeltest.Lookup().Write(t), handEmbedding(candidate.PoolMean, false)))
 	for _, m := range []int64{-1, 2, math.MaxInt64} {
 		_, err := s.Run(background, providers.Batch{Rows: 1, Cols: 1, IDs: []int64{1}, Mask: []int64{m}}, nil)
 		assert.ErrorContains(t, err, "0 or 1")

@@ -10,34 +10,16 @@ import (
 
 	"github.com/embedgate/embedgate/export/candidate"
 	"github.com/embedgate/embedgate/providers"
+	"github.com/embedgate/embedgate/providers/ort/internal/modeltest"
 	"github.com/embedgate/embedgate/providers/providertest"
 )
-
-// fixed is a graph with its batch and sequence fixed; 0 leaves one dynamic.
-func fixed(g graph, rows, cols int) graph {
-	set := func(dims []any) {
-		if rows > 0 {
-			dims[0] = rows
-		}
-		if cols > 0 && len(dims) > 1 && dims[1] == "sequence" {
-			dims[1] = cols
-		}
-	}
-	for i := range g.in {
-		set(g.in[i].dims)
-	}
-	for i := range g.out {
-		set(g.out[i].dims)
-	}
-	return g
-}
 
 // ragged is rows of different lengths, each id distinct, padded on the right.
 func ragged(rows, cols int) providers.Batch {
 	b := providers.Batch{Rows: rows, Cols: cols, IDs: make([]int64, rows*cols), Mask: make([]int64, rows*cols)}
 	for r := range rows {
 		for c := range 1 + (r+cols-1)%cols {
-			b.IDs[r*cols+c], b.Mask[r*cols+c] = int64(1+(r*5+c)%(handVocab-1)), 1
+			b.IDs[r*cols+c], b.Mask[r*cols+c] = int64(1+(r*5+c)%(modeltest.Vocab-1)), 1
 		}
 	}
 	return b
@@ -46,10 +28,10 @@ func ragged(rows, cols int) providers.Batch {
 func TestAFixedShapeGivesWhatTheDynamicOneDoes(t *testing.T) {
 	for _, pooling := range []candidate.Pooling{candidate.PoolMean, candidate.PoolMax, candidate.PoolCLS} {
 		e := handEmbedding(pooling, true)
-		free := mustOpen(t, config(t, lookup("last_hidden_state", tInt64).write(t), e))
+		free := mustOpen(t, config(t, modeltest.Lookup().Write(t), e))
 		for _, shape := range [][2]int{{1, 16}, {4, 16}, {3, 0}, {0, 16}} {
 			t.Run(fmt.Sprint(pooling, " ", shape), func(t *testing.T) {
-				s := mustOpen(t, config(t, fixed(lookup("last_hidden_state", tInt64), shape[0], shape[1]).write(t), e))
+				s := mustOpen(t, config(t, modeltest.Fixed(modeltest.Lookup(), shape[0], shape[1]).Write(t), e))
 				for _, rows := range []int{1, 2, 3, 4, 5, 9} {
 					for _, cols := range []int{1, 2, 15, 16} {
 						b := ragged(rows, cols)
@@ -69,7 +51,7 @@ func TestAFixedSequenceBoundsTheTokens(t *testing.T) {
 	open := func(cols, max int) *Session {
 		e := handEmbedding(candidate.PoolMean, false)
 		e.MaxTokens = max
-		return mustOpen(t, config(t, fixed(lookup("last_hidden_state", tInt64), 1, cols).write(t), e))
+		return mustOpen(t, config(t, modeltest.Fixed(modeltest.Lookup(), 1, cols).Write(t), e))
 	}
 	assert.Equal(t, 16, open(16, 32).MaxTokens())
 	assert.Equal(t, 8, open(16, 8).MaxTokens(), "the model's own maximum holds")
@@ -78,13 +60,13 @@ func TestAFixedSequenceBoundsTheTokens(t *testing.T) {
 }
 
 func TestAFixedShapeWhoseDimensionIsHiddenIsFoundOnOpening(t *testing.T) {
-	g := fixed(lookup("last_hidden_state", tInt64), 1, 1)
-	g.out[0].dims = []any{"a", "b", "c"}
-	mustOpen(t, config(t, g.write(t), handEmbedding(candidate.PoolMean, false)))
+	g := modeltest.Fixed(modeltest.Lookup(), 1, 1)
+	g.Outputs[0].Shape = []string{"a", "b", "c"}
+	mustOpen(t, config(t, g.Write(t), handEmbedding(candidate.PoolMean, false)))
 }
 
 func TestABatchOfAFixedShapeIsCancelledBetweenItsGroups(t *testing.T) {
-	s := mustOpen(t, config(t, fixed(lookup("last_hidden_state", tInt64), 1, 16).write(t), handEmbedding(candidate.PoolMean, false)))
+	s := mustOpen(t, config(t, modeltest.Fixed(modeltest.Lookup(), 1, 16).Write(t), handEmbedding(candidate.PoolMean, false)))
 	ctx, cancel := context.WithCancel(background)
 	cancel()
 	<-s.turn
@@ -95,12 +77,12 @@ func TestABatchOfAFixedShapeIsCancelledBetweenItsGroups(t *testing.T) {
 }
 
 func TestAFixedShapeIsRecordedByExecutions(t *testing.T) {
-	c := config(t, fixed(lookup("last_hidden_state", tInt64), 1, 16).write(t), handEmbedding(candidate.PoolMean, false))
+	c := config(t, modeltest.Fixed(modeltest.Lookup(), 1, 16).Write(t), handEmbedding(candidate.PoolMean, false))
 	all, err := Record(background, c, []providers.Batch{ragged(3, 4), ragged(1, 4)}, 2)
 	require.NoError(t, err)
 	require.Len(t, all[0].Events, 1)
 	assert.Equal(t, 6, all[0].Events[0].Runs, "three rows, twice")
-	assert.Equal(t, [][]int64{{1, 16, handDim}}, all[0].Events[0].Outputs)
+	assert.Equal(t, [][]int64{{1, 16, modeltest.Dim}}, all[0].Events[0].Outputs)
 	assert.Equal(t, 2, all[1].Events[0].Runs)
 }
 
@@ -110,8 +92,8 @@ func TestAFixedShapeConforms(t *testing.T) {
 	}
 	for _, c := range []struct{ rows, cols, slow int }{{1, 16, 128}, {8, 32, 1024}} { // 128 executions of either
 		t.Run(fmt.Sprint(c.rows, " × ", c.cols), func(t *testing.T) {
-			conformsTo(t, config(t, fixed(long(), c.rows, c.cols).write(t), handEmbedding(candidate.PoolMean, true)),
-				providertest.Facts{MaxTokens: c.cols, Vocab: handVocab, Tolerance: 1e-6, SlowRows: c.slow, Rounds: rounds()})
+			conformsTo(t, config(t, modeltest.Fixed(modeltest.Long(), c.rows, c.cols).Write(t), handEmbedding(candidate.PoolMean, true)),
+				providertest.Facts{MaxTokens: c.cols, Vocab: modeltest.Vocab, Tolerance: 1e-6, SlowRows: c.slow, Rounds: rounds()})
 		})
 	}
 }

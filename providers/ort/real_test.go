@@ -14,6 +14,7 @@ import (
 	"github.com/embedgate/embedgate/export/exporttest"
 	"github.com/embedgate/embedgate/golden"
 	"github.com/embedgate/embedgate/providers"
+	"github.com/embedgate/embedgate/providers/ort/internal/modeltest"
 	"github.com/embedgate/embedgate/providers/tokenize"
 )
 
@@ -133,12 +134,12 @@ func TestCutRealModelsAreRefused(t *testing.T) {
 }
 
 func TestATextCostsFewAllocationsOverTheBareRun(t *testing.T) {
-	c := config(t, lookup("last_hidden_state", tInt64).write(t), handEmbedding(candidate.PoolMean, true))
+	c := config(t, modeltest.Lookup().Write(t), handEmbedding(candidate.PoolMean, true))
 	s := mustOpen(t, c)
 	e := providers.NewEmbedder(letters{}, s)
 	ctx, cancel := context.WithCancel(background) // a context that can end costs more than one that cannot
 	defer cancel()
-	out := make([]float32, 0, handDim)
+	out := make([]float32, 0, modeltest.Dim)
 	over := testing.AllocsPerRun(200, func() {
 		var err error
 		out, err = e.EmbedOne(ctx, "abcdefgh", out[:0])
@@ -156,7 +157,7 @@ type letters struct{}
 
 func (letters) Append(ids []int64, text string, limit int) []int64 {
 	for i := 0; i < min(len(text), limit); i++ {
-		ids = append(ids, int64(text[i]%handVocab))
+		ids = append(ids, int64(text[i]%modeltest.Vocab))
 	}
 	return ids
 }

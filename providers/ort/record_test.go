@@ -12,11 +12,12 @@ import (
 
 	"github.com/embedgate/embedgate/export/candidate"
 	"github.com/embedgate/embedgate/providers"
+	"github.com/embedgate/embedgate/providers/ort/internal/modeltest"
 )
 
 func TestARecordSaysWhereEachNodeRanAndForHowLong(t *testing.T) {
 	t.Setenv("TMPDIR", t.TempDir())
-	c := config(t, pooledGraph(handDim).write(t), handEmbedding(candidate.PoolMean, false))
+	c := config(t, modeltest.Pooled().Write(t), handEmbedding(candidate.PoolMean, false))
 	batches := []providers.Batch{padded, {Rows: 1, Cols: 7, IDs: make([]int64, 7), Mask: make([]int64, 7)}}
 	all, err := Record(background, c, batches, 3)
 	require.NoError(t, err)
@@ -35,8 +36,8 @@ func TestARecordSaysWhereEachNodeRanAndForHowLong(t *testing.T) {
 		gather := p.Events[0]
 		assert.Equal(t, "Gather", gather.Op)
 		assert.Equal(t, "CPUExecutionProvider", gather.EP)
-		assert.Equal(t, [][]int64{{handVocab, handDim}, {rows, cols}}, gather.Inputs)
-		assert.Equal(t, [][]int64{{rows, cols, handDim}}, gather.Outputs)
+		assert.Equal(t, [][]int64{{modeltest.Vocab, modeltest.Dim}, {rows, cols}}, gather.Inputs)
+		assert.Equal(t, [][]int64{{rows, cols, modeltest.Dim}}, gather.Outputs)
 		assert.Equal(t, 3, gather.Runs, "the warm-up is not counted")
 		assert.GreaterOrEqual(t, gather.NS, int64(0))
 	}
@@ -46,7 +47,7 @@ func TestARecordSaysWhereEachNodeRanAndForHowLong(t *testing.T) {
 }
 
 func TestARecordOfNoRunsStillSaysWhatWasAssigned(t *testing.T) {
-	c := config(t, lookup("last_hidden_state", tInt64).write(t), handEmbedding(candidate.PoolMean, false))
+	c := config(t, modeltest.Lookup().Write(t), handEmbedding(candidate.PoolMean, false))
 	all, err := Record(background, c, []providers.Batch{padded}, 0)
 	require.NoError(t, err)
 	assert.Len(t, all[0].Assigned, 1)
@@ -55,9 +56,9 @@ func TestARecordOfNoRunsStillSaysWhatWasAssigned(t *testing.T) {
 
 func TestARecorderThatFailsLeavesNothing(t *testing.T) {
 	t.Setenv("TMPDIR", t.TempDir())
-	c := config(t, lookup("last_hidden_state", tInt64).write(t), handEmbedding(candidate.PoolMean, false))
+	c := config(t, modeltest.Lookup().Write(t), handEmbedding(candidate.PoolMean, false))
 	bad := padded
-	bad.IDs = []int64{3, 5, 2, 7, 0, handVocab}
+	bad.IDs = []int64{3, 5, 2, 7, 0, modeltest.Vocab}
 	_, err := Record(background, c, []providers.Batch{bad}, 1)
 	require.Error(t, err)
 	c.Model = filepath.Join(t.TempDir(), "none.onnx")
@@ -72,7 +73,7 @@ func TestARecorderThatFailsLeavesNothing(t *testing.T) {
 }
 
 func TestARecorderIsFinishedOnce(t *testing.T) {
-	r, err := OpenRecorded(background, config(t, lookup("last_hidden_state", tInt64).write(t), handEmbedding(candidate.PoolMean, false)))
+	r, err := OpenRecorded(background, config(t, modeltest.Lookup().Write(t), handEmbedding(candidate.PoolMean, false)))
 	require.NoError(t, err)
 	assert.Equal(t, "cpu", r.Info().Provider)
 	require.NoError(t, r.Run(background, padded, 1))

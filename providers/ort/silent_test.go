@@ -12,13 +12,14 @@ import (
 	"github.com/embedgate/embedgate/export/candidate"
 	"github.com/embedgate/embedgate/internal/fault"
 	"github.com/embedgate/embedgate/providers"
+	"github.com/embedgate/embedgate/providers/ort/internal/modeltest"
 )
 
 // Silent fall-backs: a session that asks for a provider and would compute on
 // another. Those that need WebGPU's library are in devicetest.
 
 func TestALibraryWithoutTheProviderOpensNoSessionOnAnother(t *testing.T) {
-	c := config(t, lookup("last_hidden_state", tInt64).write(t), handEmbedding(candidate.PoolMean, false))
+	c := config(t, modeltest.Lookup().Write(t), handEmbedding(candidate.PoolMean, false))
 	for _, e := range providers.Catalogue {
 		if _, _, ok := e.Available(); !ok || e.Attach == providers.AttachNone {
 			continue
@@ -79,7 +80,7 @@ func TestAPluginThatBringsNothingOpensNoSessionOnAnother(t *testing.T) {
 
 func refusedPlugin(t *testing.T, path string, kind fault.Kind, says string) {
 	t.Helper()
-	c := config(t, lookup("last_hidden_state", tInt64).write(t), handEmbedding(candidate.PoolMean, false))
+	c := config(t, modeltest.Lookup().Write(t), handEmbedding(candidate.PoolMean, false))
 	c.Provider, c.Library.Plugin = "openvino", path
 	refused(t, c, kind, says)
 }

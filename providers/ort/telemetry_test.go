@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/embedgate/embedgate/export/candidate"
+	"github.com/embedgate/embedgate/providers/ort/internal/modeltest"
 )
 
 // telemetryHome names the empty home of a child of this test.
@@ -21,7 +22,7 @@ const telemetryHome = "EMBEDGATE_TEST_TELEMETRY_HOME"
 // its own, which has an empty home and is told by nobody to be silent.
 func TestTheRuntimeLeavesNothingOfTelemetryOnDisk(t *testing.T) {
 	if home := os.Getenv(telemetryHome); home != "" {
-		s := mustOpen(t, config(t, lookup("last_hidden_state", tInt64).write(t), handEmbedding(candidate.PoolMean, true)))
+		s := mustOpen(t, config(t, modeltest.Lookup().Write(t), handEmbedding(candidate.PoolMean, true)))
 		_, err := s.Run(background, padded, nil)
 		require.NoError(t, err)
 		require.Equal(t, "1", os.Getenv(telemetryVar))

@@ -12,30 +12,32 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/embedgate/embedgate/export/candidate"
+	"github.com/embedgate/embedgate/export/onnxfile/onnxedit"
 	"github.com/embedgate/embedgate/internal/fault"
 	"github.com/embedgate/embedgate/providers"
+	"github.com/embedgate/embedgate/providers/ort/internal/modeltest"
 )
 
 func TestTheVocabularyIsThatOfTheTableOfIDs(t *testing.T) {
-	cast := lookup("last_hidden_state", tInt32)
-	cast.nodes = []node{
-		{op: "Cast", in: []string{"input_ids"}, out: []string{"wide"}, ints: map[string]int64{"to": tInt64}},
-		{op: "Identity", in: []string{"words"}, out: []string{"table"}},
-		{op: "Gather", in: []string{"table", "wide"}, out: []string{"last_hidden_state"}},
+	cast := modeltest.LookupOf("last_hidden_state", modeltest.Int32)
+	cast.Nodes = []onnxedit.Node{
+		{Op: "Cast", In: []string{"input_ids"}, Out: []string{"wide"}, Attributes: []onnxedit.Attribute{onnxedit.Int("to", modeltest.Int64)}},
+		{Op: "Identity", In: []string{"words"}, Out: []string{"table"}},
+		{Op: "Gather", In: []string{"table", "wide"}, Out: []string{"last_hidden_state"}},
 	}
-	other := lookup("last_hidden_state", tInt64) // looks up the mask, and no id
-	other.nodes[0].in = []string{"words", "attention_mask"}
+	other := modeltest.Lookup() // looks up the mask, and no id
+	other.Nodes[0].In = []string{"words", "attention_mask"}
 	for name, c := range map[string]struct {
-		g    graph
+		g    modeltest.Graph
 		want int64
 	}{
-		"looked up directly":          {lookup("last_hidden_state", tInt64), handVocab},
-		"through casts":               {cast, handVocab},
+		"looked up directly":          {modeltest.Lookup(), modeltest.Vocab},
+		"through casts":               {cast, modeltest.Vocab},
 		"a table of something else":   {other, 0},
-		"beside a table of something": {pooledGraph(handDim), handVocab},
+		"beside a table of something": {modeltest.Pooled(), modeltest.Vocab},
 	} {
 		t.Run(name, func(t *testing.T) {
-			n, err := vocabularyOf(c.g.write(t), "model.onnx")
+			n, err := vocabularyOf(c.g.Write(t), "model.onnx")
 			assert.Equal(t, c.want, n)
 			if c.want == 0 {
 				require.ErrorContains(t, err, "no table")
@@ -50,7 +52,7 @@ func TestTheVocabularyIsThatOfTheTableOfIDs(t *testing.T) {
 }
 
 func TestAnIDBeyondTheVocabularyIsRefusedWhereTheRuntimeWouldNot(t *testing.T) {
-	s := mustOpen(t, config(t, lookup("last_hidden_state", tInt64).write(t), handEmbedding(candidate.PoolMean, false)))
+	s := mustOpen(t, config(t, modeltest.Lookup().Write(t), handEmbedding(candidate.PoolMean, false)))
 	s.vocabulary = 5
 	_, err := s.Run(background, providers.Batch{Rows: 1, Cols: 1, IDs: []int64{5}, Mask: []int64{1}}, nil)
 	assert.ErrorContains(t, err, "ids below 5")
@@ -59,7 +61,7 @@ func TestAnIDBeyondTheVocabularyIsRefusedWhereTheRuntimeWouldNot(t *testing.T) {
 }
 
 func TestARunThatCannotBeStoppedIsLeftToItself(t *testing.T) {
-	s := mustOpen(t, config(t, lookup("last_hidden_state", tInt64).write(t), handEmbedding(candidate.PoolMean, false)))
+	s := mustOpen(t, config(t, modeltest.Lookup().Write(t), handEmbedding(candidate.PoolMean, false)))
 	hold := make(chan struct{})
 	ctx, cancel := context.WithCancel(background)
 	time.AfterFunc(5*time.Millisecond, cancel)
