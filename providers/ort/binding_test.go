@@ -13,11 +13,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/embedgate/embedgate/export/candidate"
-	"github.com/embedgate/embedgate/export/exporttest"
 	"github.com/embedgate/embedgate/internal/fault"
 	"github.com/embedgate/embedgate/providers"
 	"github.com/embedgate/embedgate/providers/ort/internal/modeltest"
-	"github.com/embedgate/embedgate/providers/providertest"
 )
 
 // bindingOf is c with inputs and outputs that stay where they are.
@@ -26,31 +24,14 @@ func bindingOf(c Config) Config {
 	return c
 }
 
-func TestBoundTheCPUConforms(t *testing.T) {
-	if testing.Short() {
-		t.Skip("opens hundreds of sessions: run without -short")
-	}
-	conforms(t, bindingOf(config(t, modeltest.Long().Write(t), handEmbedding(candidate.PoolMean, true))),
-		providertest.Facts{Vocab: modeltest.Vocab, Tolerance: 1e-6, SlowRows: 2048, Rounds: rounds()})
-}
-
-func TestBoundATinyBERTConforms(t *testing.T) {
-	if testing.Short() {
-		t.Skip("exports a model")
-	}
-	c := exporttest.TinyCandidate(t)
-	conforms(t, bindingOf(config(t, variant(c), c.Manifest.Embedding)),
-		providertest.Facts{Vocab: vocabulary(t, c), Tolerance: 1e-6, SlowRows: 128, HungryRows: 20_000, Rounds: rounds()})
-}
-
 // Bound or not, the same ids give the same bits, in whatever order shapes come
 // and however often the memory behind them is made anew.
 func TestBindingChangesNoBit(t *testing.T) {
 	for _, g := range []modeltest.Graph{modeltest.Lookup(), modeltest.LookupOf("last_hidden_state", modeltest.Int32), modeltest.Pooled()} {
 		path := g.Write(t)
-		e := handEmbedding(candidate.PoolMean, true)
+		e := modeltest.Embedding(candidate.PoolMean, true)
 		free, bound := mustOpen(t, config(t, path, e)), mustOpen(t, bindingOf(config(t, path, e)))
-		require.NotNil(t, bound.bound)
+		require.NotNil(t, bound.binding)
 		require.True(t, bound.Info().Options.IOBinding, "the evidence says it")
 		for round := range 3 {
 			for _, at := range []shape{{1, 3}, {4, 7}, {1, 3}, {9, 12}, {2, 1}, {4, 7}} {
@@ -64,14 +45,14 @@ func TestBindingChangesNoBit(t *testing.T) {
 				require.NoError(t, err)
 				require.Equal(t, want, got, "%v in round %d", at, round)
 			}
-			bound.bufs.forget() // host memory comes and goes; what is bound stays
+			bound.bufs.freeTensors() // host memory comes and goes; what is bound stays
 		}
-		assert.Len(t, bound.bound.shapes, 4)
+		assert.Len(t, bound.binding.shapes, 4)
 	}
 }
 
 func TestBoundShapesAreForgottenInTime(t *testing.T) {
-	s := mustOpen(t, bindingOf(config(t, modeltest.Lookup().Write(t), handEmbedding(candidate.PoolMean, false))))
+	s := mustOpen(t, bindingOf(config(t, modeltest.Lookup().Write(t), modeltest.Embedding(candidate.PoolMean, false))))
 	row := func(rows int) {
 		b := providers.Batch{Rows: rows, Cols: 1, IDs: make([]int64, rows), Mask: make([]int64, rows)}
 		for i := range b.Mask {
@@ -83,20 +64,20 @@ func TestBoundShapesAreForgottenInTime(t *testing.T) {
 	for rows := range maxShapes + 1 {
 		row(rows + 1)
 	}
-	assert.Len(t, s.bound.shapes, 1)
-	first := s.bound.shapes[shape{maxShapes + 1, 1}].graph
+	assert.Len(t, s.binding.shapes, 1)
+	first := s.binding.shapes[shape{maxShapes + 1, 1}].graph
 	assert.Equal(t, fmt.Sprint(maxShapes+1), first, "a graph that was captured for other addresses is never named again")
 }
 
 func TestWhatADeviceCapturesIsBound(t *testing.T) {
 	for _, e := range providers.Catalogue {
 		for _, name := range e.Captures {
-			_, err := fill(providers.Options{Provider: map[string]string{name: "1"}}, e)
+			_, err := withDefaults(providers.Options{Provider: map[string]string{name: "1"}}, e)
 			require.ErrorContains(t, err, "io_binding", "%s, %s", e.Name, name)
 			require.Equal(t, fault.Usage, fault.KindOf(err))
-			_, err = fill(providers.Options{Provider: map[string]string{name: "1"}, IOBinding: true}, e)
+			_, err = withDefaults(providers.Options{Provider: map[string]string{name: "1"}, IOBinding: true}, e)
 			require.NoError(t, err)
-			_, err = fill(providers.Options{Provider: map[string]string{name: "0"}}, e)
+			_, err = withDefaults(providers.Options{Provider: map[string]string{name: "0"}}, e)
 			require.NoError(t, err)
 		}
 	}
@@ -104,17 +85,17 @@ func TestWhatADeviceCapturesIsBound(t *testing.T) {
 
 func TestADeviceThatCannotBeReachedIsRefused(t *testing.T) {
 	b := &binding{}
-	_, err := b.courier(providers.Entry{Name: "thing"}, nil, providers.Library{})
+	_, err := b.deviceCopier(providers.Entry{Name: "thing"}, nil, providers.Library{})
 	require.ErrorContains(t, err, "thing, whose memory embedgate has no way to copy to")
 	cuda, _ := providers.Lookup("cuda")
-	_, err = b.courier(cuda, nil, providers.Library{Path: "/x/libonnxruntime.so"})
+	_, err = b.deviceCopier(cuda, nil, providers.Library{Path: "/x/libonnxruntime.so"})
 	require.ErrorContains(t, err, "no CUDA runtime among the libraries")
 	require.Equal(t, fault.Missing, fault.KindOf(err))
-	_, err = b.courier(cuda, map[string]string{"device_id": "one"}, providers.Library{})
+	_, err = b.deviceCopier(cuda, map[string]string{"device_id": "one"}, providers.Library{})
 	require.ErrorContains(t, err, "device_id")
 	// A library of that name that is none.
-	_, err = b.courier(cuda, nil, providers.Library{Preload: []string{"/nowhere/libcudart.so.13"}})
-	require.ErrorContains(t, err, "libcudart.so.13: got a library without what copies to a device")
+	_, err = b.deviceCopier(cuda, nil, providers.Library{Preload: []string{"/nowhere/libcudart.so.13"}})
+	require.ErrorContains(t, err, "libcudart.so.13: got a library without the functions that copy to a device")
 }
 
 // cudartC stands for NVIDIA's CUDA runtime where there is no GPU: how the real
@@ -143,22 +124,22 @@ func TestCopiesForCUDAGoThroughItsRuntime(t *testing.T) {
 	out, err := exec.Command("cc", "-shared", "-fPIC", "-o", library, source).CombinedOutput()
 	require.NoError(t, err, "%s", out)
 
-	s := mustOpen(t, bindingOf(config(t, modeltest.Lookup().Write(t), handEmbedding(candidate.PoolMean, false))))
+	s := mustOpen(t, bindingOf(config(t, modeltest.Lookup().Write(t), modeltest.Embedding(candidate.PoolMean, false))))
 	_, err = s.Run(background, providers.Batch{Rows: 1, Cols: 2, IDs: []int64{1, 2}, Mask: []int64{1, 1}}, nil)
 	require.NoError(t, err)
-	x := s.bound.shapes[shape{1, 2}]
+	x := s.binding.shapes[shape{1, 2}]
 	cuda, _ := providers.Lookup("cuda")
-	carry, err := s.bound.courier(cuda, map[string]string{"device_id": "1"}, providers.Library{Preload: []string{"/other.so", library}})
+	carry, err := s.binding.deviceCopier(cuda, map[string]string{"device_id": "1"}, providers.Library{Preload: []string{"/other.so", library}})
 	require.NoError(t, err)
 	require.NoError(t, carry(x.device[0], x.host[0], x.bytes[0]))
-	p, err := s.bound.api.data(x.device[0])
+	p, err := s.binding.api.Data(x.device[0])
 	require.NoError(t, err)
 	require.Equal(t, []int64{2 << 56, 1 << 56}, unsafe.Slice((*int64)(p), 2), "16 bytes, backwards")
 
-	carry, err = s.bound.courier(cuda, map[string]string{"device_id": "7"}, providers.Library{Preload: []string{library}})
+	carry, err = s.binding.deviceCopier(cuda, map[string]string{"device_id": "7"}, providers.Library{Preload: []string{library}})
 	require.NoError(t, err)
 	require.ErrorContains(t, carry(x.device[0], x.host[0], x.bytes[0]), "cudaSetDevice(7): CUDA error 101")
-	carry, err = s.bound.courier(cuda, nil, providers.Library{Preload: []string{library}})
+	carry, err = s.binding.deviceCopier(cuda, nil, providers.Library{Preload: []string{library}})
 	require.NoError(t, err)
 	require.ErrorContains(t, carry(x.device[0], x.host[0], x.bytes[0]), "cudaMemcpy of 16 bytes: CUDA error 1")
 }

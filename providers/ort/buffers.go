@@ -7,6 +7,7 @@ import (
 	ort "github.com/yalue/onnxruntime_go"
 
 	"github.com/embedgate/embedgate/internal/fault"
+	"github.com/embedgate/embedgate/providers/ort/internal/signature"
 )
 
 // maxShapes is how many shapes keep their tensors. Making them costs some ten
@@ -21,23 +22,23 @@ type tensors struct {
 	inputs, outputs []ort.Value
 }
 
-// buffers holds the memory that a model is fed from and answers into, and the
-// tensors over it: every shape is a view of the same memory, because a session
+// buffers holds the memory of a model's inputs and output, and the tensors
+// over it: every shape is a view of the same memory, because a session
 // runs one batch at a time. It is not safe for concurrent use.
 type buffers struct {
-	sig    signature
-	dim    int
-	fill   []column
-	cells  int // rows × cols that each column has room for
-	out    []float32
-	shapes map[shape]tensors
+	sig     signature.Signature
+	dim     int
+	columns []column
+	cells   int // rows × cols that each column can hold
+	out     []float32
+	shapes  map[shape]tensors
 }
 
 // column is one input's memory.
 type column interface {
 	grow(n int)
 	set(src []int64) error
-	view(s ort.Shape) (ort.Value, error)
+	tensor(s ort.Shape) (ort.Value, error)
 }
 
 // integers is a column of int64 or int32.
@@ -45,7 +46,7 @@ type integers[T int32 | int64] struct{ data []T }
 
 func (c *integers[T]) grow(n int) { c.data = make([]T, n) }
 
-func (c *integers[T]) view(s ort.Shape) (ort.Value, error) { return ort.NewTensor(s, c.data) }
+func (c *integers[T]) tensor(s ort.Shape) (ort.Value, error) { return ort.NewTensor(s, c.data) }
 
 func (c *integers[T]) set(src []int64) error {
 	if same, ok := any(c.data).([]int64); ok {
@@ -67,73 +68,74 @@ type zeros[T int32 | int64] struct{ integers[T] }
 
 func (c *zeros[T]) set([]int64) error { return nil }
 
-func newBuffers(s signature, dim int) *buffers {
+func newBuffers(s signature.Signature, dim int) *buffers {
 	b := &buffers{sig: s, dim: dim, shapes: map[shape]tensors{}}
-	for _, in := range s.inputs {
+	for _, in := range s.Inputs {
 		var c column
 		switch {
-		case in.role == roleTypes && in.int32:
+		case in.Role == signature.RoleTypes && in.Int32:
 			c = &zeros[int32]{}
-		case in.role == roleTypes:
+		case in.Role == signature.RoleTypes:
 			c = &zeros[int64]{}
-		case in.int32:
+		case in.Int32:
 			c = &integers[int32]{}
 		default:
 			c = &integers[int64]{}
 		}
-		b.fill = append(b.fill, c)
+		b.columns = append(b.columns, c)
 	}
 	return b
 }
 
-// width is how many float32 one row of cols tokens answers with.
-func (b *buffers) width(cols int) int {
-	if b.sig.pooled {
+// outputWidth is how many float32 the output has for a row of cols tokens.
+func (b *buffers) outputWidth(cols int) int {
+	if b.sig.Pooled {
 		return b.dim
 	}
 	return cols * b.dim
 }
 
-// feed copies a batch in and returns its tensors.
-func (b *buffers) feed(s shape, ids, mask []int64) (tensors, error) {
+// setInputs copies a batch in and returns its tensors.
+func (b *buffers) setInputs(s shape, ids, mask []int64) (tensors, error) {
 	t, err := b.tensors(s)
 	if err != nil {
 		return tensors{}, err
 	}
-	for i, in := range b.sig.inputs {
+	for i, in := range b.sig.Inputs {
 		src := ids
-		if in.role == roleMask {
+		if in.Role == signature.RoleMask {
 			src = mask
 		}
-		if err := b.fill[i].set(src); err != nil {
+		if err := b.columns[i].set(src); err != nil {
 			return tensors{}, err
 		}
 	}
 	return t, nil
 }
 
-// answer is what the model wrote for shape s. It is valid until the next feed.
-func (b *buffers) answer(s shape) []float32 { return b.out[:s.rows*b.width(s.cols)] }
+// output is what the model wrote for shape s. It is valid until the next
+// setInputs.
+func (b *buffers) output(s shape) []float32 { return b.out[:s.rows*b.outputWidth(s.cols)] }
 
 func (b *buffers) tensors(s shape) (tensors, error) {
 	if t, ok := b.shapes[s]; ok {
 		return t, nil
 	}
-	b.room(s)
+	b.grow(s)
 	if len(b.shapes) >= maxShapes {
-		b.forget()
+		b.freeTensors()
 	}
 	var t tensors
 	in := ort.NewShape(int64(s.rows), int64(s.cols))
-	for _, c := range b.fill {
-		v, err := c.view(in)
+	for _, c := range b.columns {
+		v, err := c.tensor(in)
 		if err != nil {
 			t.destroy()
 			return tensors{}, fmt.Errorf("make an input tensor of %v: %w", in, err)
 		}
 		t.inputs = append(t.inputs, v)
 	}
-	out := b.sig.outputShape(s, b.dim)
+	out := b.sig.OutputShape(s.rows, s.cols, b.dim)
 	v, err := ort.NewTensor(out, b.out)
 	if err != nil {
 		t.destroy()
@@ -144,24 +146,24 @@ func (b *buffers) tensors(s shape) (tensors, error) {
 	return t, nil
 }
 
-// room makes the memory large enough for shape s. Tensors look into the old
-// memory, so they go with it. It at least doubles: lengths often rise by one.
-func (b *buffers) room(s shape) {
+// grow makes the memory large enough for shape s. Tensors are views of the old
+// memory, so they are freed with it. It at least doubles: lengths often rise by one.
+func (b *buffers) grow(s shape) {
 	if n := s.rows * s.cols; n > b.cells {
-		b.forget()
+		b.freeTensors()
 		b.cells = max(n, 2*b.cells)
-		for _, c := range b.fill {
+		for _, c := range b.columns {
 			c.grow(b.cells)
 		}
 	}
-	if n := s.rows * b.width(s.cols); n > len(b.out) {
-		b.forget()
+	if n := s.rows * b.outputWidth(s.cols); n > len(b.out) {
+		b.freeTensors()
 		b.out = make([]float32, max(n, 2*len(b.out)))
 	}
 }
 
-// forget frees every tensor; the memory stays.
-func (b *buffers) forget() {
+// freeTensors frees every tensor and keeps the memory.
+func (b *buffers) freeTensors() {
 	for _, t := range b.shapes {
 		t.destroy()
 	}

@@ -15,12 +15,13 @@ import (
 	"github.com/embedgate/embedgate/export/candidate"
 	"github.com/embedgate/embedgate/internal/fault"
 	"github.com/embedgate/embedgate/providers"
+	"github.com/embedgate/embedgate/providers/ort/internal/environment"
 	"github.com/embedgate/embedgate/providers/ort/internal/modeltest"
 )
 
 func TestConfigurationsThatMeanNothingAreRefused(t *testing.T) {
 	path := modeltest.Lookup().Write(t)
-	ok := config(t, path, handEmbedding(candidate.PoolMean, false))
+	ok := config(t, path, modeltest.Embedding(candidate.PoolMean, false))
 	change := func(by func(*Config)) Config {
 		c := ok
 		by(&c)
@@ -53,7 +54,7 @@ func TestConfigurationsThatMeanNothingAreRefused(t *testing.T) {
 }
 
 func TestASecondLibraryInOneProcessIsRefused(t *testing.T) {
-	c := config(t, modeltest.Lookup().Write(t), handEmbedding(candidate.PoolMean, false))
+	c := config(t, modeltest.Lookup().Write(t), modeltest.Embedding(candidate.PoolMean, false))
 	mustOpen(t, c)
 	other := filepath.Join(t.TempDir(), "libonnxruntime.so")
 	require.NoError(t, os.WriteFile(other, []byte("another build"), 0o600))
@@ -69,7 +70,7 @@ func TestASecondLibraryInOneProcessIsRefused(t *testing.T) {
 }
 
 func TestInfoSaysWhatWasOpened(t *testing.T) {
-	c := config(t, modeltest.Lookup().Write(t), handEmbedding(candidate.PoolMean, false))
+	c := config(t, modeltest.Lookup().Write(t), modeltest.Embedding(candidate.PoolMean, false))
 	t.Run("defaults are filled in", func(t *testing.T) {
 		i := mustOpen(t, c).Info()
 		cores := min(runtime.NumCPU(), runtime.GOMAXPROCS(0))
@@ -105,7 +106,7 @@ func TestInfoSaysWhatWasOpened(t *testing.T) {
 
 func TestOneSessionSpinsAtATime(t *testing.T) {
 	on := true
-	c := config(t, modeltest.Lookup().Write(t), handEmbedding(candidate.PoolMean, false))
+	c := config(t, modeltest.Lookup().Write(t), modeltest.Embedding(candidate.PoolMean, false))
 	c.Options.Threads = 2
 	first := mustOpen(t, c)
 	assert.True(t, *first.Info().Options.Spinning)
@@ -121,22 +122,22 @@ func TestOneSessionSpinsAtATime(t *testing.T) {
 }
 
 func TestAProviderThatTheLibraryLacksIsMissing(t *testing.T) {
-	_, err := load(providers.Library{Path: libraryPath(t)})
+	_, err := environment.Load(providers.Library{Path: libraryPath(t)})
 	require.NoError(t, err)
 	e, _ := providers.Lookup("webgpu")
-	_, err = sessionOptions(wish{entry: e}, providers.Options{Threads: 1})
+	_, err = sessionOptions(target{entry: e}, providers.Options{Threads: 1})
 	require.Error(t, err)
 	assert.Equal(t, fault.Missing, fault.KindOf(err))
 	assert.ErrorContains(t, err, "WebGpuExecutionProvider")
 	e, _ = providers.Lookup("cuda")
-	_, err = sessionOptions(wish{entry: e}, providers.Options{Threads: 1})
+	_, err = sessionOptions(target{entry: e}, providers.Options{Threads: 1})
 	assert.Equal(t, fault.Missing, fault.KindOf(err), "%v", err)
 }
 
 func TestAnOpenThatIsCancelledOpensNothing(t *testing.T) {
 	ctx, cancel := context.WithCancel(background)
 	cancel()
-	_, err := Open(ctx, config(t, modeltest.Lookup().Write(t), handEmbedding(candidate.PoolMean, false)))
+	_, err := Open(ctx, config(t, modeltest.Lookup().Write(t), modeltest.Embedding(candidate.PoolMean, false)))
 	assert.ErrorIs(t, err, context.Canceled)
 }
 
@@ -146,7 +147,7 @@ const inChild = "EMBEDGATE_TEST_FIRST_LIBRARY"
 // A process loads one library, so a child of its own meets the bad one.
 func TestALibraryThatIsNoneIsMissingAndTheNextOneLoads(t *testing.T) {
 	if first := os.Getenv(inChild); first != "" {
-		c := config(t, modeltest.Lookup().Write(t), handEmbedding(candidate.PoolMean, false))
+		c := config(t, modeltest.Lookup().Write(t), modeltest.Embedding(candidate.PoolMean, false))
 		good := c.Library.Path
 		c.Library.Path = first
 		refused(t, c, fault.Missing, "a file that does not load")

@@ -10,11 +10,13 @@ import (
 	"github.com/embedgate/embedgate/internal/fault"
 	"github.com/embedgate/embedgate/providers"
 	"github.com/embedgate/embedgate/providers/cores"
+	"github.com/embedgate/embedgate/providers/ort/internal/capi"
+	"github.com/embedgate/embedgate/providers/ort/internal/environment"
 )
 
-// fill returns o with every default that does not depend on other sessions
+// withDefaults returns o with every default that does not depend on other sessions
 // filled in, sharing nothing with o or the catalogue.
-func fill(o providers.Options, e providers.Entry) (providers.Options, error) {
+func withDefaults(o providers.Options, e providers.Entry) (providers.Options, error) {
 	if o.Threads < 0 {
 		return o, &fault.Error{Kind: fault.Usage, Thing: "session option threads",
 			Got: fmt.Sprint(o.Threads), Wanted: "0 (one for each usable core) or more"}
@@ -41,23 +43,23 @@ func fill(o providers.Options, e providers.Entry) (providers.Options, error) {
 	if captures(e, o.Provider) && !o.IOBinding {
 		return o, &fault.Error{Kind: fault.Usage, Thing: "options of provider " + e.Name,
 			Got:    "one of " + strings.Join(e.Captures, ", ") + ", and no io_binding",
-			Wanted: "io_binding: true beside it: captured work reads and writes where it once did",
+			Wanted: "io_binding: true beside it: captured work reads and writes at fixed addresses",
 			Next:   "set io_binding for " + e.Name + " in the policy, or leave the option out"}
 	}
 	return o, nil
 }
 
-// wish is what a session is to run on.
-type wish struct {
+// target is what a session is to run on.
+type target struct {
 	entry   providers.Entry
 	devices []ort.EpDevice // of a plugin
 	profile string         // path prefix of the profile; "": nothing is recorded
 	library providers.Library
-	api     capi
+	api     capi.API
 }
 
 // sessionOptions makes ONNX Runtime's options. The caller destroys them.
-func sessionOptions(w wish, o providers.Options) (_ *ort.SessionOptions, err error) {
+func sessionOptions(w target, o providers.Options) (_ *ort.SessionOptions, err error) {
 	e := w.entry
 	so, err := ort.NewSessionOptions()
 	if err != nil {
@@ -97,32 +99,32 @@ func sessionOptions(w wish, o providers.Options) (_ *ort.SessionOptions, err err
 			}
 			return so.AddSessionConfigEntry("session.disable_cpu_ep_fallback", "1")
 		},
-		func() error { return record(so, w.profile) },
+		func() error { return enableRecording(so, w.profile) },
 	} {
 		if err := set(); err != nil {
 			return nil, fmt.Errorf("set session options: %w", err)
 		}
 	}
-	way, ok := attachments[e.Attach]
+	attach, ok := attachments[e.Attach]
 	if !ok {
 		return nil, fmt.Errorf("provider %s: no way to attach it by %q", e.Name, e.Attach)
 	}
 	own := maps.Clone(o.Provider)
-	delete(own, DeviceOption)
+	delete(own, environment.DeviceOption)
 	if w.profile != "" && len(e.Recorded) > 0 {
 		if own == nil {
 			own = map[string]string{}
 		}
 		maps.Copy(own, e.Recorded)
 	}
-	if err := way(so, w, own); err != nil {
+	if err := attach(so, w, own); err != nil {
 		return nil, notAttached(e, err)
 	}
 	return so, nil
 }
 
 // notAttached says why a library takes no provider. "in this build" is ONNX
-// Runtime's own wording for what it was compiled without.
+// Runtime's own text about what it was compiled without.
 func notAttached(e providers.Entry, err error) error {
 	f := &fault.Error{Kind: fault.Missing, Thing: "provider " + e.Name,
 		Got: "no device, or one that does not answer", Wanted: e.Needs, Next: e.Remedy, Err: err}
@@ -133,10 +135,10 @@ func notAttached(e providers.Entry, err error) error {
 	return f
 }
 
-// record makes a session say where its nodes run: the assignment for
-// capi.assigned, and the executed nodes in a profile, a file whose name begins
+// enableRecording makes a session record where its nodes run: the assignment for
+// capi.API.Assigned, and the executed nodes in a profile, a file whose name begins
 // with prefix and which is there when the session is destroyed.
-func record(so *ort.SessionOptions, prefix string) error {
+func enableRecording(so *ort.SessionOptions, prefix string) error {
 	if prefix == "" {
 		return nil
 	}

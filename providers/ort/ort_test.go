@@ -21,10 +21,6 @@ import (
 
 var background = context.Background()
 
-func handEmbedding(p candidate.Pooling, normalize bool) candidate.Embedding {
-	return candidate.Embedding{Pooling: p, Normalize: normalize, MaxTokens: 32, Dimension: modeltest.Dim}
-}
-
 // foundLibrary is kept because finding it asks a Python environment, which
 // costs more than most of these tests.
 var foundLibrary struct {
@@ -71,26 +67,6 @@ var padded = providers.Batch{
 	Mask: []int64{1, 1, 1, 1, 0, 0},
 }
 
-func f64(v []float32) []float64 {
-	out := make([]float64, len(v))
-	for i, x := range v {
-		out[i] = float64(x)
-	}
-	return out
-}
-
-func unit(v []float64) []float64 {
-	sum := 0.0
-	for _, x := range v {
-		sum += x * x
-	}
-	out := make([]float64, len(v))
-	for i, x := range v {
-		out[i] = x / math.Sqrt(sum)
-	}
-	return out
-}
-
 func TestTokenVectorsArePooledAsTheConfigurationSays(t *testing.T) {
 	a, b, c := modeltest.Word(3), modeltest.Word(5), modeltest.Word(2)
 	mean, maxi := make([]float64, modeltest.Dim), make([]float64, modeltest.Dim)
@@ -105,24 +81,24 @@ func TestTokenVectorsArePooledAsTheConfigurationSays(t *testing.T) {
 		first     []float64
 	}{
 		{"mean", candidate.PoolMean, false, mean},
-		{"mean, normalised", candidate.PoolMean, true, unit(mean)},
-		{"cls", candidate.PoolCLS, false, f64(a)},
-		{"cls, normalised", candidate.PoolCLS, true, unit(f64(a))},
+		{"mean, normalised", candidate.PoolMean, true, modeltest.Unit(mean)},
+		{"cls", candidate.PoolCLS, false, modeltest.Float64s(a)},
+		{"cls, normalised", candidate.PoolCLS, true, modeltest.Unit(modeltest.Float64s(a))},
 		{"max", candidate.PoolMax, false, maxi},
-		{"max, normalised", candidate.PoolMax, true, unit(maxi)},
+		{"max, normalised", candidate.PoolMax, true, modeltest.Unit(maxi)},
 	} {
 		for _, output := range []string{"last_hidden_state", "token_embeddings"} {
 			t.Run(tc.name+" of "+output, func(t *testing.T) {
-				s := mustOpen(t, config(t, modeltest.LookupOf(output, modeltest.Int64).Write(t), handEmbedding(tc.pooling, tc.normalize)))
+				s := mustOpen(t, config(t, modeltest.LookupOf(output, modeltest.Int64).Write(t), modeltest.Embedding(tc.pooling, tc.normalize)))
 				out, err := s.Run(background, padded, nil)
 				require.NoError(t, err)
 				require.Len(t, out, 2*modeltest.Dim)
-				assert.InDeltaSlice(t, tc.first, f64(out[:modeltest.Dim]), 1e-6)
-				second := f64(modeltest.Word(7)) // one real token: every pooling is that token
+				assert.InDeltaSlice(t, tc.first, modeltest.Float64s(out[:modeltest.Dim]), 1e-6)
+				second := modeltest.Float64s(modeltest.Word(7)) // one real token: every pooling is that token
 				if tc.normalize {
-					second = unit(second)
+					second = modeltest.Unit(second)
 				}
-				assert.InDeltaSlice(t, second, f64(out[modeltest.Dim:]), 1e-6)
+				assert.InDeltaSlice(t, second, modeltest.Float64s(out[modeltest.Dim:]), 1e-6)
 			})
 		}
 	}
@@ -133,16 +109,16 @@ func TestARowOfPaddingAloneIsWhatSentenceTransformersGives(t *testing.T) {
 	for pooling, want := range map[candidate.Pooling][]float64{
 		candidate.PoolMean: {0, 0, 0, 0},
 		candidate.PoolMax:  {-1e9, -1e9, -1e9, -1e9},
-		candidate.PoolCLS:  f64(modeltest.Word(3)),
+		candidate.PoolCLS:  modeltest.Float64s(modeltest.Word(3)),
 	} {
 		t.Run(string(pooling), func(t *testing.T) {
-			s := mustOpen(t, config(t, modeltest.Lookup().Write(t), handEmbedding(pooling, false)))
+			s := mustOpen(t, config(t, modeltest.Lookup().Write(t), modeltest.Embedding(pooling, false)))
 			out, err := s.Run(background, b, nil)
 			require.NoError(t, err)
-			assert.InDeltaSlice(t, want, f64(out), 1e-6)
+			assert.InDeltaSlice(t, want, modeltest.Float64s(out), 1e-6)
 		})
 	}
-	s := mustOpen(t, config(t, modeltest.Lookup().Write(t), handEmbedding(candidate.PoolMean, true)))
+	s := mustOpen(t, config(t, modeltest.Lookup().Write(t), modeltest.Embedding(candidate.PoolMean, true)))
 	out, err := s.Run(background, b, nil)
 	require.NoError(t, err)
 	assert.Equal(t, []float32{0, 0, 0, 0}, out, "normalising nothing gives nothing, not NaN")
@@ -156,7 +132,7 @@ func TestNaNAndInfComeThroughPooling(t *testing.T) {
 	})
 	path := g.Write(t)
 	for _, p := range []candidate.Pooling{candidate.PoolMean, candidate.PoolMax} {
-		s := mustOpen(t, config(t, path, handEmbedding(p, false)))
+		s := mustOpen(t, config(t, path, modeltest.Embedding(p, false)))
 		out, err := s.Run(background, padded, nil)
 		require.NoError(t, err)
 		assert.True(t, math.IsNaN(float64(out[0])), "%s", p)
@@ -165,7 +141,7 @@ func TestNaNAndInfComeThroughPooling(t *testing.T) {
 }
 
 func TestInt32InputsAreConverted(t *testing.T) {
-	e := handEmbedding(candidate.PoolMean, false)
+	e := modeltest.Embedding(candidate.PoolMean, false)
 	wide := mustOpen(t, config(t, modeltest.Lookup().Write(t), e))
 	want, err := wide.Run(background, padded, nil)
 	require.NoError(t, err)
@@ -188,7 +164,7 @@ func TestTokenTypesAreZeros(t *testing.T) {
 				{Op: "Add", In: []string{"w", "y"}, Out: []string{"last_hidden_state"}},
 			}
 			g.Initializers = append(g.Initializers, modeltest.Floats("types", []int64{2, modeltest.Dim}, 100, 100, 100, 100, -1, -1, -1, -1))
-			s := mustOpen(t, config(t, g.Write(t), handEmbedding(candidate.PoolCLS, false)))
+			s := mustOpen(t, config(t, g.Write(t), modeltest.Embedding(candidate.PoolCLS, false)))
 			for range 2 {
 				out, err := s.Run(background, padded, nil)
 				require.NoError(t, err)
@@ -201,7 +177,7 @@ func TestTokenTypesAreZeros(t *testing.T) {
 func TestAPooledOutputIsPreferredAndTakenAsItIs(t *testing.T) {
 	// The configuration says cls and normalised: a pooled output is not
 	// touched, so that the gate sees an exporter that left normalising out.
-	s := mustOpen(t, config(t, modeltest.Pooled().Write(t), handEmbedding(candidate.PoolCLS, true)))
+	s := mustOpen(t, config(t, modeltest.Pooled().Write(t), modeltest.Embedding(candidate.PoolCLS, true)))
 	out, err := s.Run(background, providers.Batch{Rows: 1, Cols: 2, IDs: []int64{3, 5}, Mask: []int64{1, 1}}, nil)
 	require.NoError(t, err)
 	assert.InDelta(t, (modeltest.Word(3)[0]+modeltest.Word(5)[0])/2, out[0], 1e-6)
@@ -226,12 +202,12 @@ func TestADimensionThatTheFileHidesIsFoundOnOpening(t *testing.T) {
 		onnxedit.Int64s("nil", 0), onnxedit.Int64s("zero", 0), onnxedit.Int64s("one", 1), onnxedit.Int64s("width", -1))
 	g.Outputs = g.Outputs[1:] // only the pooled one
 	path := g.Write(t)
-	s := mustOpen(t, config(t, path, handEmbedding(candidate.PoolMean, false)))
+	s := mustOpen(t, config(t, path, modeltest.Embedding(candidate.PoolMean, false)))
 	out, err := s.Run(background, padded, nil)
 	require.NoError(t, err)
 	assert.Len(t, out, 2*modeltest.Dim)
 
-	wrong := handEmbedding(candidate.PoolMean, false)
+	wrong := modeltest.Embedding(candidate.PoolMean, false)
 	wrong.Dimension = modeltest.Dim + 1
 	refused(t, config(t, path, wrong), fault.Usage, "dimension 5")
 }
@@ -284,7 +260,7 @@ func TestModelsThatCannotBeFedAreRefused(t *testing.T) {
 		{"an operator that does not exist", change(func(g *modeltest.Graph) { g.Nodes[0].Op = "Gahter" }), "does not load"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			refused(t, config(t, c.graph.Write(t), handEmbedding(candidate.PoolMean, false)), fault.Usage, c.says)
+			refused(t, config(t, c.graph.Write(t), modeltest.Embedding(candidate.PoolMean, false)), fault.Usage, c.says)
 		})
 	}
 }
@@ -292,7 +268,7 @@ func TestModelsThatCannotBeFedAreRefused(t *testing.T) {
 func TestFilesThatAreNoModelAreRefused(t *testing.T) {
 	whole := modeltest.Lookup().Bytes()
 	dir := t.TempDir()
-	e := handEmbedding(candidate.PoolMean, false)
+	e := modeltest.Embedding(candidate.PoolMean, false)
 	for name, content := range map[string][]byte{
 		"empty": {}, "one byte": {8}, "text": []byte("<html>not found</html>"),
 		"a git LFS pointer": []byte("version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 9\n"),
@@ -314,7 +290,7 @@ func TestFilesThatAreNoModelAreRefused(t *testing.T) {
 func TestNoCutOfAModelCrashes(t *testing.T) {
 	whole := modeltest.Pooled().Bytes()
 	path := filepath.Join(t.TempDir(), "cut.onnx")
-	c := config(t, path, handEmbedding(candidate.PoolMean, false))
+	c := config(t, path, modeltest.Embedding(candidate.PoolMean, false))
 	step := 1
 	if testing.Short() {
 		step = 17
@@ -332,7 +308,7 @@ func TestNoCutOfAModelCrashes(t *testing.T) {
 }
 
 func TestMoreShapesThanAreKept(t *testing.T) {
-	s := mustOpen(t, config(t, modeltest.Lookup().Write(t), handEmbedding(candidate.PoolCLS, false)))
+	s := mustOpen(t, config(t, modeltest.Lookup().Write(t), modeltest.Embedding(candidate.PoolCLS, false)))
 	for rows := 1; rows <= maxShapes/30+8; rows++ {
 		for cols := 1; cols <= 32; cols++ {
 			b := providers.Batch{Rows: rows, Cols: cols, IDs: make([]int64, rows*cols), Mask: make([]int64, rows*cols)}
@@ -347,9 +323,18 @@ func TestMoreShapesThanAreKept(t *testing.T) {
 }
 
 func TestWrongMasksAreRefused(t *testing.T) {
-	s := mustOpen(t, config(t, modeltest.Lookup().Write(t), handEmbedding(candidate.PoolMean, false)))
+	s := mustOpen(t, config(t, modeltest.Lookup().Write(t), modeltest.Embedding(candidate.PoolMean, false)))
 	for _, m := range []int64{-1, 2, math.MaxInt64} {
 		_, err := s.Run(background, providers.Batch{Rows: 1, Cols: 1, IDs: []int64{1}, Mask: []int64{m}}, nil)
 		assert.ErrorContains(t, err, "0 or 1")
 	}
+}
+
+func TestAnIDBeyondTheVocabularyIsRefusedWhereTheRuntimeWouldNot(t *testing.T) {
+	s := mustOpen(t, config(t, modeltest.Lookup().Write(t), modeltest.Embedding(candidate.PoolMean, false)))
+	s.vocabulary = 5
+	_, err := s.Run(background, providers.Batch{Rows: 1, Cols: 1, IDs: []int64{5}, Mask: []int64{1}}, nil)
+	assert.ErrorContains(t, err, "ids below 5")
+	_, err = s.Run(background, providers.Batch{Rows: 1, Cols: 1, IDs: []int64{4}, Mask: []int64{1}}, nil)
+	assert.NoError(t, err)
 }

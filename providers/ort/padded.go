@@ -6,12 +6,12 @@ import (
 	"github.com/embedgate/embedgate/providers"
 )
 
-// padding is the reusable room for one batch of a fixed shape.
+// padding is the reusable memory of one batch of a fixed shape.
 type padding struct{ ids, mask []int64 }
 
-// padded runs a batch on a graph whose batch or sequence is fixed, in groups
-// of as many rows as it takes. The caller has the turn.
-func (s *Session) padded(ctx context.Context, b providers.Batch, out []float32) ([]float32, error) {
+// runPadded runs a batch on a graph whose batch or sequence is fixed, in groups
+// of as many rows as it takes. The caller holds the lock.
+func (s *Session) runPadded(ctx context.Context, b providers.Batch, out []float32) ([]float32, error) {
 	before := len(out)
 	step := s.rows
 	if step == 0 {
@@ -31,9 +31,8 @@ func (s *Session) padded(ctx context.Context, b providers.Batch, out []float32) 
 }
 
 // group is rows from..from+step of b, padded to cols tokens (0: b's own) and
-// to step rows. Tokens that fill up are masked out. Rows that fill up repeat
-// the group's first one: a row that is all mask would make some graphs compute
-// NaN for nothing.
+// to step rows. Padding tokens are masked out. Padding rows repeat the group's
+// first one: a row without a real token makes some graphs compute NaN.
 func (p *padding) group(b providers.Batch, from, step, cols int) (group providers.Batch, real int) {
 	if cols == 0 {
 		cols = b.Cols

@@ -11,7 +11,6 @@ import (
 	"github.com/embedgate/embedgate/export/candidate"
 	"github.com/embedgate/embedgate/providers"
 	"github.com/embedgate/embedgate/providers/ort/internal/modeltest"
-	"github.com/embedgate/embedgate/providers/providertest"
 )
 
 // ragged is rows of different lengths, each id distinct, padded on the right.
@@ -27,7 +26,7 @@ func ragged(rows, cols int) providers.Batch {
 
 func TestAFixedShapeGivesWhatTheDynamicOneDoes(t *testing.T) {
 	for _, pooling := range []candidate.Pooling{candidate.PoolMean, candidate.PoolMax, candidate.PoolCLS} {
-		e := handEmbedding(pooling, true)
+		e := modeltest.Embedding(pooling, true)
 		free := mustOpen(t, config(t, modeltest.Lookup().Write(t), e))
 		for _, shape := range [][2]int{{1, 16}, {4, 16}, {3, 0}, {0, 16}} {
 			t.Run(fmt.Sprint(pooling, " ", shape), func(t *testing.T) {
@@ -49,7 +48,7 @@ func TestAFixedShapeGivesWhatTheDynamicOneDoes(t *testing.T) {
 
 func TestAFixedSequenceBoundsTheTokens(t *testing.T) {
 	open := func(cols, max int) *Session {
-		e := handEmbedding(candidate.PoolMean, false)
+		e := modeltest.Embedding(candidate.PoolMean, false)
 		e.MaxTokens = max
 		return mustOpen(t, config(t, modeltest.Fixed(modeltest.Lookup(), 1, cols).Write(t), e))
 	}
@@ -62,38 +61,26 @@ func TestAFixedSequenceBoundsTheTokens(t *testing.T) {
 func TestAFixedShapeWhoseDimensionIsHiddenIsFoundOnOpening(t *testing.T) {
 	g := modeltest.Fixed(modeltest.Lookup(), 1, 1)
 	g.Outputs[0].Shape = []string{"a", "b", "c"}
-	mustOpen(t, config(t, g.Write(t), handEmbedding(candidate.PoolMean, false)))
+	mustOpen(t, config(t, g.Write(t), modeltest.Embedding(candidate.PoolMean, false)))
 }
 
 func TestABatchOfAFixedShapeIsCancelledBetweenItsGroups(t *testing.T) {
-	s := mustOpen(t, config(t, modeltest.Fixed(modeltest.Lookup(), 1, 16).Write(t), handEmbedding(candidate.PoolMean, false)))
+	s := mustOpen(t, config(t, modeltest.Fixed(modeltest.Lookup(), 1, 16).Write(t), modeltest.Embedding(candidate.PoolMean, false)))
 	ctx, cancel := context.WithCancel(background)
 	cancel()
-	<-s.turn
-	out, err := s.padded(ctx, ragged(3, 4), []float32{1})
-	s.turn <- struct{}{}
+	<-s.lock
+	out, err := s.runPadded(ctx, ragged(3, 4), []float32{1})
+	s.lock <- struct{}{}
 	assert.ErrorIs(t, err, context.Canceled)
 	assert.Equal(t, []float32{1}, out)
 }
 
 func TestAFixedShapeIsRecordedByExecutions(t *testing.T) {
-	c := config(t, modeltest.Fixed(modeltest.Lookup(), 1, 16).Write(t), handEmbedding(candidate.PoolMean, false))
+	c := config(t, modeltest.Fixed(modeltest.Lookup(), 1, 16).Write(t), modeltest.Embedding(candidate.PoolMean, false))
 	all, err := Record(background, c, []providers.Batch{ragged(3, 4), ragged(1, 4)}, 2)
 	require.NoError(t, err)
 	require.Len(t, all[0].Events, 1)
 	assert.Equal(t, 6, all[0].Events[0].Runs, "three rows, twice")
 	assert.Equal(t, [][]int64{{1, 16, modeltest.Dim}}, all[0].Events[0].Outputs)
 	assert.Equal(t, 2, all[1].Events[0].Runs)
-}
-
-func TestAFixedShapeConforms(t *testing.T) {
-	if testing.Short() {
-		t.Skip("opens hundreds of sessions: run without -short")
-	}
-	for _, c := range []struct{ rows, cols, slow int }{{1, 16, 128}, {8, 32, 1024}} { // 128 executions of either
-		t.Run(fmt.Sprint(c.rows, " × ", c.cols), func(t *testing.T) {
-			conformsTo(t, config(t, modeltest.Fixed(modeltest.Long(), c.rows, c.cols).Write(t), handEmbedding(candidate.PoolMean, true)),
-				providertest.Facts{MaxTokens: c.cols, Vocab: modeltest.Vocab, Tolerance: 1e-6, SlowRows: c.slow, Rounds: rounds()})
-		})
-	}
 }

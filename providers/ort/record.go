@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 
 	"github.com/embedgate/embedgate/providers"
+	"github.com/embedgate/embedgate/providers/ort/placement"
 )
 
 // Recorder is a session that records where its nodes run: what was assigned to
@@ -18,12 +19,12 @@ type Recorder struct {
 	session  *Session
 	dir      string // of the profile
 	assigned []providers.Subgraph
-	marks    []mark
+	ranges   []runRange
 	done     bool
 }
 
 // mark is a stretch of executions, by their numbers.
-type mark struct{ from, to int }
+type runRange struct{ from, to int }
 
 // OpenRecorded is Open for a Recorder. The caller finishes or closes it.
 func OpenRecorded(ctx context.Context, c Config) (*Recorder, error) {
@@ -36,10 +37,7 @@ func OpenRecorded(ctx context.Context, c Config) (*Recorder, error) {
 		_ = os.RemoveAll(dir)
 		return nil, err
 	}
-	process.Lock()
-	api := process.loaded.api
-	process.Unlock()
-	if r.assigned, err = api.assigned(r.session.model); err != nil {
+	if r.assigned, err = r.session.api.Assigned(r.session.model); err != nil {
 		return nil, errors.Join(fmt.Errorf("read which provider got which node: %w", err), r.Close())
 	}
 	return r, nil
@@ -55,7 +53,7 @@ func (r *Recorder) MaxTokens() int { return r.session.MaxTokens() }
 // only use, and then runs times recorded.
 func (r *Recorder) Run(ctx context.Context, b providers.Batch, runs int) error {
 	var out []float32
-	var m mark
+	var m runRange
 	for i := range runs + 1 {
 		var err error
 		if out, err = r.session.Run(ctx, b, out[:0]); err != nil {
@@ -66,7 +64,7 @@ func (r *Recorder) Run(ctx context.Context, b providers.Batch, runs int) error {
 		}
 	}
 	m.to = r.session.executed
-	r.marks = append(r.marks, m)
+	r.ranges = append(r.ranges, m)
 	return nil
 }
 
@@ -92,16 +90,16 @@ func (r *Recorder) Finish() (_ []providers.Placement, err error) {
 		return nil, err
 	}
 	defer f.Close()
-	p, err := parseProfile(f)
+	p, err := placement.ReadProfile(f)
 	if err != nil {
 		return nil, err
 	}
-	if len(p.runs) != executed {
-		return nil, fmt.Errorf("ONNX Runtime's profile: got %d runs, wanted the %d that were made: it is not whole", len(p.runs), executed)
+	if len(p.Runs) != executed {
+		return nil, fmt.Errorf("ONNX Runtime's profile: got %d runs, wanted the %d that were made: it is not whole", len(p.Runs), executed)
 	}
-	all := make([]providers.Placement, len(r.marks))
-	for i, m := range r.marks {
-		all[i] = providers.Placement{Assigned: r.assigned, Events: p.sum(m.from, m.to)}
+	all := make([]providers.Placement, len(r.ranges))
+	for i, m := range r.ranges {
+		all[i] = providers.Placement{Assigned: r.assigned, Events: p.Sum(m.from, m.to)}
 	}
 	return all, nil
 }

@@ -18,15 +18,15 @@ func (s *Session) Run(ctx context.Context, b providers.Batch, out []float32) ([]
 		return out, err
 	}
 	select {
-	case <-s.turn:
+	case <-s.lock:
 	default:
 		select {
-		case <-s.turn:
+		case <-s.lock:
 		case <-ctx.Done():
 			return out, ctx.Err()
 		}
 	}
-	defer s.pass()
+	defer s.unlock()
 	if s.closed {
 		return out, providers.ErrClosed
 	}
@@ -36,27 +36,27 @@ func (s *Session) Run(ctx context.Context, b providers.Batch, out []float32) ([]
 	if s.rows == 0 && s.cols == 0 {
 		return s.execute(ctx, b, b.Rows, out)
 	}
-	return s.padded(ctx, b, out)
+	return s.runPadded(ctx, b, out)
 }
 
 // execute runs a batch of the graph's own shape and appends its first real
-// rows. The caller has the turn.
+// rows. The caller holds the lock.
 func (s *Session) execute(ctx context.Context, b providers.Batch, real int, out []float32) ([]float32, error) {
 	at := shape{b.Rows, b.Cols}
-	t, err := s.bufs.feed(at, b.IDs, b.Mask)
+	t, err := s.bufs.setInputs(at, b.IDs, b.Mask)
 	if err != nil {
 		return out, err
 	}
 	s.executed++
 	run := func() error { return s.model.RunWithOptions(t.inputs, t.outputs, s.stopper.options) }
-	if s.bound != nil {
-		run = func() error { return s.bound.run(at, t) }
+	if s.binding != nil {
+		run = func() error { return s.binding.run(at, t) }
 	}
 	var stopped bool
 	if s.remote {
-		stopped, s.rest, err = s.stopper.leave(ctx, run)
+		stopped, s.detached, err = s.stopper.runDetached(ctx, run)
 	} else {
-		stopped, err = s.stopper.watch(ctx, run)
+		stopped, err = s.stopper.runUntil(ctx, run)
 	}
 	if stopped {
 		return out, ctx.Err()
@@ -69,11 +69,11 @@ func (s *Session) execute(ctx context.Context, b providers.Batch, real int, out 
 		return out, &fault.Error{Kind: fault.Usage, Thing: fmt.Sprintf("batch of %d × %d tokens", b.Rows, b.Cols),
 			Got: "a run that ONNX Runtime refused", Wanted: "ids inside the model's vocabulary, and a model that takes them", Err: err}
 	}
-	got := s.bufs.answer(at)
+	got := s.bufs.output(at)
 	if s.pooled {
 		return append(out, got[:real*s.dim]...), nil
 	}
-	return s.pool.pool(out, got, b.Mask, real, b.Cols), nil
+	return s.pool.Append(out, got, b.Mask, real, b.Cols), nil
 }
 
 // outOfMemory says whether ONNX Runtime's error is about memory; it has no code
@@ -88,17 +88,17 @@ func outOfMemory(err error) bool {
 	return false
 }
 
-// pass gives the turn on: at once, or, when a run was left to itself, when it
+// unlock releases the lock: at once, or, when a run was detached, when that run
 // has ended.
-func (s *Session) pass() {
-	rest := s.rest
-	if s.rest = nil; rest == nil {
-		s.turn <- struct{}{}
+func (s *Session) unlock() {
+	rest := s.detached
+	if s.detached = nil; rest == nil {
+		s.lock <- struct{}{}
 		return
 	}
 	go func() {
 		<-rest
-		s.turn <- struct{}{}
+		s.lock <- struct{}{}
 	}()
 }
 

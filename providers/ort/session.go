@@ -16,6 +16,10 @@ import (
 	"github.com/embedgate/embedgate/internal/fault"
 	"github.com/embedgate/embedgate/providers"
 	"github.com/embedgate/embedgate/providers/cores"
+	"github.com/embedgate/embedgate/providers/ort/internal/capi"
+	"github.com/embedgate/embedgate/providers/ort/internal/environment"
+	"github.com/embedgate/embedgate/providers/ort/internal/pooling"
+	"github.com/embedgate/embedgate/providers/ort/internal/signature"
 )
 
 // Config says what to open.
@@ -30,25 +34,26 @@ type Config struct {
 // Session is one model on one provider of ONNX Runtime. ONNX Runtime is given
 // one batch at a time and spreads it over its threads; calls queue.
 type Session struct {
-	// turn holds one token: whoever has it owns everything below. A channel
-	// and not a mutex, because a queued call must heed its context.
-	turn   chan struct{}
+	// lock holds one token: who takes it out owns everything below. It is a
+	// channel and not a mutex, because a queued call must end with its context.
+	lock   chan struct{}
 	closed bool
 
+	api     capi.API
 	model   *ort.DynamicAdvancedSession
 	stopper *stopper
 	bufs    *buffers
-	bound   *binding // nil: the runtime copies what it needs where it needs it
-	pool    pooler
+	binding *binding // nil: the runtime copies what it needs where it needs it
+	pool    pooling.Pooler
 	spun    bool
 
 	pooled bool
 	rows   int // the batch size that the graph is fixed to; 0: any
 	cols   int // likewise the sequence length
 	pad    padding
-	// remote: a device computes, which cannot be called back.
+	// remote: a device computes, whose work cannot be interrupted.
 	remote     bool
-	rest       <-chan struct{} // closed when a run that was left to itself has ended
+	detached   <-chan struct{} // closed when a detached run has ended
 	vocabulary int64           // ids are below it; 0: the runtime checks them itself
 	executed   int             // how often the runtime was asked to execute the graph
 	dim        int
@@ -59,14 +64,14 @@ type Session struct {
 var _ providers.Session = (*Session)(nil)
 
 // Open loads the library, unless this process has it already, and the model.
-// A model that is no model, or not one that this package can feed, is a
-// fault.Usage; a library or provider that is not there a fault.Missing. The
-// context is heeded between the steps: loading itself cannot be interrupted.
+// A file that is no model, or a model whose inputs this package does not know,
+// is a fault.Usage; a missing library or provider is a fault.Missing. The
+// context is checked between the steps: loading itself cannot be interrupted.
 // With Options.Strict, a model of which the provider leaves a node to the CPU
 // is a fault.Refused.
 //
-// A graph with a fixed batch and sequence is fed padded: rows in groups of its
-// batch, each as long as its sequence, which then bounds MaxTokens.
+// A graph with a fixed batch and sequence gets padded input: rows in groups of
+// its batch, each as long as its sequence, which then bounds MaxTokens.
 func Open(ctx context.Context, c Config) (*Session, error) { return open(ctx, c, "") }
 
 // open is Open; with a profile's path prefix, the session records where its
@@ -83,18 +88,18 @@ func open(ctx context.Context, c Config, profile string) (*Session, error) {
 	if err := checkFile(c.Model, thing); err != nil {
 		return nil, err
 	}
-	opts, err := fill(c.Options, entry)
+	opts, err := withDefaults(c.Options, entry)
 	if err != nil {
 		return nil, err
 	}
-	lib, err := load(c.Library)
+	lib, err := environment.Load(c.Library)
 	if err != nil {
 		return nil, err
 	}
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	devices, err := register(entry, c.Library.Plugin, opts.Provider)
+	devices, err := environment.Devices(entry, c.Library.Plugin, opts.Provider)
 	if err != nil {
 		return nil, err
 	}
@@ -107,36 +112,37 @@ func open(ctx context.Context, c Config, profile string) (*Session, error) {
 	}
 	vocabulary := int64(0)
 	if entry.Attach != providers.AttachNone {
-		if vocabulary, err = vocabularyOf(c.Model, thing); err != nil {
+		if vocabulary, err = signature.Vocabulary(c.Model, thing); err != nil {
 			return nil, err
 		}
 	}
-	spin, err := enter(opts.Spinning, opts.Threads, cores.Here().Quota)
+	spin, err := environment.AcquireCores(opts.Spinning, opts.Threads, cores.Here().Quota)
 	if err != nil {
 		return nil, err
 	}
 	opts.Spinning = &spin
-	available := lib.available
+	available := lib.Available
 	if entry.Attach == providers.AttachPlugin {
 		available = append(slices.Clip(available), entry.EP)
 	}
 	s := &Session{
-		turn: make(chan struct{}, 1),
+		lock: make(chan struct{}, 1),
+		api:  lib.API,
 		bufs: newBuffers(sig, c.Embedding.Dimension),
-		pool: pooler{how: c.Embedding.Pooling, normalize: c.Embedding.Normalize, dim: c.Embedding.Dimension},
-		spun: spin, pooled: sig.pooled, dim: c.Embedding.Dimension, maxTokens: c.Embedding.MaxTokens,
-		rows: sig.rows, cols: sig.cols,
+		pool: pooling.Pooler{Mode: c.Embedding.Pooling, Normalize: c.Embedding.Normalize, Dim: c.Embedding.Dimension},
+		spun: spin, pooled: sig.Pooled, dim: c.Embedding.Dimension, maxTokens: c.Embedding.MaxTokens,
+		rows: sig.Rows, cols: sig.Cols,
 		remote: entry.Attach != providers.AttachNone, vocabulary: vocabulary,
 		info: providers.Info{
-			Provider: entry.Name, Runtime: string(entry.Runtime), RuntimeVersion: lib.version,
-			Library: filepath.Base(lib.path), LibrarySHA256: lib.sha256,
-			Options: opts, Available: available, Device: deviceOf(c.Library.Device, devices),
+			Provider: entry.Name, Runtime: string(entry.Runtime), RuntimeVersion: lib.Version,
+			Library: filepath.Base(lib.Path), LibrarySHA256: lib.SHA256,
+			Options: opts, Available: available, Device: environment.CompleteDevice(c.Library.Device, devices),
 		},
 	}
 	if s.cols > 0 {
 		s.maxTokens = min(s.maxTokens, s.cols)
 	}
-	if err := s.start(ctx, c.Model, thing, wish{entry: entry, devices: devices, profile: profile, library: c.Library, api: lib.api}, sig); err != nil {
+	if err := s.start(ctx, c.Model, thing, target{entry: entry, devices: devices, profile: profile, library: c.Library, api: lib.API}, sig); err != nil {
 		_ = s.Close() // the error that matters is err
 		return nil, err
 	}
@@ -144,18 +150,18 @@ func open(ctx context.Context, c Config, profile string) (*Session, error) {
 }
 
 // start makes what lives in ONNX Runtime, so that Close can free what there is.
-func (s *Session) start(ctx context.Context, path, thing string, w wish, sig signature) error {
-	s.turn <- struct{}{}
+func (s *Session) start(ctx context.Context, path, thing string, w target, sig signature.Signature) error {
+	s.lock <- struct{}{}
 	so, err := sessionOptions(w, s.info.Options)
 	if err != nil {
 		return err
 	}
 	defer so.Destroy()
 	var inputs []string
-	for _, in := range sig.inputs {
-		inputs = append(inputs, in.name)
+	for _, in := range sig.Inputs {
+		inputs = append(inputs, in.Name)
 	}
-	s.model, err = ort.NewDynamicAdvancedSession(path, inputs, []string{sig.output}, so)
+	s.model, err = ort.NewDynamicAdvancedSession(path, inputs, []string{sig.Output}, so)
 	if err != nil {
 		return badSession(thing, w.entry, s.info.Options.Strict, err)
 	}
@@ -164,18 +170,18 @@ func (s *Session) start(ctx context.Context, path, thing string, w wish, sig sig
 		return err
 	}
 	if s.info.Options.IOBinding {
-		s.bound, err = newBinding(w, s.info.Options.Provider, s.model, s.stopper.options, sig, s.dim)
+		s.binding, err = newBinding(w, s.info.Options.Provider, s.model, s.stopper.options, sig, s.dim)
 		if err != nil {
 			return err
 		}
 	}
-	if sig.known {
+	if sig.DimensionKnown {
 		return nil
 	}
-	// The file does not say what it answers with: a few tokens tell.
+	// The file does not say the output's dimension: a run of a few tokens does.
 	n := min(2, s.maxTokens)
 	if _, err := s.Run(ctx, providers.Batch{Rows: 1, Cols: n, IDs: []int64{0, 0}[:n], Mask: []int64{1, 1}[:n]}, nil); err != nil {
-		return &fault.Error{Kind: fault.Usage, Thing: thing, Got: "output " + sig.output + " of another shape",
+		return &fault.Error{Kind: fault.Usage, Thing: thing, Got: "output " + sig.Output + " of another shape",
 			Wanted: fmt.Sprintf("vectors of dimension %d, as the model's configuration says", s.dim), Err: err}
 	}
 	return nil
@@ -265,24 +271,24 @@ func badSession(thing string, e providers.Entry, strict bool, err error) error {
 // readSignature loads the model once without optimising it: onnxruntime_go
 // tells inputs and outputs of a file, not of a session, and needs their names
 // to make one.
-func readSignature(path, thing string, e candidate.Embedding) (signature, error) {
+func readSignature(path, thing string, e candidate.Embedding) (signature.Signature, error) {
 	cpu := providers.Entry{Name: "signature"}
-	so, err := sessionOptions(wish{entry: cpu}, providers.Options{Threads: 1})
+	so, err := sessionOptions(target{entry: cpu}, providers.Options{Threads: 1})
 	if err != nil {
-		return signature{}, err
+		return signature.Signature{}, err
 	}
 	defer so.Destroy()
 	if err := so.SetGraphOptimizationLevel(ort.GraphOptimizationLevelDisableAll); err != nil {
-		return signature{}, fmt.Errorf("set session options: %w", err)
+		return signature.Signature{}, fmt.Errorf("set session options: %w", err)
 	}
 	if err := so.AddSessionConfigEntry("session.disable_prepacking", "1"); err != nil {
-		return signature{}, fmt.Errorf("set session options: %w", err)
+		return signature.Signature{}, fmt.Errorf("set session options: %w", err)
 	}
 	ins, outs, err := ort.GetInputOutputInfoWithOptions(path, so)
 	if err != nil {
-		return signature{}, badModel(thing, err)
+		return signature.Signature{}, badModel(thing, err)
 	}
-	return signatureOf(thing, ins, outs, e)
+	return signature.Of(thing, ins, outs, e)
 }
 
 // Dim is the length of one vector.
@@ -304,15 +310,15 @@ func (s *Session) Info() providers.Info {
 // Close waits for the batch that runs, then frees everything. Batches that
 // still queue get providers.ErrClosed.
 func (s *Session) Close() error {
-	<-s.turn
-	defer func() { s.turn <- struct{}{} }()
+	<-s.lock
+	defer func() { s.lock <- struct{}{} }()
 	if s.closed {
 		return nil
 	}
 	s.closed = true
-	s.bound.free()
-	s.bound = nil
-	s.bufs.forget()
+	s.binding.free()
+	s.binding = nil
+	s.bufs.freeTensors()
 	s.bufs = nil
 	var err error
 	if s.stopper != nil {
@@ -321,7 +327,7 @@ func (s *Session) Close() error {
 	if s.model != nil {
 		err = errors.Join(err, s.model.Destroy())
 	}
-	leave(s.spun)
+	environment.ReleaseCores(s.spun)
 	if err != nil {
 		return fmt.Errorf("close session: %w", err)
 	}

@@ -19,7 +19,7 @@ import (
 // another. Those that need WebGPU's library are in devicetest.
 
 func TestALibraryWithoutTheProviderOpensNoSessionOnAnother(t *testing.T) {
-	c := config(t, modeltest.Lookup().Write(t), handEmbedding(candidate.PoolMean, false))
+	c := config(t, modeltest.Lookup().Write(t), modeltest.Embedding(candidate.PoolMean, false))
 	for _, e := range providers.Catalogue {
 		if _, _, ok := e.Available(); !ok || e.Attach == providers.AttachNone {
 			continue
@@ -80,7 +80,7 @@ func TestAPluginThatBringsNothingOpensNoSessionOnAnother(t *testing.T) {
 
 func refusedPlugin(t *testing.T, path string, kind fault.Kind, says string) {
 	t.Helper()
-	c := config(t, modeltest.Lookup().Write(t), handEmbedding(candidate.PoolMean, false))
+	c := config(t, modeltest.Lookup().Write(t), modeltest.Embedding(candidate.PoolMean, false))
 	c.Provider, c.Library.Plugin = "openvino", path
 	refused(t, c, kind, says)
 }

@@ -10,9 +10,9 @@ import (
 
 // stopper ends a run when its context ends. It serves one run at a time.
 type stopper struct {
-	options *ort.RunOptions
-	fired   chan error // one message for each context that ended in time
-	fire    func()
+	options    *ort.RunOptions
+	terminated chan error // one message for each context that ended before its run
+	terminate  func()
 }
 
 func newStopper() (*stopper, error) {
@@ -20,24 +20,24 @@ func newStopper() (*stopper, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make run options: %w", err)
 	}
-	st := &stopper{options: o, fired: make(chan error, 1)}
-	st.fire = func() { st.fired <- o.Terminate() }
+	st := &stopper{options: o, terminated: make(chan error, 1)}
+	st.terminate = func() { st.terminated <- o.Terminate() }
 	return st, nil
 }
 
-// watch calls run and returns its error; stopped says that ctx ended before
-// run did. Nothing of ctx reaches a later run: if its end was noticed, watch
-// waits until it has been acted on, and takes it back.
-func (st *stopper) watch(ctx context.Context, run func() error) (stopped bool, err error) {
+// runUntil calls run and returns its error; stopped says that ctx ended before
+// run did. A later run is not affected by ctx: where the request to terminate
+// was sent, runUntil waits until it was handled, and then withdraws it.
+func (st *stopper) runUntil(ctx context.Context, run func() error) (stopped bool, err error) {
 	if ctx.Done() == nil {
 		return false, run()
 	}
-	disarm := context.AfterFunc(ctx, st.fire)
+	unregister := context.AfterFunc(ctx, st.terminate)
 	err = run()
-	if disarm() {
+	if unregister() {
 		return false, err
 	}
-	ferr := <-st.fired
+	ferr := <-st.terminated
 	if uerr := st.options.UnsetTerminate(); uerr != nil {
 		ferr = uerr
 	}
@@ -50,21 +50,21 @@ func (st *stopper) watch(ctx context.Context, run func() error) (stopped bool, e
 	return true, err
 }
 
-// grace is how long a run may take to end after it was told to.
-const grace = 10 * time.Millisecond
+// gracePeriod is how long a run may take to end after it was asked to.
+const gracePeriod = 10 * time.Millisecond
 
-// leave is watch for a runtime that hands all of its work to a device at once
-// and cannot call it back: it does not wait longer than grace for a run whose
-// ctx has ended. rest is then closed when the run has ended after all; until
-// then nothing that the run uses may be touched. It is nil where run is over.
-func (st *stopper) leave(ctx context.Context, run func() error) (stopped bool, rest <-chan struct{}, err error) {
+// runDetached is runUntil for a runtime that gives all of its work to a device
+// at once and cannot interrupt it: it waits no longer than gracePeriod for a run
+// whose ctx has ended. detached is then closed when that run ends; until then
+// nothing that the run uses may be changed. It is nil where the run is over.
+func (st *stopper) runDetached(ctx context.Context, run func() error) (stopped bool, detached <-chan struct{}, err error) {
 	if ctx.Done() == nil {
 		return false, nil, run()
 	}
 	over := make(chan struct{})
 	var rerr error
 	go func() {
-		_, rerr = st.watch(ctx, run)
+		_, rerr = st.runUntil(ctx, run)
 		close(over)
 	}()
 	select {
@@ -72,7 +72,7 @@ func (st *stopper) leave(ctx context.Context, run func() error) (stopped bool, r
 		return rerr != nil && ctx.Err() != nil, nil, rerr
 	case <-ctx.Done():
 	}
-	late := time.NewTimer(grace)
+	late := time.NewTimer(gracePeriod)
 	defer late.Stop()
 	select {
 	case <-over:

@@ -4,7 +4,7 @@ import (
 	"io"
 
 	"github.com/embedgate/embedgate/providers"
-	"github.com/embedgate/embedgate/providers/ort"
+	"github.com/embedgate/embedgate/providers/ort/placement"
 	"github.com/embedgate/embedgate/validate/measure/protocol"
 )
 
@@ -22,7 +22,7 @@ func newPlanReader() *planReader {
 	p := &planReader{WriteCloser: w, done: make(chan struct{})}
 	go func() {
 		defer close(p.done)
-		p.ops, p.err = ort.ComputePlan(r)
+		p.ops, p.err = placement.ReadComputePlan(r)
 		_, _ = io.Copy(io.Discard, r) // after an error the child must not wait
 	}()
 	return p

@@ -14,6 +14,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/embedgate/embedgate/export/candidate"
 	"github.com/embedgate/embedgate/export/onnxfile/onnxedit"
 )
 
@@ -124,4 +125,31 @@ func Fixed(g Graph, rows, cols int) Graph {
 		}
 	}
 	return g
+}
+
+// Embedding is the configuration of these models.
+func Embedding(p candidate.Pooling, normalize bool) candidate.Embedding {
+	return candidate.Embedding{Pooling: p, Normalize: normalize, MaxTokens: 32, Dimension: Dim}
+}
+
+// Float64s converts a vector.
+func Float64s(v []float32) []float64 {
+	out := make([]float64, len(v))
+	for i, x := range v {
+		out[i] = float64(x)
+	}
+	return out
+}
+
+// Unit is a vector of length 1 with v's direction.
+func Unit(v []float64) []float64 {
+	sum := 0.0
+	for _, x := range v {
+		sum += x * x
+	}
+	out := make([]float64, len(v))
+	for i, x := range v {
+		out[i] = x / math.Sqrt(sum)
+	}
+	return out
 }

@@ -1,4 +1,4 @@
-package ort
+package capi
 
 /*
 #include <stddef.h>
@@ -76,7 +76,6 @@ import "C"
 import (
 	"errors"
 	"fmt"
-	"reflect"
 	"strings"
 	"unsafe"
 
@@ -89,23 +88,23 @@ import (
 // got which node.
 const apiVersion = 24
 
-// capi is the loaded library's C interface, for what onnxruntime_go has no
+// API is the loaded library's C interface, for what onnxruntime_go has no
 // wrapper for.
-type capi struct{ table *unsafe.Pointer }
+type API struct{ table *unsafe.Pointer }
 
-func openAPI(library string) (capi, error) {
+func Open(library string) (API, error) {
 	get, err := symbol(library, "OrtGetApiBase")
 	if err != nil {
-		return capi{}, err
+		return API{}, err
 	}
 	t := C.eg_api(get, apiVersion)
 	if t == nil {
-		return capi{}, fmt.Errorf("it has no version %d of the C interface", apiVersion)
+		return API{}, fmt.Errorf("it has no version %d of the C interface", apiVersion)
 	}
-	return capi{t}, nil
+	return API{t}, nil
 }
 
-func (a capi) check(status unsafe.Pointer) error {
+func (a API) check(status unsafe.Pointer) error {
 	if status == nil {
 		return nil
 	}
@@ -113,7 +112,7 @@ func (a capi) check(status unsafe.Pointer) error {
 	return errors.New(C.GoString(C.eg_message(a.table, status)))
 }
 
-func (a capi) list(fn C.int, of unsafe.Pointer) ([]unsafe.Pointer, error) {
+func (a API) list(fn C.int, of unsafe.Pointer) ([]unsafe.Pointer, error) {
 	var items *unsafe.Pointer
 	var n C.size_t
 	if err := a.check(C.eg_list(a.table, fn, of, &items, &n)); err != nil || n == 0 {
@@ -122,7 +121,7 @@ func (a capi) list(fn C.int, of unsafe.Pointer) ([]unsafe.Pointer, error) {
 	return unsafe.Slice(items, int(n)), nil
 }
 
-func (a capi) text(fn C.int, of unsafe.Pointer) (string, error) {
+func (a API) text(fn C.int, of unsafe.Pointer) (string, error) {
 	var s *C.char
 	if err := a.check(C.eg_text(a.table, fn, of, &s)); err != nil || s == nil {
 		return "", err
@@ -130,8 +129,8 @@ func (a capi) text(fn C.int, of unsafe.Pointer) (string, error) {
 	return strings.ToValidUTF8(C.GoString(s), "\uFFFD"), nil
 }
 
-// builtIn is which providers the library was built with.
-func (a capi) builtIn() ([]string, error) {
+// BuiltInProviders is which providers the library was built with.
+func (a API) BuiltInProviders() ([]string, error) {
 	var names **C.char
 	var n C.int
 	if err := a.check(C.eg_providers(a.table, &names, &n)); err != nil || n <= 0 {
@@ -144,10 +143,10 @@ func (a capi) builtIn() ([]string, error) {
 	return all, a.check(C.eg_release_providers(a.table, names, n))
 }
 
-// assigned is which provider got which nodes of a session that was made with
+// Assigned is which provider got which nodes of a session that was made with
 // session.record_ep_graph_assignment_info.
-func (a capi) assigned(session *ort.DynamicAdvancedSession) ([]providers.Subgraph, error) {
-	p, err := hidden(session, "s", "ortSession")
+func (a API) Assigned(session *ort.DynamicAdvancedSession) ([]providers.Subgraph, error) {
+	p, err := PrivateHandle(session, "s", "ortSession")
 	if err != nil {
 		return nil, err
 	}
@@ -174,16 +173,16 @@ func (a capi) assigned(session *ort.DynamicAdvancedSession) ([]providers.Subgrap
 	return all, nil
 }
 
-func (a capi) node(p unsafe.Pointer) (n providers.Node, err error) {
+func (a API) node(p unsafe.Pointer) (n providers.Node, err error) {
 	name, err1 := a.text(C.fn_EpAssignedNode_GetName, p)
 	domain, err2 := a.text(C.fn_EpAssignedNode_GetDomain, p)
 	op, err3 := a.text(C.fn_EpAssignedNode_GetOperatorType, p)
 	return providers.Node{Name: name, Domain: domain, Op: op}, errors.Join(err1, err2, err3)
 }
 
-// device says what hardware stands behind an EpDevice.
-func (a capi) device(d ort.EpDevice) (kind, vendor string, err error) {
-	p, err := hidden(&d, "p")
+// Device says what hardware stands behind an EpDevice.
+func (a API) Device(d ort.EpDevice) (kind, vendor string, err error) {
+	p, err := PrivateHandle(&d, "p")
 	if err != nil {
 		return "", "", err
 	}
@@ -196,22 +195,4 @@ func (a capi) device(d ort.EpDevice) (kind, vendor string, err error) {
 		kind = kinds[t]
 	}
 	return kind, C.GoString(C.eg_device_vendor(a.table, h)), nil
-}
-
-// hidden follows pointers that onnxruntime_go keeps to itself. A version that
-// names them otherwise is an error, and not a wild pointer.
-func hidden(of any, fields ...string) (unsafe.Pointer, error) {
-	v := reflect.ValueOf(of)
-	for _, name := range fields {
-		if v.Kind() != reflect.Pointer || v.IsNil() || v.Elem().Kind() != reflect.Struct {
-			return nil, fmt.Errorf("onnxruntime_go's %T is not what this program was built for", of)
-		}
-		if v = v.Elem().FieldByName(name); !v.IsValid() {
-			return nil, fmt.Errorf("onnxruntime_go's %T has no %s in this version", of, name)
-		}
-	}
-	if v.Kind() != reflect.Pointer || v.IsNil() {
-		return nil, fmt.Errorf("onnxruntime_go's %T is not open", of)
-	}
-	return v.UnsafePointer(), nil
 }

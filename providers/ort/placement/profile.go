@@ -1,4 +1,4 @@
-package ort
+package placement
 
 import (
 	"cmp"
@@ -13,7 +13,7 @@ import (
 	"github.com/embedgate/embedgate/providers"
 )
 
-// What a profile may hold, so that one that lies cannot exhaust memory: ONNX
+// What a profile may hold, so that a false one cannot exhaust memory: ONNX
 // Runtime itself stops at a million events, a node of a model has some ten
 // tensors of at most 8 dimensions.
 const (
@@ -45,31 +45,31 @@ type nodeArgs struct {
 // kernelTime ends the name of the event that times a node.
 const kernelTime = "_kernel_time"
 
-// profile is what is kept of one: the runs, and the nodes by when they began.
-type profile struct {
-	runs  []span // in the order of time
-	nodes []executed
+// Profile is what is kept of a profile: the runs, and the nodes by when they began.
+type Profile struct {
+	Runs  []span // in the order of time
+	nodes []executedNode
 }
 
 type span struct{ from, to int64 } // µs
 
-type executed struct {
+type executedNode struct {
 	at   int64
 	node providers.NodeEvent
 }
 
-// parseProfile reads ONNX Runtime's profile. Events it does not know are
-// passed over; one it knows and cannot read is an error.
-func parseProfile(r io.Reader) (profile, error) {
+// ReadProfile reads ONNX Runtime's profile. Unknown events are
+// skipped; a known one that cannot be read is an error.
+func ReadProfile(r io.Reader) (Profile, error) {
 	p, err := readEvents(json.NewDecoder(files.Capped(r, maxProfile)))
 	if err != nil {
-		return profile{}, fmt.Errorf("ONNX Runtime's profile: %w", err)
+		return Profile{}, fmt.Errorf("ONNX Runtime's profile: %w", err)
 	}
-	slices.SortFunc(p.runs, func(a, b span) int { return cmp.Compare(a.from, b.from) })
+	slices.SortFunc(p.Runs, func(a, b span) int { return cmp.Compare(a.from, b.from) })
 	return p, nil
 }
 
-func readEvents(d *json.Decoder) (p profile, err error) {
+func readEvents(d *json.Decoder) (p Profile, err error) {
 	if t, err := d.Token(); err != nil || t != json.Delim('[') {
 		return p, errors.Join(errors.New("it is no list of events"), err)
 	}
@@ -91,7 +91,7 @@ func readEvents(d *json.Decoder) (p profile, err error) {
 	return p, nil
 }
 
-func (p *profile) add(e event) error {
+func (p *Profile) add(e event) error {
 	isRun := e.Cat == "Session" && e.Name == "model_run"
 	name, isNode := strings.CutSuffix(e.Name, kernelTime)
 	isNode = isNode && e.Cat == "Node"
@@ -103,7 +103,7 @@ func (p *profile) add(e event) error {
 		return fmt.Errorf("it lasts %d µs from %d µs on", e.Dur, e.TS)
 	}
 	if isRun {
-		p.runs = append(p.runs, span{e.TS, e.TS + e.Dur})
+		p.Runs = append(p.Runs, span{e.TS, e.TS + e.Dur})
 		return nil
 	}
 	var a nodeArgs
@@ -121,7 +121,7 @@ func (p *profile) add(e event) error {
 	if err != nil {
 		return fmt.Errorf("node %.80q: %w", name, err)
 	}
-	p.nodes = append(p.nodes, executed{e.TS, providers.NodeEvent{
+	p.nodes = append(p.nodes, executedNode{e.TS, providers.NodeEvent{
 		Name: name, Op: a.Op, EP: a.Provider, Inputs: in, Outputs: out, Runs: 1, NS: e.Dur * 1000,
 	}})
 	return nil
@@ -150,14 +150,14 @@ func shapes(tensors []map[string][]int64) ([][]int64, error) {
 	return all, nil
 }
 
-// sum adds up the nodes of the runs from..to, by node, in the order in which
+// Sum adds up the nodes of the runs from..to, by node, in the order in which
 // they first ran. A node that ran on other shapes is another entry.
-func (p profile) sum(from, to int) []providers.NodeEvent {
+func (p Profile) Sum(from, to int) []providers.NodeEvent {
 	all := []providers.NodeEvent{}
 	at := map[string]int{}
 	var spans []span
 	if from < to {
-		spans = p.runs[from:to]
+		spans = p.Runs[from:to]
 	}
 	for _, n := range p.nodes {
 		if !slices.ContainsFunc(spans, func(s span) bool { return n.at >= s.from && n.at <= s.to }) {

@@ -1,4 +1,6 @@
-package ort
+// Package pooling makes one vector of a text's token vectors, as
+// sentence-transformers does. It must not know the runtime that computed them.
+package pooling
 
 import (
 	"math"
@@ -6,24 +8,24 @@ import (
 	"github.com/embedgate/embedgate/export/candidate"
 )
 
-// pooler pools and normalises token vectors as sentence-transformers does,
+// Pooler pools and normalises token vectors as sentence-transformers does,
 // summing in float64.
-type pooler struct {
-	how       candidate.Pooling
-	normalize bool
-	dim       int
+type Pooler struct {
+	Mode      candidate.Pooling
+	Normalize bool
+	Dim       int
 	acc       []float64
 }
 
-// pool appends rows × dim to out from hidden, rows × cols × dim.
-func (p *pooler) pool(out, hidden []float32, mask []int64, rows, cols int) []float32 {
+// Append appends rows × dim to out from hidden, rows × cols × dim.
+func (p *Pooler) Append(out, hidden []float32, mask []int64, rows, cols int) []float32 {
 	if p.acc == nil {
-		p.acc = make([]float64, p.dim)
+		p.acc = make([]float64, p.Dim)
 	}
 	for r := range rows {
-		tokens := hidden[r*cols*p.dim : (r+1)*cols*p.dim]
+		tokens := hidden[r*cols*p.Dim : (r+1)*cols*p.Dim]
 		p.row(tokens, mask[r*cols:(r+1)*cols])
-		if p.normalize {
+		if p.Normalize {
 			normalize(p.acc)
 		}
 		for _, x := range p.acc {
@@ -33,9 +35,9 @@ func (p *pooler) pool(out, hidden []float32, mask []int64, rows, cols int) []flo
 	return out
 }
 
-func (p *pooler) row(tokens []float32, mask []int64) {
+func (p *Pooler) row(tokens []float32, mask []int64) {
 	start := 0.0
-	if p.how == candidate.PoolMax {
+	if p.Mode == candidate.PoolMax {
 		// sentence-transformers writes -1e9 over padding and takes the
 		// maximum, so a row of nothing but padding is -1e9 and not -Inf.
 		start = -1e9
@@ -45,9 +47,9 @@ func (p *pooler) row(tokens []float32, mask []int64) {
 	}
 	n := 0.0
 	for t, m := range mask {
-		if p.how == candidate.PoolCLS {
+		if p.Mode == candidate.PoolCLS {
 			// The first token, whatever its mask: padding is on the right.
-			for i, x := range tokens[:p.dim] {
+			for i, x := range tokens[:p.Dim] {
 				p.acc[i] = float64(x)
 			}
 			return
@@ -56,10 +58,10 @@ func (p *pooler) row(tokens []float32, mask []int64) {
 			continue
 		}
 		n++
-		v := tokens[t*p.dim : (t+1)*p.dim]
-		if p.how == candidate.PoolMax {
+		v := tokens[t*p.Dim : (t+1)*p.Dim]
+		if p.Mode == candidate.PoolMax {
 			for i, x := range v {
-				p.acc[i] = larger(p.acc[i], float64(x))
+				p.acc[i] = maxNaN(p.acc[i], float64(x))
 			}
 		} else {
 			for i, x := range v {
@@ -67,7 +69,7 @@ func (p *pooler) row(tokens []float32, mask []int64) {
 			}
 		}
 	}
-	if p.how == candidate.PoolMean {
+	if p.Mode == candidate.PoolMean {
 		n = max(n, 1e-9) // torch.clamp(min=1e-9)
 		for i := range p.acc {
 			p.acc[i] /= n
@@ -75,8 +77,8 @@ func (p *pooler) row(tokens []float32, mask []int64) {
 	}
 }
 
-// larger is torch.max of two: NaN wins.
-func larger(a, b float64) float64 {
+// maxNaN is torch.max of two: NaN wins.
+func maxNaN(a, b float64) float64 {
 	if a > b || math.IsNaN(a) {
 		return a
 	}

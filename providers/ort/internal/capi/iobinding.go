@@ -1,11 +1,11 @@
-package ort
+package capi
 
 /*
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
 
-// Places in OrtApi, as in capi.go.
+// Places in OrtApi, as in api.go.
 enum {
 	fn_CreateEnv = 3,
 	fn_CreateTensorAsOrtValue = 48,
@@ -77,51 +77,37 @@ static void *eg_run_bound(const void *const *api, void *session, const void *opt
 static void *eg_copy(const void *const *api, const void *env, const void *from, void *to) {
 	return ((void *(*)(const void *, const void *const *, void *const *, void *, size_t))api[fn_CopyTensors])(env, &from, &to, NULL, 1);
 }
-
-// eg_cuda_copy is cudaMemcpy, which finds out by itself which side is the
-// device's, and then waits for the device: a copy of less than 64 KB to it
-// returns before it is there, and ONNX Runtime's stream waits for no other.
-static int eg_cuda_copy(void *memcpy_fn, void *synchronize_fn, void *to, const void *from, size_t n) {
-	const int by_address = 4;
-	int bad = ((int (*)(void *, const void *, size_t, int))memcpy_fn)(to, from, n, by_address);
-	return bad ? bad : ((int (*)(void))synchronize_fn)();
-}
-
-static int eg_cuda_device(void *set_device_fn, int device) {
-	return ((int (*)(int))set_device_fn)(device);
-}
 */
 import "C"
 
 import (
-	"fmt"
 	"unsafe"
 
 	ort "github.com/yalue/onnxruntime_go"
 )
 
-// elementType is ONNX's number for a tensor's type.
-type elementType C.int
+// ElementType is ONNX's number for a tensor's type.
+type ElementType C.int
 
 const (
-	typeFloat32 elementType = 1
-	typeInt32   elementType = 6
-	typeInt64   elementType = 7
+	TypeFloat32 ElementType = 1
+	TypeInt32   ElementType = 6
+	TypeInt64   ElementType = 7
 )
 
 // deviceCPU is OrtMemoryInfoDeviceType_CPU.
 const deviceCPU = 0
 
-// environment is the process's one environment of ONNX Runtime: making it again
+// Environment is the process's one environment of ONNX Runtime: making it again
 // gives the same one, counted.
-func (a capi) environment() (env unsafe.Pointer, err error) {
+func (a API) Environment() (env unsafe.Pointer, err error) {
 	err = a.check(C.eg_env(a.table, &env))
 	return env, err
 }
 
-// memories says where a session wants its inputs and has its outputs. What is
+// Memories says where a session wants its inputs and has its outputs. What is
 // returned belongs to the session.
-func (a capi) memories(session unsafe.Pointer, inputs, outputs int) (in, out []unsafe.Pointer, err error) {
+func (a API) Memories(session unsafe.Pointer, inputs, outputs int) (in, out []unsafe.Pointer, err error) {
 	in, out = make([]unsafe.Pointer, inputs), make([]unsafe.Pointer, outputs)
 	if err = a.check(C.eg_memories(a.table, C.fn_SessionGetMemoryInfoForInputs, session, &in[0], C.size_t(inputs))); err != nil {
 		return nil, nil, err
@@ -130,33 +116,33 @@ func (a capi) memories(session unsafe.Pointer, inputs, outputs int) (in, out []u
 	return in, out, err
 }
 
-// onHost tells whether a kind of memory is the host's own.
-func (a capi) onHost(memory unsafe.Pointer) bool {
+// IsOnHost tells whether a kind of memory is the host's own.
+func (a API) IsOnHost(memory unsafe.Pointer) bool {
 	return C.eg_memory_device(a.table, memory) == deviceCPU
 }
 
-func (a capi) allocator(session, memory unsafe.Pointer) (p unsafe.Pointer, err error) {
+func (a API) NewAllocator(session, memory unsafe.Pointer) (p unsafe.Pointer, err error) {
 	err = a.check(C.eg_allocator(a.table, session, memory, &p))
 	return p, err
 }
 
-func (a capi) tensor(allocator unsafe.Pointer, shape ort.Shape, t elementType) (p unsafe.Pointer, err error) {
+func (a API) NewTensor(allocator unsafe.Pointer, shape ort.Shape, t ElementType) (p unsafe.Pointer, err error) {
 	err = a.check(C.eg_tensor(a.table, allocator, (*C.int64_t)(unsafe.Pointer(&shape[0])), C.size_t(len(shape)), C.int(t), &p))
 	return p, err
 }
 
-func (a capi) data(tensor unsafe.Pointer) (p unsafe.Pointer, err error) {
+func (a API) Data(tensor unsafe.Pointer) (p unsafe.Pointer, err error) {
 	err = a.check(C.eg_data(a.table, tensor, &p))
 	return p, err
 }
 
-func (a capi) ioBinding(session unsafe.Pointer) (p unsafe.Pointer, err error) {
+func (a API) NewIOBinding(session unsafe.Pointer) (p unsafe.Pointer, err error) {
 	err = a.check(C.eg_io_binding(a.table, session, &p))
 	return p, err
 }
 
-// bind names a tensor as an input, or as an output, of every run.
-func (a capi) bind(binding unsafe.Pointer, output bool, name string, tensor unsafe.Pointer) error {
+// Bind names a tensor as an input, or as an output, of every run.
+func (a API) Bind(binding unsafe.Pointer, output bool, name string, tensor unsafe.Pointer) error {
 	fn := C.int(C.fn_BindInput)
 	if output {
 		fn = C.fn_BindOutput
@@ -165,50 +151,23 @@ func (a capi) bind(binding unsafe.Pointer, output bool, name string, tensor unsa
 	return a.check(C.eg_bind(a.table, fn, binding, (*C.char)(unsafe.Pointer(&n[0])), tensor))
 }
 
-// runBound runs a session on what is bound, and waits until the outputs are
+// RunBound runs a session on what is bound, and waits until the outputs are
 // there.
-func (a capi) runBound(session, options, binding unsafe.Pointer) error {
+func (a API) RunBound(session, options, binding unsafe.Pointer) error {
 	return a.check(C.eg_run_bound(a.table, session, options, binding))
 }
 
-func (a capi) copyTensor(env, to, from unsafe.Pointer) error {
+func (a API) CopyTensor(env, to, from unsafe.Pointer) error {
 	return a.check(C.eg_copy(a.table, env, from, to))
 }
 
-func (a capi) freeTensor(p unsafe.Pointer)      { C.eg_free(a.table, C.fn_ReleaseValue, p) }
-func (a capi) freeAllocator(p unsafe.Pointer)   { C.eg_free(a.table, C.fn_ReleaseAllocator, p) }
-func (a capi) freeIOBinding(p unsafe.Pointer)   { C.eg_free(a.table, C.fn_ReleaseIoBinding, p) }
-func (a capi) freeEnvironment(p unsafe.Pointer) { C.eg_free(a.table, C.fn_ReleaseEnv, p) }
+func (a API) FreeTensor(p unsafe.Pointer)      { C.eg_free(a.table, C.fn_ReleaseValue, p) }
+func (a API) FreeAllocator(p unsafe.Pointer)   { C.eg_free(a.table, C.fn_ReleaseAllocator, p) }
+func (a API) FreeIOBinding(p unsafe.Pointer)   { C.eg_free(a.table, C.fn_ReleaseIoBinding, p) }
+func (a API) FreeEnvironment(p unsafe.Pointer) { C.eg_free(a.table, C.fn_ReleaseEnv, p) }
 
-// cudart is what is used of NVIDIA's CUDA runtime.
-type cudart struct{ memcpy, synchronize, setDevice unsafe.Pointer }
-
-func openCUDART(library string) (c cudart, err error) {
-	for _, f := range []struct {
-		name string
-		to   *unsafe.Pointer
-	}{{"cudaMemcpy", &c.memcpy}, {"cudaDeviceSynchronize", &c.synchronize}, {"cudaSetDevice", &c.setDevice}} {
-		if *f.to, err = symbol(library, f.name); err != nil {
-			return c, err
-		}
-	}
-	return c, nil
-}
-
-// copy copies n bytes to or from the device. The calling thread's device is set
-// each time: Go moves its goroutines between threads.
-func (c cudart) copy(device int, to, from unsafe.Pointer, n int) error {
-	if e := C.eg_cuda_device(c.setDevice, C.int(device)); e != 0 {
-		return fmt.Errorf("cudaSetDevice(%d): CUDA error %d", device, int(e))
-	}
-	if e := C.eg_cuda_copy(c.memcpy, c.synchronize, to, from, C.size_t(n)); e != 0 {
-		return fmt.Errorf("cudaMemcpy of %d bytes: CUDA error %d", n, int(e))
-	}
-	return nil
-}
-
-// copyHost copies n bytes within the host's memory.
-func copyHost(to, from unsafe.Pointer, n int) error {
+// CopyHost copies n bytes within the host's memory.
+func CopyHost(to, from unsafe.Pointer, n int) error {
 	C.memcpy(to, from, C.size_t(n))
 	return nil
 }

@@ -1,4 +1,4 @@
-package ort
+package cputest
 
 import (
 	"cmp"
@@ -14,6 +14,9 @@ import (
 	"github.com/embedgate/embedgate/export/candidate"
 	"github.com/embedgate/embedgate/export/exporttest"
 	"github.com/embedgate/embedgate/providers"
+	"github.com/embedgate/embedgate/providers/ort"
+	"github.com/embedgate/embedgate/providers/ort/internal/benchtest"
+	"github.com/embedgate/embedgate/providers/ort/internal/modeltest"
 )
 
 // What int8 must reach over the whole golden corpus, on which nothing was
@@ -34,7 +37,7 @@ func BenchmarkInt8OverFP32(b *testing.B) {
 	r := openReal(b)
 	r.candidate = exporttest.CandidateWith(b, exporttest.Variants()...)
 	off := false
-	open := func(name string) *Session {
+	open := func(name string) *ort.Session {
 		c := r.config(b)
 		c.Model = variantOf(r.candidate, name)
 		c.Options = providers.Options{Threads: 1, Spinning: &off}
@@ -43,18 +46,18 @@ func BenchmarkInt8OverFP32(b *testing.B) {
 	int8, fp32 := open("int8"), open("fp32")
 	for _, n := range []int{16, 128, 256} {
 		x, y := repeated(b, int8, n), repeated(b, fp32, n)
-		alternate(10, x, y)
+		benchtest.Alternate(10, x, y)
 		var xs, ys []time.Duration
 		for range b.N {
-			as, bs := alternate(100, x, y) // a median wants many
+			as, bs := benchtest.Alternate(100, x, y) // a median wants many
 			xs, ys = append(xs, as...), append(ys, bs...)
 		}
-		ratio := float64(median(xs)) / float64(median(ys))
+		ratio := float64(benchtest.Median(xs)) / float64(benchtest.Median(ys))
 		b.ReportMetric(ratio, fmt.Sprint("ratio-", n))
 		if cpu.X86.HasAVX512VNNI || cpu.X86.HasAVXVNNI {
 			b.ReportMetric(ratio, fmt.Sprint("vnni-ratio-", n))
 		}
-		b.ReportMetric(float64(median(xs))/1e6, fmt.Sprintf("int8-ms-%d", n))
+		b.ReportMetric(float64(benchtest.Median(xs))/1e6, fmt.Sprintf("int8-ms-%d", n))
 	}
 	b.ReportMetric(float64(r.candidate.Manifest.Files["int8.onnx"].Bytes)/1e6, "MB")
 	cosines, top := int8Parity(b, r, int8, 1)
@@ -81,14 +84,14 @@ func TestInt8IsWithinItsClass(t *testing.T) {
 }
 
 // int8Parity compares every nth golden text's vector with the float64 model's.
-func int8Parity(t testing.TB, r real, s *Session, nth int) (cosines []float64, top10 float64) {
+func int8Parity(t testing.TB, r real, s *ort.Session, nth int) (cosines []float64, top10 float64) {
 	t.Helper()
 	e := providers.NewEmbedder(r.tokenizer, s)
 	var got, want [][]float64
 	for i := 0; i < len(r.texts); i += nth {
 		v, err := e.EmbedOne(background, r.texts[i], nil)
 		require.NoError(t, err)
-		x, y := unit(f64(v)), unit(r.golden.Embedding(i))
+		x, y := modeltest.Unit(modeltest.Float64s(v)), modeltest.Unit(r.golden.Embedding(i))
 		got, want, cosines = append(got, x), append(want, y), append(cosines, dot(x, y))
 	}
 	return cosines, sharedNeighbours(got, want, 10)

@@ -1,7 +1,8 @@
-package ort
+package cputest
 
 import (
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
@@ -11,21 +12,22 @@ import (
 	"github.com/embedgate/embedgate/export/candidate"
 	"github.com/embedgate/embedgate/export/exporttest"
 	"github.com/embedgate/embedgate/providers"
+	"github.com/embedgate/embedgate/providers/ort"
 	"github.com/embedgate/embedgate/providers/ort/internal/modeltest"
 	"github.com/embedgate/embedgate/providers/providertest"
 )
 
 // conforms runs the suite on model, which has that vocabulary.
-func conforms(t *testing.T, c Config, f providertest.Facts) {
+func conforms(t *testing.T, c ort.Config, f providertest.Facts) {
 	f.MaxTokens = c.Embedding.MaxTokens
 	conformsTo(t, c, f)
 }
 
 // conformsTo is conforms where the model takes fewer tokens than it says.
-func conformsTo(t *testing.T, c Config, f providertest.Facts) {
+func conformsTo(t *testing.T, c ort.Config, f providertest.Facts) {
 	f.Provider, f.Dim, f.Normalize = "cpu", c.Embedding.Dimension, c.Embedding.Normalize
 	providertest.Run(t, func(t providertest.T) providers.Session {
-		s, err := Open(background, c)
+		s, err := ort.Open(background, c)
 		require.NoError(t, err)
 		return s
 	}, f)
@@ -40,7 +42,7 @@ func rounds() int {
 }
 
 func TestTheCPUConformsOnAHandWrittenModel(t *testing.T) {
-	conforms(t, config(t, modeltest.Long().Write(t), handEmbedding(candidate.PoolMean, true)),
+	conforms(t, config(t, modeltest.Long().Write(t), modeltest.Embedding(candidate.PoolMean, true)),
 		providertest.Facts{Vocab: modeltest.Vocab, Tolerance: 1e-6, SlowRows: 2048, Rounds: rounds()})
 }
 
@@ -69,4 +71,39 @@ func vocabulary(t testing.TB, c candidate.Candidate) int64 {
 	require.NoError(t, json.Unmarshal(raw, &config))
 	require.Positive(t, config.VocabSize)
 	return config.VocabSize
+}
+
+func TestBoundTheCPUConforms(t *testing.T) {
+	if testing.Short() {
+		t.Skip("opens hundreds of sessions: run without -short")
+	}
+	conforms(t, bindingOf(config(t, modeltest.Long().Write(t), modeltest.Embedding(candidate.PoolMean, true))),
+		providertest.Facts{Vocab: modeltest.Vocab, Tolerance: 1e-6, SlowRows: 2048, Rounds: rounds()})
+}
+
+func TestBoundATinyBERTConforms(t *testing.T) {
+	if testing.Short() {
+		t.Skip("exports a model")
+	}
+	c := exporttest.TinyCandidate(t)
+	conforms(t, bindingOf(config(t, variant(c), c.Manifest.Embedding)),
+		providertest.Facts{Vocab: vocabulary(t, c), Tolerance: 1e-6, SlowRows: 128, HungryRows: 20_000, Rounds: rounds()})
+}
+
+func TestAFixedShapeConforms(t *testing.T) {
+	if testing.Short() {
+		t.Skip("opens hundreds of sessions: run without -short")
+	}
+	for _, c := range []struct{ rows, cols, slow int }{{1, 16, 128}, {8, 32, 1024}} { // 128 executions of either
+		t.Run(fmt.Sprint(c.rows, " × ", c.cols), func(t *testing.T) {
+			conformsTo(t, config(t, modeltest.Fixed(modeltest.Long(), c.rows, c.cols).Write(t), modeltest.Embedding(candidate.PoolMean, true)),
+				providertest.Facts{MaxTokens: c.cols, Vocab: modeltest.Vocab, Tolerance: 1e-6, SlowRows: c.slow, Rounds: rounds()})
+		})
+	}
+}
+
+// bindingOf is c with inputs and outputs that stay where they are.
+func bindingOf(c ort.Config) ort.Config {
+	c.Options.IOBinding = true
+	return c
 }

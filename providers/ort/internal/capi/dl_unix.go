@@ -1,6 +1,6 @@
 //go:build !windows
 
-package ort
+package capi
 
 /*
 #cgo linux LDFLAGS: -ldl
@@ -15,9 +15,9 @@ import (
 	"unsafe"
 )
 
-// preload loads a library for the whole process, so that one that is loaded
+// Preload loads a library for the whole process, so that one that is loaded
 // later finds its symbols. It stays loaded.
-func preload(path string) error {
+func Preload(path string) error {
 	_, err := dlopen(path, C.RTLD_NOW|C.RTLD_GLOBAL)
 	return err
 }

@@ -1,4 +1,4 @@
-package ort
+package cputest
 
 import (
 	"context"
@@ -14,6 +14,7 @@ import (
 	"github.com/embedgate/embedgate/export/exporttest"
 	"github.com/embedgate/embedgate/golden"
 	"github.com/embedgate/embedgate/providers"
+	"github.com/embedgate/embedgate/providers/ort"
 	"github.com/embedgate/embedgate/providers/ort/internal/modeltest"
 	"github.com/embedgate/embedgate/providers/tokenize"
 )
@@ -46,7 +47,7 @@ func openReal(t testing.TB) real {
 	return r
 }
 
-func (r real) config(t testing.TB) Config {
+func (r real) config(t testing.TB) ort.Config {
 	return config(t, variant(r.candidate), r.candidate.Manifest.Embedding)
 }
 
@@ -79,7 +80,7 @@ func TestTextsBecomeTheGoldenVectors(t *testing.T) {
 	worst = 0
 	dim := r.golden.Dim
 	for i := range r.texts {
-		d := furthest(f64(alone[i]), together[i*dim:(i+1)*dim])
+		d := furthest(modeltest.Float64s(alone[i]), together[i*dim:(i+1)*dim])
 		assert.LessOrEqual(t, d, 1e-6, "text %s", r.golden.Texts[i].ID)
 		worst = max(worst, d)
 	}
@@ -128,38 +129,7 @@ func TestCutRealModelsAreRefused(t *testing.T) {
 	c.Model = path
 	for _, n := range []int{1 << 10, len(whole) / 3, len(whole) - 1} {
 		require.NoError(t, os.WriteFile(path, whole[:n], 0o600))
-		_, err := Open(background, c)
+		_, err := ort.Open(background, c)
 		require.ErrorContains(t, err, "cut.onnx", "cut at %d", n)
 	}
 }
-
-func TestATextCostsFewAllocationsOverTheBareRun(t *testing.T) {
-	c := config(t, modeltest.Lookup().Write(t), handEmbedding(candidate.PoolMean, true))
-	s := mustOpen(t, c)
-	e := providers.NewEmbedder(letters{}, s)
-	ctx, cancel := context.WithCancel(background) // a context that can end costs more than one that cannot
-	defer cancel()
-	out := make([]float32, 0, modeltest.Dim)
-	over := testing.AllocsPerRun(200, func() {
-		var err error
-		out, err = e.EmbedOne(ctx, "abcdefgh", out[:0])
-		require.NoError(t, err)
-	})
-	held := s.bufs.shapes[shape{1, 8}]
-	require.NotEmpty(t, held.inputs)
-	bare := testing.AllocsPerRun(200, func() { require.NoError(t, s.model.Run(held.inputs, held.outputs)) })
-	t.Logf("allocations: %v text to vector, %v bare", over, bare)
-	assert.LessOrEqual(t, over-bare, 5.0)
-}
-
-// letters is a tokenizer for the hand-written models: a byte is a token.
-type letters struct{}
-
-func (letters) Append(ids []int64, text string, limit int) []int64 {
-	for i := 0; i < min(len(text), limit); i++ {
-		ids = append(ids, int64(text[i]%modeltest.Vocab))
-	}
-	return ids
-}
-
-func (letters) PadID() int64 { return 0 }

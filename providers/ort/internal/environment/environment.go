@@ -1,4 +1,7 @@
-package ort
+// Package environment holds what ONNX Runtime has once in a process: the loaded
+// library, its plugins, its telemetry, and the cores for which its sessions
+// compete. It must not know models, batches or how a session runs.
+package environment
 
 import (
 	"debug/elf"
@@ -16,15 +19,16 @@ import (
 	"github.com/embedgate/embedgate/internal/fault"
 	"github.com/embedgate/embedgate/internal/files"
 	"github.com/embedgate/embedgate/providers"
+	"github.com/embedgate/embedgate/providers/ort/internal/capi"
 )
 
-// library is what the process loaded.
-type library struct {
-	path      string // symlinks resolved
-	api       capi
-	sha256    string
-	version   string
-	available []string // providers that the library was built with
+// Library is what the process loaded.
+type Library struct {
+	Path      string // symlinks resolved
+	API       capi.API
+	SHA256    string
+	Version   string
+	Available []string // providers that the library was built with
 }
 
 // process mirrors state that ONNX Runtime and onnxruntime_go keep for the whole
@@ -32,31 +36,32 @@ type library struct {
 // the one mutable global of this package, because they are.
 var process struct {
 	sync.Mutex
-	loaded   *library
-	plugins  map[string]string // registered provider libraries: name → path
-	live     int               // open sessions
-	spinning bool              // whether one of them spins
+	loaded       *Library
+	plugins      map[string]string // registered provider libraries: name → path
+	openSessions int
+	spinning     bool // whether one of them spins
 }
 
-// load loads a library with what goes with it, or finds it loaded already.
-func load(lib providers.Library) (library, error) {
+// Load loads a library and the libraries it needs, unless this process has done
+// so already.
+func Load(lib providers.Library) (Library, error) {
 	path := lib.Path
 	process.Lock()
 	defer process.Unlock()
 	if path == "" {
-		return library{}, missingLibrary(path, nil)
+		return Library{}, missingLibrary(path, nil)
 	}
 	real, err := filepath.EvalSymlinks(path)
 	if err != nil {
-		return library{}, missingLibrary(path, err)
+		return Library{}, missingLibrary(path, err)
 	}
 	if l := process.loaded; l != nil {
-		if l.path != real {
-			return library{}, &fault.Error{
+		if l.Path != real {
+			return Library{}, &fault.Error{
 				Kind:   fault.Usage,
 				Thing:  "ONNX Runtime library " + filepath.Base(path),
 				Got:    "a second library in one process: " + real,
-				Wanted: "the one that is loaded, " + l.path,
+				Wanted: "the one that is loaded, " + l.Path,
 				Next:   "open it in a process of its own",
 			}
 		}
@@ -64,43 +69,43 @@ func load(lib providers.Library) (library, error) {
 	}
 	id, err := files.HashFile(real)
 	if err != nil {
-		return library{}, missingLibrary(path, err)
+		return Library{}, missingLibrary(path, err)
 	}
-	if err := checkWhole(real); err != nil {
-		return library{}, brokenLibrary(path, err)
+	if err := checkComplete(real); err != nil {
+		return Library{}, brokenLibrary(path, err)
 	}
-	if err := silence(); err != nil {
-		return library{}, err
+	if err := disableTelemetry(); err != nil {
+		return Library{}, err
 	}
-	if err := prepare(lib); err != nil {
-		return library{}, err
+	if err := prepareProcess(lib); err != nil {
+		return Library{}, err
 	}
 	ort.SetSharedLibraryPath(real)
 	// Errors reach the caller as errors; ONNX Runtime's own log of them, and
 	// of every cancelled run, would only be noise on stderr.
 	if err := ort.InitializeEnvironment(ort.WithLogLevelFatal()); err != nil {
-		return library{}, brokenLibrary(path, err)
+		return Library{}, brokenLibrary(path, err)
 	}
 	if err := ort.DisableTelemetry(); err != nil {
-		return library{}, fmt.Errorf("switch off ONNX Runtime's telemetry: %w", err)
+		return Library{}, fmt.Errorf("switch off ONNX Runtime's telemetry: %w", err)
 	}
-	l := library{path: real, sha256: id.SHA256, version: ort.GetVersion()}
-	if l.api, err = openAPI(real); err != nil {
-		return library{}, brokenLibrary(path, err)
+	l := Library{Path: real, SHA256: id.SHA256, Version: ort.GetVersion()}
+	if l.API, err = capi.Open(real); err != nil {
+		return Library{}, brokenLibrary(path, err)
 	}
-	if l.available, err = l.api.builtIn(); err != nil {
-		return library{}, fmt.Errorf("list ONNX Runtime's providers: %w", err)
+	if l.Available, err = l.API.BuiltInProviders(); err != nil {
+		return Library{}, fmt.Errorf("list ONNX Runtime's providers: %w", err)
 	}
-	slices.Sort(l.available)
+	slices.Sort(l.Available)
 	process.loaded = &l
 	return l, nil
 }
 
-// prepare does what must be done in a process before the library is loaded.
-func prepare(lib providers.Library) error {
+// prepareProcess does what must be done in a process before the library is loaded.
+func prepareProcess(lib providers.Library) error {
 	for _, kv := range lib.Env {
-		// The parent has set these; an Open in the same process sets them late,
-		// but before anything has read them.
+		// A child process has these from its parent. Where the same process opens
+		// the session they are set here, before anything has read them.
 		if name, value, ok := strings.Cut(kv, "="); ok && os.Getenv(name) != value {
 			if err := os.Setenv(name, value); err != nil {
 				return fmt.Errorf("set %s: %w", name, err)
@@ -108,7 +113,7 @@ func prepare(lib providers.Library) error {
 		}
 	}
 	for _, path := range lib.Preload {
-		if err := preload(path); err != nil {
+		if err := capi.Preload(path); err != nil {
 			return &fault.Error{Kind: fault.Missing, Thing: filepath.Base(path), Got: "a library that does not load",
 				Wanted: "one of the libraries that " + filepath.Base(lib.Path) + " needs beside it",
 				Next:   "embedgate doctor says where it was looked for", Err: err}
@@ -139,10 +144,10 @@ func brokenLibrary(path string, err error) error {
 	}
 }
 
-// checkWhole refuses an ELF file that ends before it says it does: the dynamic
-// linker maps it unchecked, and half a download ends the process by SIGBUS.
-// Other formats are left to their own linkers.
-func checkWhole(path string) error {
+// checkComplete refuses an ELF file that is shorter than its headers say: the
+// dynamic linker maps it unchecked, and an incomplete download ends the process
+// by SIGBUS. Other formats are checked by their own linkers.
+func checkComplete(path string) error {
 	file, err := os.Open(path)
 	if err != nil {
 		return err
@@ -158,23 +163,24 @@ func checkWhole(path string) error {
 	}
 	f, err := elf.NewFile(file)
 	if err != nil {
-		return fmt.Errorf("a download that was cut: %w", err) // the section table is at the end
+		return fmt.Errorf("an incomplete download: %w", err) // the section table is at the end
 	}
 	for _, p := range f.Progs {
 		if end := p.Off + p.Filesz; end < p.Off || end > uint64(st.Size()) {
-			return fmt.Errorf("a download that was cut: %d bytes of at least %d", st.Size(), end)
+			return fmt.Errorf("an incomplete download: %d bytes of at least %d", st.Size(), end)
 		}
 	}
 	return nil
 }
 
-// enter counts a session in and decides whether it spins: as asked, or, where
-// nobody asked, when it has threads to keep busy and the cores to itself. Under
-// a quota spinning is paid for with the time to compute in.
-func enter(asked *bool, threads int, quota float64) (spin bool, err error) {
+// AcquireCores counts an open session and decides whether it spins: as asked
+// or, by default, when it has several threads and no other session is open.
+// Under a quota a session does not spin by default, because spinning uses up the
+// processor time that the quota allows.
+func AcquireCores(asked *bool, threads int, quota float64) (spin bool, err error) {
 	process.Lock()
 	defer process.Unlock()
-	spin = threads > 1 && process.live == 0 && quota == 0
+	spin = threads > 1 && process.openSessions == 0 && quota == 0
 	if asked != nil {
 		spin = *asked
 	}
@@ -185,16 +191,16 @@ func enter(asked *bool, threads int, quota float64) (spin bool, err error) {
 			Next: "close the other session, or leave spinning out",
 		}
 	}
-	process.live++
+	process.openSessions++
 	process.spinning = process.spinning || spin
 	return spin, nil
 }
 
-// leave counts a session out.
-func leave(spun bool) {
+// ReleaseCores undoes AcquireCores when a session closes.
+func ReleaseCores(spun bool) {
 	process.Lock()
 	defer process.Unlock()
-	process.live--
+	process.openSessions--
 	if spun {
 		process.spinning = false
 	}

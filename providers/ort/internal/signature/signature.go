@@ -1,4 +1,7 @@
-package ort
+// Package signature reads from an ONNX model how it is run: its inputs, its
+// output, fixed axes, and the size of its vocabulary. It must not know sessions,
+// providers or batches.
+package signature
 
 import (
 	"fmt"
@@ -10,21 +13,21 @@ import (
 	"github.com/embedgate/embedgate/internal/fault"
 )
 
-// role is what an input carries.
-type role uint8
+// Role is what an input holds.
+type Role uint8
 
 const (
-	roleIDs role = iota
-	roleMask
-	roleTypes
+	RoleIDs   Role = iota // token ids
+	RoleMask              // 1 for a token, 0 for padding
+	RoleTypes             // the segment: 0 for a single text
 )
 
 // inputRoles are the inputs that a BERT-family encoder has, by the names every
 // exporter gives them.
-var inputRoles = map[string]role{
-	"input_ids":      roleIDs,
-	"attention_mask": roleMask,
-	"token_type_ids": roleTypes,
+var inputRoles = map[string]Role{
+	"input_ids":      RoleIDs,
+	"attention_mask": RoleMask,
+	"token_type_ids": RoleTypes,
 }
 
 // outputNames in the order of preference. A pooled output is what the exporter
@@ -38,41 +41,42 @@ var outputNames = []struct {
 	{"token_embeddings", false},
 }
 
-type input struct {
-	name  string
-	role  role
-	int32 bool
+// Input is one input of a model.
+type Input struct {
+	Name  string
+	Role  Role
+	Int32 bool
 }
 
-// signature is how a model is fed and what it gives.
-type signature struct {
-	inputs []input
-	output string
-	place  int  // of output among the model's outputs
-	of     int  // how many those are
-	pooled bool // output is [B, D]; otherwise [B, S, D]
-	rows   int  // the batch size that the graph is fixed to; 0: any
-	cols   int  // likewise the sequence length
-	known  bool // the file itself says that D is the configured dimension
+// Signature is what a model's inputs and output are.
+type Signature struct {
+	Inputs         []Input
+	Output         string
+	OutputIndex    int  // of output among the model's outputs
+	OutputCount    int  // how many those are
+	Pooled         bool // output is [B, D]; otherwise [B, S, D]
+	Rows           int  // the batch size that the graph is fixed to; 0: any
+	Cols           int  // likewise the sequence length
+	DimensionKnown bool // the file itself says that D is the configured dimension
 }
 
-// outputShape is what a batch of that shape is answered with.
-func (s signature) outputShape(at shape, dim int) ort.Shape {
-	if s.pooled {
-		return ort.NewShape(int64(at.rows), int64(dim))
+// OutputShape is the shape of the output for a batch of rows × cols tokens.
+func (s Signature) OutputShape(rows, cols, dim int) ort.Shape {
+	if s.Pooled {
+		return ort.NewShape(int64(rows), int64(dim))
 	}
-	return ort.NewShape(int64(at.rows), int64(at.cols), int64(dim))
+	return ort.NewShape(int64(rows), int64(cols), int64(dim))
 }
 
-// signatureOf decides how to run a model with these inputs and outputs as the
+// Of decides how to run a model with these inputs and outputs as the
 // embedding e. thing names the model in errors.
-func signatureOf(thing string, ins, outs []ort.InputOutputInfo, e candidate.Embedding) (signature, error) {
-	var s signature
-	refuse := func(got, wanted string) (signature, error) {
-		return signature{}, &fault.Error{Kind: fault.Usage, Thing: thing, Got: got, Wanted: wanted,
+func Of(thing string, ins, outs []ort.InputOutputInfo, e candidate.Embedding) (Signature, error) {
+	var s Signature
+	refuse := func(got, wanted string) (Signature, error) {
+		return Signature{}, &fault.Error{Kind: fault.Usage, Thing: thing, Got: got, Wanted: wanted,
 			Next: "export it again with embedgate export, or as sentence-transformers names its tensors"}
 	}
-	have := map[role]bool{}
+	have := map[Role]bool{}
 	for i := range ins {
 		in := &ins[i]
 		r, ok := inputRoles[in.Name]
@@ -82,11 +86,11 @@ func signatureOf(thing string, ins, outs []ort.InputOutputInfo, e candidate.Embe
 		if in.OrtValueType != ort.ONNXTypeTensor || len(in.Dimensions) != 2 {
 			return refuse("input "+in.String(), "a tensor of batch × sequence")
 		}
-		rows, cols, ok := fixedTo(in.Dimensions)
-		if !ok || len(s.inputs) > 0 && (rows != s.rows || cols != s.cols) {
+		rows, cols, ok := fixedShape(in.Dimensions)
+		if !ok || len(s.Inputs) > 0 && (rows != s.Rows || cols != s.Cols) {
 			return refuse("input "+in.String(), "a batch and a sequence that every input has alike, dynamic or fixed")
 		}
-		s.rows, s.cols = rows, cols
+		s.Rows, s.Cols = rows, cols
 		switch in.DataType {
 		case ort.TensorElementDataTypeInt64:
 		case ort.TensorElementDataTypeInt32:
@@ -94,9 +98,9 @@ func signatureOf(thing string, ins, outs []ort.InputOutputInfo, e candidate.Embe
 			return refuse("input "+in.String(), "int64 or int32")
 		}
 		have[r] = true
-		s.inputs = append(s.inputs, input{in.Name, r, in.DataType == ort.TensorElementDataTypeInt32})
+		s.Inputs = append(s.Inputs, Input{in.Name, r, in.DataType == ort.TensorElementDataTypeInt32})
 	}
-	if !have[roleIDs] || !have[roleMask] {
+	if !have[RoleIDs] || !have[RoleMask] {
 		return refuse("inputs "+names(ins), "input_ids and attention_mask")
 	}
 	for _, want := range outputNames {
@@ -120,8 +124,8 @@ func signatureOf(thing string, ins, outs []ort.InputOutputInfo, e candidate.Embe
 				return refuse(fmt.Sprintf("output %s of dimension %d", out.Name, d),
 					fmt.Sprintf("%d, as the model's configuration says", e.Dimension))
 			}
-			s.output, s.pooled, s.known = out.Name, want.pooled, d > 0
-			s.place, s.of = i, len(outs)
+			s.Output, s.Pooled, s.DimensionKnown = out.Name, want.pooled, d > 0
+			s.OutputIndex, s.OutputCount = i, len(outs)
 			return s, nil
 		}
 	}
@@ -132,7 +136,7 @@ func signatureOf(thing string, ins, outs []ort.InputOutputInfo, e candidate.Embe
 const maxFixed = 1 << 20
 
 // fixedTo reads an input's batch and sequence, 0 where they are dynamic.
-func fixedTo(dims ort.Shape) (rows, cols int, ok bool) {
+func fixedShape(dims ort.Shape) (rows, cols int, ok bool) {
 	r, c := max(dims[0], 0), max(dims[1], 0)
 	if r > maxFixed || c > maxFixed || r*c > maxFixed {
 		return 0, 0, false

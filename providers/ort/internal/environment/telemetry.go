@@ -1,4 +1,4 @@
-package ort
+package environment
 
 import (
 	"fmt"
@@ -13,10 +13,10 @@ import (
 // Runtime; pull request 27379). Windows has only DisableTelemetryEvents.
 const telemetryVar = "ORT_DISABLE_TELEMETRY"
 
-// silence switches telemetry off for this process, whatever its user set. It
-// must come before the library is loaded. With cgo, Setenv sets the variable
+// disableTelemetry switches telemetry off for this process, whatever its user
+// set. It must come before the library is loaded. With cgo, Setenv sets the variable
 // that C reads, too.
-func silence() error {
+func disableTelemetry() error {
 	if err := os.Setenv(telemetryVar, "1"); err != nil {
 		return fmt.Errorf("set %s: %w", telemetryVar, err)
 	}

@@ -1,4 +1,4 @@
-package ort
+package signature
 
 import (
 	"slices"
@@ -7,13 +7,15 @@ import (
 	"github.com/embedgate/embedgate/internal/fault"
 )
 
-// passes are operators that hand ids, or a table, on as they are.
-var passes = []string{"Cast", "Identity", "Reshape", "Squeeze", "Unsqueeze", "Flatten", "DequantizeLinear"}
+// passThrough are operators whose output is their input's ids, or table,
+// unchanged.
+var passThrough = []string{"Cast", "Identity", "Reshape", "Squeeze", "Unsqueeze", "Flatten", "DequantizeLinear"}
 
-// vocabularyOf is how many ids a model knows: the rows of the table in which it
+// Vocabulary is how many ids a model knows: the rows of the table in which it
 // looks up input_ids. Only the CPU's kernels refuse an id beyond them; WebGPU's
-// give a vector of whatever lies there, so other providers need this number.
-func vocabularyOf(path, thing string) (int64, error) {
+// return a vector of whatever memory is there, so other providers need this
+// number.
+func Vocabulary(path, thing string) (int64, error) {
 	m, err := onnxfile.Read(path)
 	if err != nil {
 		return 0, err
@@ -38,9 +40,9 @@ func smallestTable(m onnxfile.Model) (rows int64) {
 			continue
 		}
 		switch first := n.Inputs[0]; {
-		case slices.Contains(passes, n.Op) && ids[first]:
+		case slices.Contains(passThrough, n.Op) && ids[first]:
 			ids[n.Outputs[0]] = true
-		case slices.Contains(passes, n.Op) && tables[first] > 0:
+		case slices.Contains(passThrough, n.Op) && tables[first] > 0:
 			tables[n.Outputs[0]] = tables[first]
 		case n.Op == "Gather" && len(n.Inputs) == 2 && ids[n.Inputs[1]] && tables[first] > 0:
 			if rows == 0 || tables[first] < rows {

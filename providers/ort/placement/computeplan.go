@@ -1,4 +1,4 @@
-package ort
+package placement
 
 import (
 	"bufio"
@@ -24,17 +24,17 @@ var planDevices = []struct{ class, device string }{
 	{"MLCPUComputeDevice", "cpu"}, {"MLGPUComputeDevice", "gpu"}, {"MLNeuralEngineComputeDevice", "ane"},
 }
 
-// ComputePlan reads what ONNX Runtime's CoreML provider writes to stderr with
+// ReadComputePlan reads what ONNX Runtime's CoreML provider writes to stderr with
 // the option ProfileComputePlan, which a recorded session of coreml has: after
 // a log's usual beginning,
 //
 //	Operation: ios17.linear, Device Usage: <MLGPUComputeDevice: 0x6000…>, Estimated Cost: 0.012346
 //
 // The format string is in the library itself; the text has not been seen on
-// hardware yet. Other lines are passed over, as are operations without a device,
-// which CoreML has folded away. A line that begins so and goes on otherwise is
-// an error: no device must be guessed.
-func ComputePlan(stderr io.Reader) ([]providers.PlannedOp, error) {
+// hardware yet. Other lines are skipped, and so are operations without a device,
+// which CoreML has folded away. A line that begins so and continues otherwise is
+// an error: a device must not be guessed.
+func ReadComputePlan(stderr io.Reader) ([]providers.PlannedOp, error) {
 	var all []providers.PlannedOp
 	for r := bufio.NewReaderSize(stderr, maxPlanLine); ; {
 		line, err := wholeLine(r)
@@ -63,7 +63,7 @@ func ComputePlan(stderr io.Reader) ([]providers.PlannedOp, error) {
 }
 
 // wholeLine reads a line, or with bufio.ErrBufferFull the beginning of one that
-// is too long; the rest of it is passed over.
+// is too long; the rest of it is skipped.
 func wholeLine(r *bufio.Reader) ([]byte, error) {
 	line, err := r.ReadSlice('\n')
 	if !errors.Is(err, bufio.ErrBufferFull) {
@@ -76,7 +76,7 @@ func wholeLine(r *bufio.Reader) ([]byte, error) {
 	if err != nil && err != io.EOF {
 		return begins, err
 	}
-	return begins, bufio.ErrBufferFull // an end is seen again by the next read
+	return begins, bufio.ErrBufferFull // the next read returns the end again
 }
 
 func plannedOp(s string) (providers.PlannedOp, error) {

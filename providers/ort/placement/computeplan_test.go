@@ -1,4 +1,4 @@
-package ort
+package placement
 
 import (
 	"strings"
@@ -21,15 +21,15 @@ something else that was written to stderr
 `
 
 func TestAComputePlanSaysWhichDeviceEachOperationGot(t *testing.T) {
-	got, err := ComputePlan(strings.NewReader(plan))
+	got, err := ReadComputePlan(strings.NewReader(plan))
 	require.NoError(t, err)
 	assert.Equal(t, []providers.PlannedOp{
 		{Op: "ios17.linear", Device: "gpu", Cost: 0.25}, {Op: "ios17.gather", Device: "cpu", Cost: 0.01}, {Op: "ios17.softmax", Device: "ane", Cost: 0.74},
 	}, got)
-	long, err := ComputePlan(strings.NewReader(strings.Repeat("x", 3*maxPlanLine) + "\n" + plan + strings.Repeat("y", 2*maxPlanLine)))
+	long, err := ReadComputePlan(strings.NewReader(strings.Repeat("x", 3*maxPlanLine) + "\n" + plan + strings.Repeat("y", 2*maxPlanLine)))
 	require.NoError(t, err, "another's line may have any length")
 	assert.Equal(t, got, long)
-	got, err = ComputePlan(strings.NewReader("nothing of CoreML\n"))
+	got, err = ReadComputePlan(strings.NewReader("nothing of CoreML\n"))
 	require.NoError(t, err)
 	assert.Empty(t, got)
 }
@@ -44,7 +44,7 @@ func TestAComputePlanThatIsNotUnderstoodIsNoPlan(t *testing.T) {
 		"a line without end":  {"ios17.linear", strings.Repeat("x", maxPlanLine), "too long"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got, err := ComputePlan(strings.NewReader(strings.Replace(plan, c.from, c.to, 1)))
+			got, err := ReadComputePlan(strings.NewReader(strings.Replace(plan, c.from, c.to, 1)))
 			assert.ErrorContains(t, err, c.says)
 			assert.Nil(t, got)
 		})
@@ -54,7 +54,7 @@ func TestAComputePlanThatIsNotUnderstoodIsNoPlan(t *testing.T) {
 func FuzzComputePlan(f *testing.F) {
 	f.Add(plan)
 	f.Fuzz(func(t *testing.T, s string) {
-		all, err := ComputePlan(strings.NewReader(s))
+		all, err := ReadComputePlan(strings.NewReader(s))
 		for _, op := range all {
 			if err != nil || op.Op == "" || op.Device == "" || !(op.Cost >= 0) {
 				t.Errorf("%+v %v", op, err)

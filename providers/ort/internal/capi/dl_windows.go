@@ -1,13 +1,13 @@
-package ort
+package capi
 
 import (
 	"syscall"
 	"unsafe"
 )
 
-// preload loads a library for the whole process, so that one that is loaded
+// Preload loads a library for the whole process, so that one that is loaded
 // later finds it by name. It stays loaded.
-func preload(path string) error {
+func Preload(path string) error {
 	_, err := syscall.LoadLibrary(path)
 	return err
 }
