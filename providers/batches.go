@@ -7,14 +7,6 @@ type Stats struct {
 	Computed       int64 // the same with padding: Rows × Cols of each batch
 }
 
-// Ratio is Useful ÷ Computed, 1 where nothing was computed.
-func (s Stats) Ratio() float64 {
-	if s.Computed == 0 {
-		return 1
-	}
-	return float64(s.Useful) / float64(s.Computed)
-}
-
 func (s *Stats) add(batch []int, cols int, length func(int) int) {
 	s.Batches++
 	s.Texts += len(batch)

@@ -5,8 +5,6 @@ import (
 	"runtime"
 	"slices"
 	"strings"
-
-	"github.com/embedgate/embedgate/export/candidate"
 )
 
 // Runtime names what executes a provider's sessions.
@@ -57,21 +55,20 @@ func (p Platform) covers(q Platform) bool {
 // Entry is one provider of the catalogue. It is data: a new provider is a new
 // entry, and nothing outside the catalogue compares provider names.
 type Entry struct {
-	Name      string              // in policy, evidence and on the command line: "coreml"
-	Title     string              // for people: "CoreML"
-	Runtime   Runtime             // what opens its sessions
-	EP        string              // its name in the runtime's own record: "CoreMLExecutionProvider"
-	Attach    Attach              // how the runtime is told to use it
-	Key       string              // the name it is attached by, for AttachByName
-	Source    Source              // where its runtime library comes from
-	Platforms []Platform          // where it can run at all; none: everywhere
-	Needs     string              // what a machine must have, in plain words
-	Remedy    string              // what to do on a machine that has not
-	Precision candidate.Precision // what its results of an fp32 model are like; for people, the policy decides
-	Proof     Proof               // how its device is learnt
-	Disabled  []string            // graph optimizers that measurement says to leave out
-	Options   map[string]string   // the provider's own options, before the policy's
-	Recorded  map[string]string   // options that a recorded session has besides
+	Name      string            // in policy, evidence and on the command line: "coreml"
+	Title     string            // for people: "CoreML"
+	Runtime   Runtime           // what opens its sessions
+	EP        string            // its name in the runtime's own record: "CoreMLExecutionProvider"
+	Attach    Attach            // how the runtime is told to use it
+	Key       string            // the name it is attached by, for AttachByName
+	Source    Source            // where its runtime library comes from
+	Platforms []Platform        // where it can run at all; none: everywhere
+	Needs     string            // what a machine must have, in plain words
+	Remedy    string            // what to do on a machine that has not
+	Proof     Proof             // how its device is learnt
+	Disabled  []string          // graph optimizers that measurement says to leave out
+	Options   map[string]string // the provider's own options, before the policy's
+	Recorded  map[string]string // options that a recorded session has besides
 	// Plan is of a provider that may compute on the CPU by itself; nil: it cannot.
 	Plan *DevicePlan
 	// Copy is the way to the provider's own memory, which Options.IOBinding
@@ -91,7 +88,7 @@ var Catalogue = []Entry{
 	{
 		Name: "cpu", Title: "CPU", Runtime: ONNXRuntime, EP: "CPUExecutionProvider",
 		Source: runWheel, Needs: "nothing beyond ONNX Runtime", Remedy: "measure on Linux, macOS or Windows, amd64 or arm64",
-		Precision: candidate.FP32, Proof: ProofCPU,
+		Proof: ProofCPU,
 		// ONNX Runtime 1.32's SkipLayerNormalization kernel is slower on the
 		// CPU than LayerNormalization and Add: 11 to 14 % of a text's time.
 		Disabled: []string{"SkipLayerNormFusion"},
@@ -102,7 +99,7 @@ var Catalogue = []Entry{
 		Platforms: []Platform{darwinARM64},
 		Needs:     "macOS 14.4 or later on Apple silicon",
 		Remedy:    "measure coreml on a Mac with Apple silicon and gate its evidence here",
-		Precision: candidate.FP16, Proof: ProofApple,
+		Proof:     ProofApple,
 		// The old format has no LayerNormalization, and shapes that change leave
 		// whole subgraphs on the CPU. The GPU is the default device: the neural
 		// engine is a wish of the policy (CPUAndNeuralEngine, ALL).
@@ -126,7 +123,7 @@ var Catalogue = []Entry{
 		Platforms: []Platform{linuxAMD64, windowsAMD64},
 		Needs:     "an NVIDIA GPU with a driver for CUDA 13 (580 or later) on Linux or Windows, amd64",
 		Remedy:    "measure cuda on a machine with an NVIDIA GPU and gate its evidence here",
-		Precision: candidate.FP32GPU, Proof: ProofNVIDIA,
+		Proof:     ProofNVIDIA,
 		// TF32 is on by default in ONNX Runtime and is a class of its own here.
 		Options: map[string]string{"use_tf32": "0"},
 		Copy:    CopyCUDA, Captures: []string{"enable_cuda_graph"},
@@ -140,8 +137,8 @@ var Catalogue = []Entry{
 		Platforms: []Platform{linuxAMD64, windowsAMD64},
 		Needs:     "an NVIDIA GPU with a driver for CUDA 13 (580 or later) and TensorRT 10 on Linux or Windows, amd64",
 		Remedy:    "measure tensorrt on a machine with an NVIDIA GPU and gate its evidence here",
-		Precision: candidate.TF32, Proof: ProofNVIDIA,
-		Copy: CopyCUDA, Captures: []string{"trt_cuda_graph_enable"},
+		Proof:     ProofNVIDIA,
+		Copy:      CopyCUDA, Captures: []string{"trt_cuda_graph_enable"},
 	},
 	{
 		Name: "directml", Title: "DirectML", Runtime: ONNXRuntime, EP: "DmlExecutionProvider",
@@ -155,7 +152,7 @@ var Catalogue = []Entry{
 		Platforms: []Platform{windowsAMD64, windowsARM64},
 		Needs:     "Windows 10 or later with a DirectX 12 GPU",
 		Remedy:    "measure directml on a Windows machine and gate its evidence here",
-		Precision: candidate.FP32GPU, Proof: ProofEP, NoMemoryPattern: true,
+		Proof:     ProofEP, NoMemoryPattern: true,
 		Options:  map[string]string{"device_id": "0"},
 		Captures: []string{"enable_graph_capture", "ep.dml.enable_graph_capture"},
 	},
@@ -174,7 +171,7 @@ var Catalogue = []Entry{
 		Platforms: []Platform{linuxAMD64, windowsAMD64},
 		Needs:     "an Intel CPU, GPU or NPU on Linux or Windows, amd64",
 		Remedy:    "measure openvino on an Intel machine and gate its evidence here",
-		Precision: candidate.FP32GPU, Proof: ProofIntel,
+		Proof:     ProofIntel,
 	},
 	{
 		Name: "webgpu", Title: "WebGPU", Runtime: ONNXRuntime, EP: "WebGpuExecutionProvider",
@@ -188,7 +185,7 @@ var Catalogue = []Entry{
 		Platforms: []Platform{linuxAMD64, darwinARM64, windowsAMD64},
 		Needs:     "a GPU with a Vulkan, Metal or DirectX 12 driver (SwiftShader counts) on Linux, macOS or Windows",
 		Remedy:    "measure webgpu on such a machine and gate its evidence here",
-		Precision: candidate.FP32GPU, Proof: ProofVulkan,
+		Proof:     ProofVulkan,
 		// An encoder has nothing that a layout could speed up, and with the other
 		// one ONNX Runtime 1.30's record of assigned nodes leaves WebGPU's out.
 		Options: map[string]string{"preferredLayout": "NCHW"},

@@ -5,8 +5,6 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-
-	"github.com/embedgate/embedgate/export/candidate"
 )
 
 func TestCatalogueIsCompleteData(t *testing.T) {
@@ -24,7 +22,6 @@ func TestCatalogueIsCompleteData(t *testing.T) {
 			}
 			assert.Equal(t, e.Attach == AttachByName, e.Key != "", "a key exactly where one is attached by name")
 			assert.NotEmpty(t, e.Proof, "evidence says on what it was measured")
-			assert.Contains(t, candidate.Precisions(), e.Precision)
 			assert.NotEmpty(t, e.Source.Package)
 			assert.Regexp(t, `^\d+\.\d+\.\d+$`, e.Source.Version, "exact")
 			assert.Equal(t, e.Source.Origin == FromNPM, e.Source.Integrity != "", "a tarball is pinned here, wheels by their requirements")

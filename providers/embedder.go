@@ -80,16 +80,6 @@ func (e *Embedder) EmbedStats(ctx context.Context, texts []string, batch int) ([
 	return out, st, nil
 }
 
-// Stats counts what Embed would compute for texts, without running anything.
-func (e *Embedder) Stats(texts []string, batch int) Stats {
-	c := e.tokenize(texts)
-	var st Stats
-	for _, b := range cut(c.order, c.length, batch) {
-		st.add(b, c.length(b[0]), c.length)
-	}
-	return st
-}
-
 // corpus is tokenized texts: text i is ids[start[i]:start[i+1]].
 type corpus struct {
 	ids   []int64

@@ -21,9 +21,6 @@ type Options struct {
 	// for what comes in the export environment, pyenv.OrtLibVar.
 	Override string
 	CacheDir string // "": cache.Dir()
-	// Python is an interpreter whose packages hold a provider's wheels. Empty:
-	// an environment of embedgate's own.
-	Python   string
 	Progress progress.Sink
 	// Named refuses a software device that nobody named, before anything is
 	// fetched for it.

@@ -76,8 +76,6 @@ func (r request) library(ctx context.Context) (providers.Library, error) {
 		return r.given(given, from)
 	case r.entry.Source.Origin == providers.FromNPM:
 		return r.npm(ctx)
-	case r.o.Python != "" && r.entry.Source.Env != string(pyenv.Export):
-		return r.inPython(ctx)
 	}
 	env, err := pyenv.Ensure(ctx, pyenv.Options{Kind: pyenv.Kind(r.entry.Source.Env), Own: true, CacheDir: r.o.CacheDir, Progress: r.o.Progress})
 	if err != nil {
@@ -116,15 +114,6 @@ func (r request) given(file, from string) (providers.Library, error) {
 		root = filepath.Dir(root)
 	}
 	return r.with(abs, []string{root}, from)
-}
-
-// inPython takes what the user's Python has installed.
-func (r request) inPython(ctx context.Context) (providers.Library, error) {
-	sites, err := pyenv.SiteOf(ctx, r.o.Python)
-	if err != nil {
-		return providers.Library{}, err
-	}
-	return r.under(sites, r.o.Python)
 }
 
 // under finds the piece's files below one of some folders of packages.
@@ -203,12 +192,6 @@ func (m machine) state(ctx context.Context, e providers.Entry, o Options) (found
 		if _, err := r.npmProgram(); err != nil {
 			return told(err)
 		}
-	case r.o.Python != "" && r.entry.Source.Env != string(pyenv.Export):
-		lib, err := r.inPython(ctx)
-		if err != nil {
-			return told(err)
-		}
-		return lib.Path + on, "", true
 	default:
 		dir, err := pyenv.State(ctx, pyenv.Options{Kind: pyenv.Kind(r.entry.Source.Env), Own: true, CacheDir: r.o.CacheDir})
 		if err == nil {

@@ -128,21 +128,16 @@ func TestAPluginIsFoundBesideItsRuntime(t *testing.T) {
 	assert.Equal(t, plugin, lib.Plugin)
 }
 
-func TestAPythonThatHasTheWheelsIsAsked(t *testing.T) {
-	site := t.TempDir()
-	put(t, filepath.Join(site, "onnxruntime/capi/libonnxruntime.so.1.32.0"))
-	put(t, filepath.Join(site, "onnxruntime_ep_openvino/libonnxruntime_providers_openvino_plugin.so"))
-	python := filepath.Join(t.TempDir(), "python")
-	require.NoError(t, os.WriteFile(python, []byte("#!/bin/sh\necho '[\""+site+"\"]'\n"), 0o755))
-	lib, err := bare(t, linux, nil).find(t.Context(), entry(t, "openvino"), Options{Python: python})
+func TestTheFilesOfAnEnvironmentAreFound(t *testing.T) {
+	r, err := bare(t, linux, nil).request(entry(t, "openvino"), Options{})
 	require.NoError(t, err)
-	assert.Equal(t, filepath.Join(site, "onnxruntime/capi/libonnxruntime.so.1.32.0"), lib.Path)
-
-	require.NoError(t, os.WriteFile(python, []byte("#!/bin/sh\necho '[\"/nowhere\"]'\n"), 0o755))
-	_, err = bare(t, linux, nil).find(t.Context(), entry(t, "openvino"), Options{Python: python})
+	site := t.TempDir()
+	ortLib := put(t, filepath.Join(site, "onnxruntime/capi/libonnxruntime.so.1.32.0"))
+	put(t, filepath.Join(site, "onnxruntime_ep_openvino/libonnxruntime_providers_openvino_plugin.so"))
+	lib, err := r.under([]string{site}, "the openvino environment")
+	require.NoError(t, err)
+	assert.Equal(t, ortLib, lib.Path)
+	_, err = r.under([]string{"/nowhere"}, "the openvino environment")
 	assert.ErrorContains(t, err, "onnxruntime-ep-openvino 1.8.1")
-	assert.Equal(t, fault.Missing, fault.KindOf(err))
-	require.NoError(t, os.WriteFile(python, []byte("#!/bin/sh\necho hello\n"), 0o755))
-	_, err = bare(t, linux, nil).find(t.Context(), entry(t, "openvino"), Options{Python: python})
 	assert.Equal(t, fault.Missing, fault.KindOf(err))
 }

@@ -77,7 +77,7 @@ func TestABatchOfAFixedShapeIsCancelledBetweenItsGroups(t *testing.T) {
 
 func TestAFixedShapeIsRecordedByExecutions(t *testing.T) {
 	c := config(t, modeltest.Fixed(modeltest.Lookup(), 1, 16).Write(t), modeltest.Embedding(candidate.PoolMean, false))
-	all, err := Record(background, c, []providers.Batch{ragged(3, 4), ragged(1, 4)}, 2)
+	all, err := record(background, c, []providers.Batch{ragged(3, 4), ragged(1, 4)}, 2)
 	require.NoError(t, err)
 	require.Len(t, all[0].Events, 1)
 	assert.Equal(t, 6, all[0].Events[0].Runs, "three rows, twice")

@@ -46,9 +46,6 @@ func OpenRecorded(ctx context.Context, c Config) (*Recorder, error) {
 // Info says what was opened.
 func (r *Recorder) Info() providers.Info { return r.session.Info() }
 
-// MaxTokens is the longest row that it takes.
-func (r *Recorder) MaxTokens() int { return r.session.MaxTokens() }
-
 // Run runs b once unrecorded, because a first run compiles what later ones
 // only use, and then runs times recorded.
 func (r *Recorder) Run(ctx context.Context, b providers.Batch, runs int) error {
@@ -108,20 +105,4 @@ func (r *Recorder) Finish() (_ []providers.Placement, err error) {
 func (r *Recorder) Close() error {
 	r.done = true
 	return errors.Join(r.session.Close(), os.RemoveAll(r.dir))
-}
-
-// Record opens a recorded session, runs each batch as Recorder.Run does, and
-// returns one record a batch.
-func Record(ctx context.Context, c Config, batches []providers.Batch, runs int) (_ []providers.Placement, err error) {
-	r, err := OpenRecorded(ctx, c)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, r.Close()) }()
-	for _, b := range batches {
-		if err := r.Run(ctx, b, runs); err != nil {
-			return nil, err
-		}
-	}
-	return r.Finish()
 }

@@ -1,6 +1,8 @@
 package ort
 
 import (
+	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"testing"
@@ -17,7 +19,7 @@ func TestARecordSaysWhereEachNodeRanAndForHowLong(t *testing.T) {
 	t.Setenv("TMPDIR", t.TempDir())
 	c := config(t, modeltest.Pooled().Write(t), modeltest.Embedding(candidate.PoolMean, false))
 	batches := []providers.Batch{padded, {Rows: 1, Cols: 7, IDs: make([]int64, 7), Mask: make([]int64, 7)}}
-	all, err := Record(background, c, batches, 3)
+	all, err := record(background, c, batches, 3)
 	require.NoError(t, err)
 	require.Len(t, all, len(batches))
 	for i, p := range all {
@@ -46,7 +48,7 @@ func TestARecordSaysWhereEachNodeRanAndForHowLong(t *testing.T) {
 
 func TestARecordOfNoRunsStillSaysWhatWasAssigned(t *testing.T) {
 	c := config(t, modeltest.Lookup().Write(t), modeltest.Embedding(candidate.PoolMean, false))
-	all, err := Record(background, c, []providers.Batch{padded}, 0)
+	all, err := record(background, c, []providers.Batch{padded}, 0)
 	require.NoError(t, err)
 	assert.Len(t, all[0].Assigned, 1)
 	assert.Empty(t, all[0].Events)
@@ -57,10 +59,10 @@ func TestARecorderThatFailsLeavesNothing(t *testing.T) {
 	c := config(t, modeltest.Lookup().Write(t), modeltest.Embedding(candidate.PoolMean, false))
 	bad := padded
 	bad.IDs = []int64{3, 5, 2, 7, 0, modeltest.Vocab}
-	_, err := Record(background, c, []providers.Batch{bad}, 1)
+	_, err := record(background, c, []providers.Batch{bad}, 1)
 	require.Error(t, err)
 	c.Model = filepath.Join(t.TempDir(), "none.onnx")
-	_, err = Record(background, c, nil, 1)
+	_, err = record(background, c, nil, 1)
 	require.ErrorContains(t, err, "no such file")
 	left, err := os.ReadDir(os.Getenv("TMPDIR"))
 	require.NoError(t, err)
@@ -81,4 +83,20 @@ func TestARecorderIsFinishedOnce(t *testing.T) {
 	assert.ErrorIs(t, err, providers.ErrClosed)
 	assert.ErrorIs(t, r.Run(background, padded, 1), providers.ErrClosed)
 	assert.NoError(t, r.Close())
+}
+
+// record opens a recorded session, runs each batch as Recorder.Run does, and
+// returns one record a batch.
+func record(ctx context.Context, c Config, batches []providers.Batch, runs int) (_ []providers.Placement, err error) {
+	r, err := OpenRecorded(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, r.Close()) }()
+	for _, b := range batches {
+		if err := r.Run(ctx, b, runs); err != nil {
+			return nil, err
+		}
+	}
+	return r.Finish()
 }

@@ -26,7 +26,7 @@ func TestGoldenTextsGiveTheGoldenIds(t *testing.T) {
 	require.NotEmpty(t, g.Texts)
 	tok := load(t)
 	for i, text := range g.Texts {
-		require.Equal(t, g.IDs[i], tok.AppendBytes(nil, text.Bytes, g.MaxTokens), text.ID)
+		require.Equal(t, g.IDs[i], tok.Append(nil, string(text.Bytes), g.MaxTokens), text.ID)
 	}
 }
 
@@ -118,7 +118,7 @@ func compare(t testing.TB, tok *tokenize.Tokenizer, tokenizerJSON string, texts,
 			IDs  []int64
 		}
 		require.NoError(t, json.Unmarshal(lines.Bytes(), &line))
-		if got := tok.AppendBytes(nil, line.Text, limit); !slices.Equal(got, line.IDs) {
+		if got := tok.Append(nil, string(line.Text), limit); !slices.Equal(got, line.IDs) {
 			if wrong++; wrong <= 5 {
 				t.Errorf("%+q: got %v, wanted %v", line.Text, got, line.IDs)
 			}

@@ -9,7 +9,6 @@ import (
 	"strings"
 	"sync"
 	"unicode/utf8"
-	"unsafe"
 )
 
 // does is what an ASCII character does under the tokenizer's settings.
@@ -50,9 +49,6 @@ type special struct {
 // PadID is the id that fills a row up.
 func (t *Tokenizer) PadID() int64 { return t.pad }
 
-// VocabSize is one more than the largest id.
-func (t *Tokenizer) VocabSize() int { return t.size }
-
 // Append appends the ids of text, [CLS] and [SEP] included, at most limit of
 // them; what goes beyond is cut before [SEP]. A limit below 2 counts as 2.
 // Bytes that are not UTF-8 count as U+FFFD.
@@ -68,12 +64,6 @@ func (t *Tokenizer) Append(ids []int64, text string, limit int) []int64 {
 	s.ids, s.buf = nil, s.buf[:0]
 	t.pool.Put(s)
 	return ids
-}
-
-// AppendBytes is Append without a copy of text.
-func (t *Tokenizer) AppendBytes(ids []int64, text []byte, limit int) []int64 {
-	// Append keeps no part of its text, so the bytes may change afterwards.
-	return t.Append(ids, unsafe.String(unsafe.SliceData(text), len(text)), limit)
 }
 
 // pieces cuts text at special tokens, leftmost and then longest, before

@@ -84,9 +84,8 @@ func TestTextsBecomeTheGoldenVectors(t *testing.T) {
 		assert.LessOrEqual(t, d, 1e-6, "text %s", r.golden.Texts[i].ID)
 		worst = max(worst, d)
 	}
-	t.Logf("in batches: at most %.3g from alone; %+v, useful ÷ computed %.4f", worst, st, st.Ratio())
-	assert.Equal(t, st, e.Stats(r.texts, 32), "what is counted is what is run")
-	assert.GreaterOrEqual(t, st.Ratio(), 0.97)
+	t.Logf("in batches: at most %.3g from alone; %+v, useful ÷ computed %.4f", worst, st, usefulShare(st))
+	assert.GreaterOrEqual(t, usefulShare(st), 0.97)
 }
 
 func TestTheRealModelIsCancelledAndGoesOn(t *testing.T) {
@@ -111,7 +110,7 @@ func TestAPlainExportGivesTheSameAndRefusesTheSame(t *testing.T) {
 		assert.LessOrEqual(t, furthest(r.golden.Embedding(i), got), 2e-6, "text %s", r.golden.Texts[i].ID)
 	}
 	// Its graph is optimised to other operators, whose own checks these are.
-	size := int64(r.tokenizer.VocabSize())
+	size := vocabulary(t, r.candidate)
 	for _, id := range []int64{size, -1, -size, math.MaxInt32, math.MaxInt64, math.MinInt64} {
 		_, err := s.Run(background, providers.Batch{Rows: 1, Cols: 3, IDs: []int64{101, id, 102}, Mask: []int64{1, 1, 1}}, nil)
 		assert.Error(t, err, "id %d", id)

@@ -3,6 +3,7 @@ package devicetest
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"math"
 	"os"
 	"path/filepath"
@@ -141,7 +142,7 @@ func TestWebGPUGivesTheCPUsVectors(t *testing.T) {
 
 func TestTheRecordShowsWebGPUAtWork(t *testing.T) {
 	c, _ := tiny(t)
-	all, err := ort.Record(background, c, []providers.Batch{batch(1, 8), batch(2, 16)}, 2)
+	all, err := record(background, c, []providers.Batch{batch(1, 8), batch(2, 16)}, 2)
 	require.NoError(t, err)
 	for _, p := range all {
 		t.Logf("assigned: %d on WebGPU, %v on the CPU", len(assigned(p, "")[webgpu]), assigned(p, "")[cpu])
@@ -158,12 +159,12 @@ func TestTheRecordShowsWebGPUAtWork(t *testing.T) {
 // another does.
 func TestKeyOperatorsForcedToTheCPUShowInTheRecord(t *testing.T) {
 	c, _ := tiny(t)
-	all, err := ort.Record(background, c, []providers.Batch{batch(1, 8)}, 1)
+	all, err := record(background, c, []providers.Batch{batch(1, 8)}, 1)
 	require.NoError(t, err)
 	names := assigned(all[0], "MatMul")[webgpu]
 	require.NotEmpty(t, names)
 	c.Options.Provider = map[string]string{"forceCpuNodeNames": strings.Join(names, "\n")}
-	all, err = ort.Record(background, c, []providers.Batch{batch(1, 8)}, 1)
+	all, err = record(background, c, []providers.Batch{batch(1, 8)}, 1)
 	require.NoError(t, err)
 	p := all[0]
 	assert.ElementsMatch(t, names, assigned(p, "MatMul")[cpu])
@@ -232,4 +233,20 @@ func TestAWebGPUWithoutADeviceIsMissing(t *testing.T) {
 			t.Logf("%s", out)
 		})
 	}
+}
+
+// record opens a recorded session, runs each batch as Recorder.Run does, and
+// returns one record a batch.
+func record(ctx context.Context, c ort.Config, batches []providers.Batch, runs int) (_ []providers.Placement, err error) {
+	r, err := ort.OpenRecorded(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, r.Close()) }()
+	for _, b := range batches {
+		if err := r.Run(ctx, b, runs); err != nil {
+			return nil, err
+		}
+	}
+	return r.Finish()
 }
