@@ -16,15 +16,15 @@ func (s *Stats) add(batch []int, cols int, length func(int) int) {
 	}
 }
 
-// runCost is what starting one more batch costs, in padded tokens: a run of
+// batchCost is what starting one more batch costs, in padded tokens: a run of
 // the model has a fixed part, measured on the CPU at about the time of this
-// many tokens, so a cut that saves less padding than this does not pay.
-const runCost = 12
+// many tokens, so a cut must save more padding than this.
+const batchCost = 12
 
 // cut divides texts that are sorted longest first into batches of at most size
-// texts, with the least Σ rows × longest + runCost. Cutting every size texts
+// texts, with the least Σ rows × longest + batchCost. Cutting every size texts
 // would put a text of 40 tokens beside one of 256 wherever lengths jump; the
-// exact minimum costs len(order) × size steps and no judgement.
+// exact minimum takes len(order) × size steps.
 func cut(order []int, length func(int) int, size int) [][]int {
 	if size <= 0 {
 		size = DefaultBatch
@@ -35,7 +35,7 @@ func cut(order []int, length func(int) int, size int) [][]int {
 	for i := n - 1; i >= 0; i-- {
 		longest := int64(length(order[i]))
 		for end := min(i+size, n); end > i; end-- {
-			c := int64(end-i)*longest + runCost + cost[end]
+			c := int64(end-i)*longest + batchCost + cost[end]
 			if next[i] == 0 || c < cost[i] {
 				cost[i], next[i] = c, end
 			}

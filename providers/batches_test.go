@@ -12,7 +12,7 @@ import (
 func cost(batches [][]int, lengths []int) int {
 	sum := 0
 	for _, b := range batches {
-		sum += len(b)*lengths[b[0]] + runCost
+		sum += len(b)*lengths[b[0]] + batchCost
 	}
 	return sum
 }

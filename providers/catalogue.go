@@ -13,8 +13,8 @@ type Runtime string
 // ONNXRuntime is ONNX Runtime, opened by providers/ort.
 const ONNXRuntime Runtime = "onnxruntime"
 
-// Attach is how a runtime is told to use a provider. A runtime's package holds
-// one small function per way; the catalogue says which one an entry takes.
+// Attach is how a runtime adds a provider to a session. A runtime's package has
+// one small function for each way; the catalogue says which one an entry takes.
 type Attach string
 
 // The ways in which ONNX Runtime takes a provider.
@@ -59,23 +59,23 @@ type Entry struct {
 	Title     string            // for people: "CoreML"
 	Runtime   Runtime           // what opens its sessions
 	EP        string            // its name in the runtime's own record: "CoreMLExecutionProvider"
-	Attach    Attach            // how the runtime is told to use it
+	Attach    Attach            // how the runtime adds it to a session
 	Key       string            // the name it is attached by, for AttachByName
 	Source    Source            // where its runtime library comes from
 	Platforms []Platform        // where it can run at all; none: everywhere
 	Needs     string            // what a machine must have, in plain words
-	Remedy    string            // what to do on a machine that has not
-	Proof     Proof             // how its device is learnt
+	Remedy    string            // what to do on a machine that does not have it
+	Proof     Proof             // how its device is identified
 	Disabled  []string          // graph optimizers that measurement says to leave out
 	Options   map[string]string // the provider's own options, before the policy's
-	Recorded  map[string]string // options that a recorded session has besides
+	Recorded  map[string]string // further options of a recorded session
 	// Plan is of a provider that may compute on the CPU by itself; nil: it cannot.
 	Plan *DevicePlan
 	// Copy is the way to the provider's own memory, which Options.IOBinding
 	// needs; empty: none is known.
 	Copy Copy
-	// Captures are options that make the device capture its work and repeat it,
-	// which Options.IOBinding must go with.
+	// Captures are options that make the device capture a graph and repeat it.
+	// They need Options.IOBinding.
 	Captures []string
 	// NoMemoryPattern is for a provider that refuses sessions with the runtime's
 	// memory pattern planning.
@@ -101,8 +101,8 @@ var Catalogue = []Entry{
 		Remedy:    "measure coreml on a Mac with Apple silicon and gate its evidence here",
 		Proof:     ProofApple,
 		// The old format has no LayerNormalization, and shapes that change leave
-		// whole subgraphs on the CPU. The GPU is the default device: the neural
-		// engine is a wish of the policy (CPUAndNeuralEngine, ALL).
+		// whole subgraphs on the CPU. The GPU is the default device: a policy may
+		// ask for the neural engine (CPUAndNeuralEngine, ALL).
 		Options: map[string]string{
 			"ModelFormat": "MLProgram", "MLComputeUnits": "CPUAndGPU", "RequireStaticInputShapes": "1",
 		},
@@ -144,9 +144,9 @@ var Catalogue = []Entry{
 		Name: "directml", Title: "DirectML", Runtime: ONNXRuntime, EP: "DmlExecutionProvider",
 		Attach: AttachByName, Key: "DML",
 		Source: nodePackage(
-			Piece{On: windowsAMD64, Library: "bin/napi-v6/win32/x64/onnxruntime.dll", SHA256: nodeWindowsAMD64,
+			PlatformFiles{On: windowsAMD64, Library: "bin/napi-v6/win32/x64/onnxruntime.dll", SHA256: nodeWindowsAMD64,
 				Beside: []string{"bin/napi-v6/win32/x64/DirectML.dll", "bin/napi-v6/win32/x64/dxcompiler.dll", "bin/napi-v6/win32/x64/dxil.dll"}},
-			Piece{On: windowsARM64, Library: "bin/napi-v6/win32/arm64/onnxruntime.dll", SHA256: nodeWindowsARM64,
+			PlatformFiles{On: windowsARM64, Library: "bin/napi-v6/win32/arm64/onnxruntime.dll", SHA256: nodeWindowsARM64,
 				Beside: []string{"bin/napi-v6/win32/arm64/DirectML.dll", "bin/napi-v6/win32/arm64/dxcompiler.dll", "bin/napi-v6/win32/arm64/dxil.dll"}},
 		),
 		Platforms: []Platform{windowsAMD64, windowsARM64},
@@ -161,7 +161,7 @@ var Catalogue = []Entry{
 		Attach: AttachPlugin,
 		Source: Source{
 			Origin: FromWheel, Package: "onnxruntime-ep-openvino", Version: "1.8.1", Env: "openvino", Runtime: "1.32.0",
-			Pieces: []Piece{
+			Files: []PlatformFiles{
 				{On: linuxAMD64, Library: "onnxruntime/capi/libonnxruntime.so*", SHA256: wheelLinuxAMD64,
 					Plugin: "onnxruntime_ep_openvino/libonnxruntime_providers_openvino_plugin.so"},
 				{On: windowsAMD64, Library: "onnxruntime/capi/onnxruntime.dll", SHA256: wheelWindowsAMD64,
@@ -177,9 +177,9 @@ var Catalogue = []Entry{
 		Name: "webgpu", Title: "WebGPU", Runtime: ONNXRuntime, EP: "WebGpuExecutionProvider",
 		Attach: AttachByName, Key: "WebGPU",
 		Source: nodePackage(
-			Piece{On: linuxAMD64, Library: "bin/napi-v6/linux/x64/libonnxruntime.so.1", SHA256: nodeLinuxAMD64},
-			Piece{On: darwinARM64, Library: "bin/napi-v6/darwin/arm64/libonnxruntime.1.dylib", SHA256: nodeDarwinARM64},
-			Piece{On: windowsAMD64, Library: "bin/napi-v6/win32/x64/onnxruntime.dll", SHA256: nodeWindowsAMD64,
+			PlatformFiles{On: linuxAMD64, Library: "bin/napi-v6/linux/x64/libonnxruntime.so.1", SHA256: nodeLinuxAMD64},
+			PlatformFiles{On: darwinARM64, Library: "bin/napi-v6/darwin/arm64/libonnxruntime.1.dylib", SHA256: nodeDarwinARM64},
+			PlatformFiles{On: windowsAMD64, Library: "bin/napi-v6/win32/x64/onnxruntime.dll", SHA256: nodeWindowsAMD64,
 				Beside: []string{"bin/napi-v6/win32/x64/DirectML.dll", "bin/napi-v6/win32/x64/dxcompiler.dll", "bin/napi-v6/win32/x64/dxil.dll"}},
 		),
 		Platforms: []Platform{linuxAMD64, darwinARM64, windowsAMD64},
@@ -224,7 +224,7 @@ func (e Entry) AvailableOn(p Platform) (reason, remedy string, ok bool) {
 	if len(e.Platforms) > 0 && !slices.ContainsFunc(e.Platforms, func(q Platform) bool { return q.covers(p) }) {
 		return fmt.Sprintf("needs %s; this machine is %s", e.Needs, p), e.Remedy, false
 	}
-	if _, ok := e.Source.Piece(p); !ok {
+	if _, ok := e.Source.FilesFor(p); !ok {
 		return fmt.Sprintf("%s %s has no build for %s", e.Source.Package, e.Source.Version, p), e.Remedy, false
 	}
 	return "", "", true

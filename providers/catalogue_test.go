@@ -11,7 +11,7 @@ func TestCatalogueIsCompleteData(t *testing.T) {
 	seen := map[string]bool{}
 	for _, e := range Catalogue {
 		t.Run(e.Name, func(t *testing.T) {
-			assert.False(t, seen[e.Name], "a name stands once")
+			assert.False(t, seen[e.Name], "a name appears once")
 			seen[e.Name] = true
 			assert.NotEmpty(t, e.Title)
 			assert.NotEmpty(t, e.Runtime)
@@ -27,10 +27,10 @@ func TestCatalogueIsCompleteData(t *testing.T) {
 			assert.Equal(t, e.Source.Origin == FromNPM, e.Source.Integrity != "", "a tarball is pinned here, wheels by their requirements")
 			assert.Equal(t, e.Source.Origin == FromWheel, e.Source.Env != "")
 			for _, p := range e.Platforms {
-				piece, ok := e.Source.Piece(p)
+				files, ok := e.Source.FilesFor(p)
 				assert.True(t, ok, "a library for each platform that it claims: %s", p)
-				assert.NotEmpty(t, piece.Library)
-				assert.Equal(t, e.Attach == AttachPlugin, piece.Plugin != "", "a plugin library exactly where one is registered")
+				assert.NotEmpty(t, files.Library)
+				assert.Equal(t, e.Attach == AttachPlugin, files.Plugin != "", "a plugin library exactly where one is registered")
 			}
 			got, ok := Lookup(e.Name)
 			require.True(t, ok)

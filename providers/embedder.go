@@ -8,7 +8,7 @@ import (
 	"sync"
 )
 
-// DefaultBatch is how many texts share a batch where nobody says otherwise.
+// DefaultBatch is how many texts share a batch by default.
 const DefaultBatch = 32
 
 // Tokenizer turns text into token ids. It must be safe for concurrent use.
@@ -16,19 +16,19 @@ type Tokenizer interface {
 	// Append appends text's ids, special tokens included and at most limit of
 	// them, and returns the extended slice.
 	Append(ids []int64, text string, limit int) []int64
-	// PadID fills a row behind its last real token.
+	// PadID is the id that fills a row after its last real token.
 	PadID() int64
 }
 
-// Embedder takes texts to vectors through one Session, computing as little
-// padding as pays. It is safe for concurrent use and does not own the Session.
+// Embedder makes vectors of texts with one Session. It batches texts of similar
+// length, so that little padding is computed. It is safe for concurrent use and does not own the Session.
 type Embedder struct {
 	tok     Tokenizer
 	session Session
 	scratch sync.Pool // of *row
 }
 
-// row is the reusable room for one text.
+// row is the reusable memory of one text.
 type row struct{ ids, mask []int64 }
 
 // NewEmbedder joins a tokenizer and a session of the same model.
@@ -37,7 +37,7 @@ func NewEmbedder(tok Tokenizer, s Session) *Embedder {
 }
 
 // EmbedOne appends the Dim float32 of one text to out. It runs the text alone
-// and unpadded, and allocates nothing of its own once warm.
+// and unpadded, and allocates nothing of its own after the first calls.
 func (e *Embedder) EmbedOne(ctx context.Context, text string, out []float32) ([]float32, error) {
 	r := e.scratch.Get().(*row)
 	defer e.scratch.Put(r)
@@ -84,7 +84,7 @@ func (e *Embedder) EmbedStats(ctx context.Context, texts []string, batch int) ([
 type corpus struct {
 	ids   []int64
 	start []int
-	order []int // text indices, longest first, ties in the given order
+	order []int // text indices, longest first, ties in the texts' order
 }
 
 func (e *Embedder) tokenize(texts []string) corpus {

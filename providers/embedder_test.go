@@ -27,7 +27,7 @@ func (bytesTokenizer) Append(ids []int64, text string, limit int) []int64 {
 
 func (bytesTokenizer) PadID() int64 { return 0 }
 
-// recording remembers the batches that it was given.
+// recording keeps the batches that it was asked to run.
 type recording struct {
 	providertest.Fake
 	batches []providers.Batch

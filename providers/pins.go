@@ -35,7 +35,7 @@ var (
 // Pinned tells whether a library of that sha256 is one that the entry's source
 // has, for any platform.
 func (e Entry) Pinned(sha256 string) bool {
-	return slices.ContainsFunc(e.Source.Pieces, func(p Piece) bool { return slices.Contains(p.SHA256, sha256) })
+	return slices.ContainsFunc(e.Source.Files, func(p PlatformFiles) bool { return slices.Contains(p.SHA256, sha256) })
 }
 
 // OptionsWith are the provider's own options that a session is opened with: the

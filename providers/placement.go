@@ -1,10 +1,10 @@
 package providers
 
 // Placement is a runtime's own record of where a session's nodes ran. It is
-// raw: who believes it, and what shares follow from it, is for others to say.
+// raw data: how far to trust it, and what shares follow from it, others decide.
 type Placement struct {
-	// Assigned is what was given to each execution provider when the session
-	// was made: one subgraph for each node, or, for a provider that compiles,
+	// Assigned is the nodes that each execution provider got when the session
+	// was opened: one subgraph for each node, or, for a provider that compiles,
 	// one for all the nodes it fused.
 	Assigned []Subgraph `json:"assigned"`
 	// Events is what was executed, summed over the profiled runs. A compiled

@@ -39,7 +39,7 @@ var ErrClosed = errors.New("session is closed")
 // provider's measured best.
 type Options struct {
 	Threads            int               `json:"threads"`             // intra-op threads; 0: one for each core this process may use, of a quota the whole ones
-	Spinning           *bool             `json:"spinning,omitempty"`  // nil: spin when Threads > 1, one session lives and no quota binds
+	Spinning           *bool             `json:"spinning,omitempty"`  // nil: spin when Threads > 1, no other session is open and no CPU quota applies
 	DisabledOptimizers []string          `json:"disabled_optimizers"` // nil: the catalogue's; empty, non-nil: none
 	Provider           map[string]string `json:"provider,omitempty"`  // the provider's own options, passed through
 	Strict             bool              `json:"strict,omitempty"`    // opening fails where a node would fall back to the CPU
@@ -49,7 +49,7 @@ type Options struct {
 	IOBinding bool `json:"io_binding,omitempty"`
 }
 
-// Info is what was opened: recorded, never judged by the one who opened it.
+// Info is what was opened. Who opens a session records it and does not judge it.
 type Info struct {
 	Provider       string   `json:"provider"`
 	Runtime        string   `json:"runtime"` // "onnxruntime"

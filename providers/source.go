@@ -24,45 +24,45 @@ type Source struct {
 	Integrity string // npm: "sha512-…" of the tarball; wheels are pinned in Env's requirements
 	Size      string // npm: of what is fetched, for people
 	Env       string // wheels: the environment, made from scripts/requirements-<Env>.txt
-	Pieces    []Piece
+	Files     []PlatformFiles
 }
 
-// Piece is what one platform needs of a package. Paths are slash-separated and
+// PlatformFiles is what one platform needs of a package. Paths are slash-separated and
 // relative to the package's root (npm) or to site-packages (wheels); wheels'
 // paths may be globs.
-type Piece struct {
+type PlatformFiles struct {
 	On      Platform
 	Library string   // the runtime's shared library
-	SHA256  []string // of its builds that are pinned; none: what was loaded cannot be told by its digest
+	SHA256  []string // of its builds that are pinned; none: its digest does not identify it
 	Beside  []string // npm: files that must lie in the library's own folder
 	Plugin  string   // a provider library to register with the runtime
 	// Preload is what the library or its provider loads by a bare name, in the
-	// order in which it must be loaded. One that the environment has not is left
-	// to the system's own loader.
+	// order in which it must be loaded. One that the environment does not have
+	// is left to the system's own loader.
 	Preload []string
 }
 
 // RuntimeVersion is the version that the runtime's library says it has.
 func (s Source) RuntimeVersion() string { return cmp.Or(s.Runtime, s.Version) }
 
-// Piece returns what platform p needs of the source.
-func (s Source) Piece(p Platform) (Piece, bool) {
-	for _, x := range s.Pieces {
+// FilesFor returns what platform p needs of the source.
+func (s Source) FilesFor(p Platform) (PlatformFiles, bool) {
+	for _, x := range s.Files {
 		if x.On.covers(p) {
 			return x, true
 		}
 	}
-	return Piece{}, false
+	return PlatformFiles{}, false
 }
 
-// Proof is how a provider's device is learnt before a session opens, so that
+// Proof is how a provider's device is identified before a session opens, so that
 // evidence can say on what it was measured.
 type Proof string
 
-// The ways of learning a device.
+// The ways of identifying a device.
 const (
 	ProofCPU    Proof = "cpu"        // the operating system's name for the processor
-	ProofApple  Proof = "apple"      // the chip's name; which part computed what is in CoreML's compute plan
+	ProofApple  Proof = "apple"      // the chip's name; CoreML's compute plan says which of its devices computed
 	ProofNVIDIA Proof = "nvidia-smi" // the driver's own tool
 	ProofVulkan Proof = "vulkan"     // which Vulkan driver answers
 	ProofIntel  Proof = "intel"      // an Intel processor or GPU, then the devices that the runtime lists
@@ -79,7 +79,7 @@ var (
 // runWheel is ONNX Runtime's own wheel: CPU everywhere, CoreML on macOS.
 var runWheel = Source{
 	Origin: FromWheel, Package: "onnxruntime", Version: "1.32.0", Env: "export",
-	Pieces: []Piece{
+	Files: []PlatformFiles{
 		{On: Platform{OS: "linux"}, Library: "onnxruntime/capi/libonnxruntime.so*", SHA256: slices.Concat(wheelLinuxAMD64, wheelLinuxARM64)},
 		{On: Platform{OS: "darwin"}, Library: "onnxruntime/capi/libonnxruntime*.dylib", SHA256: wheelDarwinARM64},
 		{On: Platform{OS: "windows"}, Library: "onnxruntime/capi/onnxruntime.dll", SHA256: slices.Concat(wheelWindowsAMD64, wheelWindowsARM64)},
@@ -88,23 +88,23 @@ var runWheel = Source{
 
 // nodePackage is ONNX Runtime for Node.js: the only published build with WebGPU
 // inside, and on Windows with DirectML too.
-func nodePackage(pieces ...Piece) Source {
+func nodePackage(files ...PlatformFiles) Source {
 	return Source{
 		Origin: FromNPM, Package: "onnxruntime-node", Version: "1.30.0",
 		Integrity: "sha512-twhs1C2C/BFkz1yc5OY0KIU2GUq6DURO7hD4bx5Q2Qy3nAMJwRXW8xU3NVczE29VA9lolLOYepoD8fjTGOfIqw==",
 		Size:      "114 MB",
-		Pieces:    pieces,
+		Files:     files,
 	}
 }
 
 // cudaWheel is the CUDA 13 build. The order of what is preloaded is that of
 // the wheel's own preload_dlls: cublasLt before cublas, which needs it. On
-// Linux the parts of cuDNN load themselves; on Windows they must be there
+// Linux cuDNN loads its other libraries itself; on Windows they must be loaded
 // first.
 func cudaWheel(linux, windows []string) Source {
 	return Source{
 		Origin: FromWheel, Package: "onnxruntime-gpu", Version: "1.31.1", Env: "cuda",
-		Pieces: []Piece{
+		Files: []PlatformFiles{
 			{On: linuxAMD64, Library: "onnxruntime/capi/libonnxruntime.so*", SHA256: gpuLinuxAMD64, Preload: append([]string{
 				"nvidia/cu13/lib/libcublasLt.so.13",
 				"nvidia/cu13/lib/libcublas.so.13",

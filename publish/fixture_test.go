@@ -223,7 +223,7 @@ func (f *fixture) measure(t testing.TB, provider string, change ...func(*evidenc
 	require.True(t, ok)
 	e.Machine = evidence.Machine{OS: "linux", Arch: "amd64", CPU: "a CPU", Cores: 2, Memory: 8 << 30}
 	e.Session = providers.Info{
-		Provider: provider, Runtime: string(ep.Runtime), RuntimeVersion: ep.Source.RuntimeVersion(), LibrarySHA256: ep.Source.Pieces[0].SHA256[0],
+		Provider: provider, Runtime: string(ep.Runtime), RuntimeVersion: ep.Source.RuntimeVersion(), LibrarySHA256: ep.Source.Files[0].SHA256[0],
 		Options: providers.Options{Threads: 2, DisabledOptimizers: ep.Disabled, Provider: ep.OptionsWith(f.Policy.OptionsOf(provider, variant))},
 	}
 	e.Placement = []evidence.PlacementRun{{Tokens: 16, Placement: providers.Placement{

@@ -1,6 +1,6 @@
 // Package publish writes a release from a PASS verdict, and verifies one. A
 // release is complete or absent, and one that is there is never changed. The
-// Package must not know how anything was measured; it asks the gate again
+// package must not know how anything was measured; it asks the gate again
 // rather than believe a verdict's words.
 //
 // A release that verifies is whole, belongs together and follows from its

@@ -33,7 +33,7 @@ const (
 )
 
 // Files are the default model's digests, as policy.yaml pins them; a test of
-// Package policy's users compares the two.
+// package policy's users compares the two.
 func Files() map[string]string {
 	return map[string]string{
 		"model.safetensors":                 "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",

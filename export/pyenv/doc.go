@@ -2,7 +2,7 @@
 // exports the models that embedgate knows and whose wheel carries ONNX
 // Runtime's library, and a large one with PyTorch, for all else. An environment is keyed by the hash of its
 // requirements, made under a lock, and made again when it is broken. The
-// Package must not know what is run inside, nor which provider wants which.
+// package must not know what is run inside, nor which provider wants which.
 package pyenv
 
 import "github.com/embedgate/embedgate/internal/progress"

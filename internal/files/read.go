@@ -1,7 +1,7 @@
 // Package files holds each file mechanism once: to read a file up to a limit,
 // to write one whole or not at all, to copy one and compare its digest, to
 // replace a folder. It must not know what any file means, nor any other
-// Package of embedgate; its callers turn its errors into faults.
+// package of embedgate; its callers turn its errors into faults.
 package files
 
 import (

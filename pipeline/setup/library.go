@@ -41,7 +41,7 @@ func finder(o Options, refuseSoftware bool) Finder {
 			return providers.Library{}, unknown(provider)
 		}
 		x := libraryOptions(e, o)
-		x.Named = refuseSoftware
+		x.RefuseSoftwareDevice = refuseSoftware
 		return library.Find(ctx, e, x)
 	}
 }

@@ -58,7 +58,7 @@ func foreignLibrary(ctx context.Context, p providers.Platform, provider string, 
 		return file, forPlatform(file, p, libraryVar(p))
 	}
 	e, ok := providers.Lookup(provider)
-	piece, built := e.Source.Piece(p)
+	piece, built := e.Source.FilesFor(p)
 	if !ok || !built || e.Source.Origin != providers.FromWheel {
 		return "", &fault.Error{Kind: fault.Missing, Thing: "provider " + provider, Got: "no build for " + p.String(), Wanted: "one", Next: "name its library in " + libraryVar(p)}
 	}

@@ -18,19 +18,19 @@ const (
 
 // hierarchy is where one kind of cgroup is mounted.
 type hierarchy struct {
-	at   string // the mount's place, without a leading slash
-	root string // the cgroup that is mounted there: "/" outside containers
-	v2   bool
+	mount string // the mount point, without a leading slash
+	root  string // the cgroup that is mounted there: "/" outside containers
+	v2    bool
 }
 
 // quota is the least that the cgroups of this process grant it, in processors.
-// A cgroup is bound by those that it lies in, so each one up to the mount
-// counts. What cannot be read or understood grants everything: it is for a
-// machine's owner to mend, and the measurement shows it.
+// A cgroup is limited by those that contain it too, so each one up to the
+// mount counts. A quota that cannot be read counts as none: the measurement
+// then shows it.
 func quota(root fs.FS) (least float64, ok bool) {
 	mine := memberships(text(root, "proc/self/cgroup"))
 	for _, h := range hierarchies(text(root, "proc/self/mountinfo")) {
-		for _, dir := range h.above(mine[h.v2]) {
+		for _, dir := range h.ancestors(mine[h.v2]) {
 			if q, is := h.read(root, dir); is && (!ok || q < least) {
 				least, ok = q, true
 			}
@@ -73,7 +73,7 @@ func hierarchies(s string) (all []hierarchy) {
 		if !ok || len(b) < 5 || len(a) < 3 {
 			continue
 		}
-		h := hierarchy{at: strings.Trim(unescape(b[4]), "/"), root: unescape(b[3]), v2: a[0] == "cgroup2"}
+		h := hierarchy{mount: strings.Trim(unescape(b[4]), "/"), root: unescape(b[3]), v2: a[0] == "cgroup2"}
 		if h.v2 || a[0] == "cgroup" && slices.Contains(strings.Split(a[2], ","), "cpu") {
 			all = append(all, h)
 		}
@@ -81,15 +81,15 @@ func hierarchies(s string) (all []hierarchy) {
 	return all
 }
 
-// unescape puts back what mountinfo writes in octal: blanks and backslashes.
+// unescape decodes what mountinfo writes in octal: blanks and backslashes.
 func unescape(s string) string {
 	return strings.NewReplacer(`\040`, " ", `\011`, "\t", `\012`, "\n", `\134`, `\`).Replace(s)
 }
 
-// above lists the folders of a cgroup and of those that it lies in, as far as
-// the mount shows them. One that lies outside the mount, as a container's
-// does, is the mount itself.
-func (h hierarchy) above(cgroup string) (dirs []string) {
+// ancestors lists the folders of a cgroup and of those that contain it, as far
+// as the mount shows them. For a cgroup outside the mount, as a container's is,
+// it is the mount itself.
+func (h hierarchy) ancestors(cgroup string) (dirs []string) {
 	rel := ""
 	if cgroup == h.root || h.root == "/" {
 		rel = strings.TrimPrefix(cgroup, h.root)
@@ -98,7 +98,7 @@ func (h hierarchy) above(cgroup string) (dirs []string) {
 	}
 	rel = path.Clean("/" + rel) // "/../.." of another namespace becomes "/"
 	for {
-		dirs = append(dirs, path.Join(h.at, rel))
+		dirs = append(dirs, path.Join(h.mount, rel))
 		if rel == "/" {
 			return dirs
 		}

@@ -15,13 +15,13 @@ type Limit struct {
 	// least 1.
 	Whole int
 	// Quota is the time that the cgroup grants, in processors. It is 0 where
-	// there is none, or one that takes nothing from the processors at hand.
+	// there is none, or one that does not limit the processors of the machine.
 	Quota float64
 }
 
 // Here is the limit of this process. The Go runtime knows of a quota, too, but
 // rounds it up and never goes below 2: two threads that spin under a quota of 1
-// use up each period's time in half of it and then stand still.
+// use up each period's time in half of it and then are stopped.
 func Here() Limit {
 	return limit(os.DirFS("/"), min(runtime.NumCPU(), runtime.GOMAXPROCS(0)), runtime.NumCPU())
 }
@@ -32,7 +32,7 @@ func limit(root fs.FS, usable, all int) Limit {
 	l := Limit{Whole: max(usable, 1)}
 	if q, ok := quota(root); ok && q < float64(all) {
 		l.Quota = q
-		l.Whole = max(1, min(l.Whole, int(q))) // part of a processor feeds no thread
+		l.Whole = max(1, min(l.Whole, int(q))) // a part of a processor is not enough for a thread
 	}
 	return l
 }

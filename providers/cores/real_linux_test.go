@@ -44,7 +44,7 @@ func TestARealQuotaOfOneIsOneThread(t *testing.T) {
 func realCgroup(t *testing.T) string {
 	name := fmt.Sprintf("embedgate-test-%d", os.Getpid())
 	for _, h := range hierarchies(text(os.DirFS("/"), "proc/self/mountinfo")) {
-		dir := filepath.Join("/", h.at, name)
+		dir := filepath.Join("/", h.mount, name)
 		if os.Mkdir(dir, 0o755) != nil {
 			continue
 		}

@@ -1,5 +1,5 @@
-// Package emulate says how a program runs on a processor that this machine has
-// not: under QEMU's user emulation, on Linux. It must not know what the program
+// Package emulate says how a program runs on a processor that this machine does
+// not have: under QEMU's user emulation, on Linux. It must not know what the program
 // does, nor policies, evidence or terminals.
 package emulate
 
@@ -22,7 +22,7 @@ import (
 type Way struct {
 	Emulator string // "qemu-x86_64"; empty: nothing is emulated
 	Version  string
-	Model    string   // of the processor, in the emulator's words
+	Model    string   // of the processor, as the emulator names it
 	Env      []string // "NAME=value" that the program's process needs
 
 	prefix  []string // what comes before the program on its command line
@@ -30,8 +30,8 @@ type Way struct {
 	unshare []string // how a mount of its own is made for that
 }
 
-// bindThenRun gives a process of its own mount namespace another /proc/cpuinfo.
-const bindThenRun = `mount --bind "$1" /proc/cpuinfo && shift && exec "$@"`
+// runWithCPUInfo gives a process of its own mount namespace another /proc/cpuinfo.
+const runWithCPUInfo = `mount --bind "$1" /proc/cpuinfo && shift && exec "$@"`
 
 // Command is the command line of a program and its arguments. It may write to
 // dir, a folder that outlives the process.
@@ -44,15 +44,15 @@ func (w Way) Command(dir string, argv []string) ([]string, error) {
 	if err := os.WriteFile(file, []byte(w.cpuinfo), 0o644); err != nil {
 		return nil, err
 	}
-	return slices.Concat(w.unshare, []string{"sh", "-c", bindThenRun, "sh", file}, argv), nil
+	return slices.Concat(w.unshare, []string{"sh", "-c", runWithCPUInfo, "sh", file}, argv), nil
 }
 
 // Find looks for what a processor's programs need on this machine. What it
 // lacks is a fault.Missing that says what to do.
 func Find(ctx context.Context, c providers.CPU) (Way, error) { return thisMachine().find(ctx, c) }
 
-// machine is what this package asks of the computer. Tests put programs and
-// folders of their own in its place.
+// machine is what this package asks of the computer. Tests replace it by programs
+// and folders of their own.
 type machine struct {
 	platform providers.Platform
 	root     string // before every path of the operating system's; "" outside tests
@@ -71,15 +71,15 @@ func thisMachine() machine {
 	}
 }
 
-// foreign is what programs of another architecture need besides QEMU.
-type foreign struct {
+// crossLibraries is what programs of another architecture need besides QEMU.
+type crossLibraries struct {
 	qemu     string   // QEMU's name of the architecture
 	prefix   string   // where Debian's cross packages put its C libraries
 	files    []string // below prefix, that must be there
 	packages string
 }
 
-var architectures = map[string]foreign{
+var architectures = map[string]crossLibraries{
 	"amd64": {
 		qemu: "x86_64", prefix: "/usr/x86_64-linux-gnu", files: []string{"lib/ld-linux-x86-64.so.2", "lib/libc.so.6", "lib/libstdc++.so.6"},
 		packages: "libc6-amd64-cross libstdc++6-amd64-cross",
@@ -125,7 +125,7 @@ func (m machine) find(ctx context.Context, c providers.CPU) (Way, error) {
 }
 
 // qemu finds the emulator, and proves that it has the processor.
-func (m machine) qemu(ctx context.Context, c providers.CPU, a foreign) (Way, error) {
+func (m machine) qemu(ctx context.Context, c providers.CPU, a crossLibraries) (Way, error) {
 	name := "qemu-" + a.qemu
 	static, errStatic := m.lookPath(name + "-static")
 	plain, errPlain := m.lookPath(name)

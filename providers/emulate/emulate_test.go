@@ -15,7 +15,7 @@ import (
 	"github.com/embedgate/embedgate/providers"
 )
 
-// fake is a machine with these programs, and with leave to mount in this way
+// fake is a machine with these programs, and with permission to mount in this way
 // ("-m", "-rm" or none).
 func fake(t *testing.T, platform, mount string, programs ...string) machine {
 	os_, arch, _ := strings.Cut(platform, "/")
@@ -87,7 +87,7 @@ func TestAProgramForARMHasItsLibrariesAndAnotherCPUInfo(t *testing.T) {
 		dir := t.TempDir()
 		argv, err := w.Command(dir, []string{"embedgate", "job"})
 		require.NoError(t, err)
-		assert.Equal(t, []string{"/bin/unshare", mount, "sh", "-c", bindThenRun, "sh", filepath.Join(dir, "cpuinfo"),
+		assert.Equal(t, []string{"/bin/unshare", mount, "sh", "-c", runWithCPUInfo, "sh", filepath.Join(dir, "cpuinfo"),
 			"/bin/qemu-aarch64-static", "-cpu", "neoverse-n1", "embedgate", "job"}, argv)
 		b, err := os.ReadFile(filepath.Join(dir, "cpuinfo"))
 		require.NoError(t, err)

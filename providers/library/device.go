@@ -13,7 +13,7 @@ import (
 	"github.com/embedgate/embedgate/providers"
 )
 
-// device learns what the provider would compute on, and which environment
+// device identifies what the provider would compute on, and which environment
 // variables its process needs for that. A machine without the device is a
 // fault.Missing.
 func (r request) device(ctx context.Context) (providers.Device, []string, error) {
@@ -43,13 +43,13 @@ func (r request) cpu(ctx context.Context) providers.Device {
 		return r.apple(ctx)
 	}
 	if name := r.getenv("PROCESSOR_IDENTIFIER"); r.platform.OS == "windows" && name != "" {
-		return providers.Device{Name: line(name)}
+		return providers.Device{Name: oneLine(name)}
 	}
 	b, err := os.ReadFile(r.root + "/proc/cpuinfo")
 	if err == nil {
 		for l := range bytes.Lines(b) {
 			if key, value, ok := strings.Cut(string(l), ":"); ok && strings.TrimSpace(key) == "model name" {
-				return providers.Device{Name: line(value)}
+				return providers.Device{Name: oneLine(value)}
 			}
 		}
 	}
@@ -62,10 +62,10 @@ func (r request) apple(ctx context.Context) providers.Device {
 		return providers.Device{}
 	}
 	out, err := r.output(ctx, "/usr/sbin/sysctl", "-n", "machdep.cpu.brand_string")
-	if err != nil || line(string(out)) == "" {
+	if err != nil || oneLine(string(out)) == "" {
 		return providers.Device{Name: "Apple " + r.platform.Arch, Vendor: "Apple"}
 	}
-	return providers.Device{Name: line(string(out)), Vendor: "Apple"}
+	return providers.Device{Name: oneLine(string(out)), Vendor: "Apple"}
 }
 
 // oldestNVIDIA is the first driver that runs CUDA 13.
@@ -87,7 +87,7 @@ func (r request) nvidia(ctx context.Context) (providers.Device, error) {
 		if err != nil {
 			return d, missing(err.Error(), nil)
 		}
-		return d, r.recent(d, missing)
+		return d, r.checkDriver(d, missing)
 	}
 	args := []string{"--query-gpu=name,driver_version,compute_cap", "--format=csv,noheader"}
 	// CUDA counts among these; nvidia-smi counts all.
@@ -99,16 +99,16 @@ func (r request) nvidia(ctx context.Context) (providers.Device, error) {
 		return providers.Device{}, ctx.Err()
 	}
 	if err != nil {
-		return providers.Device{}, missing("a driver that does not answer ("+line(string(out))+")", err)
+		return providers.Device{}, missing("a driver that does not answer ("+oneLine(string(out))+")", err)
 	}
 	d, err := parseSMI(out)
 	if err != nil {
 		return d, missing(err.Error(), nil)
 	}
-	return d, r.recent(d, missing)
+	return d, r.checkDriver(d, missing)
 }
 
-func (r request) recent(d providers.Device, missing func(string, error) error) error {
+func (r request) checkDriver(d providers.Device, missing func(string, error) error) error {
 	major, _, _ := strings.Cut(d.Driver, ".")
 	n, err := strconv.Atoi(major)
 	if err != nil || n < oldestNVIDIA {
@@ -121,12 +121,12 @@ func (r request) recent(d providers.Device, missing func(string, error) error) e
 func parseSMI(out []byte) (providers.Device, error) {
 	first, _, _ := bytes.Cut(out, []byte("\n"))
 	if f := strings.Split(string(first), ","); len(f) == 3 {
-		d := providers.Device{Name: line(f[0]), Vendor: "NVIDIA", Driver: line(f[1]), Capability: line(f[2])}
+		d := providers.Device{Name: oneLine(f[0]), Vendor: "NVIDIA", Driver: oneLine(f[1]), Capability: oneLine(f[2])}
 		if d.Name != "" && d.Driver != "" {
 			return d, nil
 		}
 	}
-	return providers.Device{}, fmt.Errorf("%q from nvidia-smi, which names no GPU", line(string(out)))
+	return providers.Device{}, fmt.Errorf("%q from nvidia-smi, which names no GPU", oneLine(string(out)))
 }
 
 // kernelModule reads the driver's version where nvidia-smi is not installed:
@@ -137,11 +137,11 @@ func kernelModule(version []byte) (providers.Device, error) {
 			return providers.Device{Name: "NVIDIA GPU", Vendor: "NVIDIA", Driver: w}, nil
 		}
 	}
-	return providers.Device{}, fmt.Errorf("%q in /proc/driver/nvidia/version, which names no driver", line(string(version)))
+	return providers.Device{}, fmt.Errorf("%q in /proc/driver/nvidia/version, which names no driver", oneLine(string(version)))
 }
 
 // Where Vulkan's loader looks for drivers' descriptions, and where Chromium and
-// Chrome bring a driver that computes on the CPU.
+// Chrome install a driver that computes on the CPU.
 var (
 	driverFolders = []string{"/usr/share/vulkan/icd.d", "/etc/vulkan/icd.d", "/usr/local/share/vulkan/icd.d", "/usr/local/etc/vulkan/icd.d"}
 	swiftShaders  = []string{"/usr/lib/chromium/vk_swiftshader_icd.json", "/usr/lib/chromium-browser/vk_swiftshader_icd.json", "/opt/google/chrome/vk_swiftshader_icd.json"}
@@ -186,8 +186,8 @@ func (r request) vulkan(ctx context.Context) (providers.Device, []string, error)
 // icdVar names the drivers that Vulkan's loader takes.
 const icdVar = "VK_ICD_FILENAMES"
 
-// runtimeDir is where SwiftShader may write; its absence is complained about on
-// stderr.
+// runtimeDir is where SwiftShader may write; without it SwiftShader
+// writes a warning to stderr.
 func (r request) runtimeDir() []string {
 	if r.getenv("XDG_RUNTIME_DIR") != "" {
 		return nil
@@ -212,7 +212,7 @@ func (r request) hasLoader() bool {
 // describe themselves.
 var softwareDrivers = map[string]string{"swiftshader": "SwiftShader", "lvp": "llvmpipe"}
 
-// driver says what stands behind a driver's description file.
+// driver identifies the device of a driver's description file.
 func (r request) driver(ctx context.Context, icd string) providers.Device {
 	base := strings.ToLower(filepath.Base(icd))
 	for mark, name := range softwareDrivers {
@@ -229,8 +229,8 @@ func (r request) driver(ctx context.Context, icd string) providers.Device {
 	return providers.Device{Name: "Vulkan driver " + strings.TrimSuffix(name, "_icd")}
 }
 
-// line is a program's word for something, on one line and of a sane length.
-func line(s string) string {
+// oneLine is a program's output as one short line.
+func oneLine(s string) string {
 	s, _, _ = strings.Cut(strings.TrimSpace(strings.ToValidUTF8(s, "?")), "\n")
 	s = strings.Map(func(c rune) rune {
 		if c < ' ' || c == 0x7f {

@@ -57,14 +57,14 @@ func TestASoftwareGPUIsTakenOnlyWhereSomebodyAskedForIt(t *testing.T) {
 	const chromium, loader = "usr/lib/chromium/vk_swiftshader_icd.json", "usr/lib/x86_64-linux-gnu/libvulkan.so.1"
 	cache := t.TempDir()
 	m := bare(t, linux, nil, loader, chromium)
-	_, err := m.find(t.Context(), entry(t, "webgpu"), Options{CacheDir: cache, Named: true})
+	_, err := m.find(t.Context(), entry(t, "webgpu"), Options{CacheDir: cache, RefuseSoftwareDevice: true})
 	require.ErrorContains(t, err, "SwiftShader), which nobody asked for")
 	require.Equal(t, fault.Missing, fault.KindOf(err))
 	left, err := os.ReadDir(cache)
 	require.NoError(t, err)
 	require.Empty(t, left, "nothing was fetched")
 	m = bare(t, linux, map[string]string{"VK_ICD_FILENAMES": filepath.Join(m.root, chromium)}, loader, chromium)
-	_, err = m.find(t.Context(), entry(t, "webgpu"), Options{CacheDir: cache, Named: true})
+	_, err = m.find(t.Context(), entry(t, "webgpu"), Options{CacheDir: cache, RefuseSoftwareDevice: true})
 	require.ErrorContains(t, err, "npm", "named, it is taken, and only npm is missing on this bare machine")
 }
 

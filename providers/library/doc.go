@@ -15,16 +15,16 @@ import (
 	"github.com/embedgate/embedgate/providers"
 )
 
-// Options says where to look and what to tell.
+// Options says where to look and whom to inform.
 type Options struct {
-	// Override is a runtime library to take as it is. Empty: Var(entry), then,
+	// Override is a runtime library to use unchanged. Empty: Var(entry), then,
 	// for what comes in the export environment, pyenv.OrtLibVar.
 	Override string
 	CacheDir string // "": cache.Dir()
 	Progress progress.Sink
-	// Named refuses a software device that nobody named, before anything is
-	// fetched for it.
-	Named bool
+	// RefuseSoftwareDevice refuses a software device that the user did not
+	// name, before anything is fetched for it.
+	RefuseSoftwareDevice bool
 }
 
 // Find returns the library of a provider, fetching or making what is not there
@@ -43,15 +43,15 @@ func Fetch(ctx context.Context, e providers.Entry, o Options) (providers.Library
 	return r.library(ctx)
 }
 
-// State tells the same as Find without fetching or making anything: what was found, or
-// what is missing and the next step. A library that Find has only to fetch is
-// ok.
+// State reports what Find would find, without fetching or making anything: what
+// is there, or what is missing and the next step. A library that Find has only
+// to fetch is ok.
 func State(ctx context.Context, e providers.Entry, o Options) (found, next string, ok bool) {
 	return thisMachine().state(ctx, e, o)
 }
 
-// machine is what this package asks of the computer. Tests put folders and
-// programs of their own in its place.
+// machine is what this package asks of the computer. Tests replace it by
+// folders and programs of their own.
 type machine struct {
 	platform providers.Platform
 	root     string // before every path of the operating system's; "" outside tests

@@ -23,7 +23,7 @@ func Var(e providers.Entry) string { return "EMBEDGATE_" + strings.ToUpper(e.Nam
 type request struct {
 	machine
 	entry providers.Entry
-	piece providers.Piece
+	files providers.PlatformFiles
 	o     Options
 }
 
@@ -31,11 +31,11 @@ func (m machine) request(e providers.Entry, o Options) (request, error) {
 	if reason, remedy, ok := e.AvailableOn(m.platform); !ok {
 		return request{}, &fault.Error{Kind: fault.Missing, Thing: "provider " + e.Name, Got: reason, Next: remedy}
 	}
-	piece, ok := e.Source.Piece(m.platform)
+	files, ok := e.Source.FilesFor(m.platform)
 	if !ok {
-		return request{}, fmt.Errorf("provider %s: no build for %s", e.Name, m.platform) // AvailableOn has looked
+		return request{}, fmt.Errorf("provider %s: no build for %s", e.Name, m.platform) // AvailableOn has checked it
 	}
-	return request{m, e, piece, o}, nil
+	return request{m, e, files, o}, nil
 }
 
 func (m machine) find(ctx context.Context, e providers.Entry, o Options) (providers.Library, error) {
@@ -48,7 +48,7 @@ func (m machine) find(ctx context.Context, e providers.Entry, o Options) (provid
 	if err != nil {
 		return providers.Library{}, err
 	}
-	if o.Named && device.Software && substituted(env) {
+	if o.RefuseSoftwareDevice && device.Software && driverIsDefault(env) {
 		return providers.Library{}, &fault.Error{
 			Kind: fault.Missing, Thing: "provider " + e.Name,
 			Got: "no GPU, only a software one (" + device.Name + "), which nobody asked for", Wanted: "a GPU and its driver",
@@ -63,17 +63,17 @@ func (m machine) find(ctx context.Context, e providers.Entry, o Options) (provid
 	return lib, nil
 }
 
-// substituted tells whether the driver is one that nobody named.
-func substituted(env []string) bool {
+// driverIsDefault reports whether the driver is one that the user did not name.
+func driverIsDefault(env []string) bool {
 	return slices.ContainsFunc(env, func(s string) bool { return strings.HasPrefix(s, icdVar+"=") })
 }
 
 // library finds the files.
 func (r request) library(ctx context.Context) (providers.Library, error) {
-	given, from := r.override()
+	file, from := r.override()
 	switch {
-	case given != "":
-		return r.given(given, from)
+	case file != "":
+		return r.userLibrary(file, from)
 	case r.entry.Source.Origin == providers.FromNPM:
 		return r.npm(ctx)
 	}
@@ -81,7 +81,7 @@ func (r request) library(ctx context.Context) (providers.Library, error) {
 	if err != nil {
 		return providers.Library{}, err
 	}
-	return r.under([]string{env.Site()}, "the "+r.entry.Source.Env+" environment")
+	return r.inFolders([]string{env.Site()}, "the "+r.entry.Source.Env+" environment")
 }
 
 // override is a library that the user named, and how.
@@ -98,9 +98,9 @@ func (r request) override() (file, from string) {
 	return "", ""
 }
 
-// given takes a library that the user named. What goes with it is looked for
-// where its package would have it, and beside it.
-func (r request) given(file, from string) (providers.Library, error) {
+// userLibrary returns a library that the user named. Its plugin and what it
+// needs are looked for where its package would have them, and beside it.
+func (r request) userLibrary(file, from string) (providers.Library, error) {
 	if i, err := os.Stat(file); err != nil || !i.Mode().IsRegular() {
 		return providers.Library{}, &fault.Error{Kind: fault.Missing, Thing: file, Got: "no such file",
 			Wanted: "ONNX Runtime's shared library", Err: err, Next: "correct " + from + ", or leave it out to use the pinned one"}
@@ -110,37 +110,37 @@ func (r request) given(file, from string) (providers.Library, error) {
 		return providers.Library{}, err
 	}
 	root := filepath.Dir(abs)
-	for range strings.Count(r.piece.Library, "/") {
+	for range strings.Count(r.files.Library, "/") {
 		root = filepath.Dir(root)
 	}
-	return r.with(abs, []string{root}, from)
+	return r.complete(abs, []string{root}, from)
 }
 
-// under finds the piece's files below one of some folders of packages.
-func (r request) under(roots []string, where string) (providers.Library, error) {
-	lib, ok := below(roots, r.piece.Library)
+// inFolders finds the platform's files below one of some folders of packages.
+func (r request) inFolders(roots []string, where string) (providers.Library, error) {
+	lib, ok := findFile(roots, r.files.Library)
 	if !ok {
 		return providers.Library{}, &fault.Error{Kind: fault.Missing, Thing: "provider " + r.entry.Name,
-			Got: "no " + r.piece.Library + " in " + where, Wanted: r.entry.Source.Package + " " + r.entry.Source.Version,
+			Got: "no " + r.files.Library + " in " + where, Wanted: r.entry.Source.Package + " " + r.entry.Source.Version,
 			Next: "install it there, or name its library in " + Var(r.entry)}
 	}
-	return r.with(lib, roots, where)
+	return r.complete(lib, roots, where)
 }
 
-// with completes a library by its plugin and by what must be loaded first.
-func (r request) with(file string, roots []string, where string) (providers.Library, error) {
+// complete completes a library with its plugin and the libraries to load first.
+func (r request) complete(file string, roots []string, where string) (providers.Library, error) {
 	lib := providers.Library{Path: file}
-	if r.piece.Plugin != "" {
-		p, ok := below(append(roots, filepath.Dir(file)), r.piece.Plugin, path.Base(r.piece.Plugin))
+	if r.files.Plugin != "" {
+		p, ok := findFile(append(roots, filepath.Dir(file)), r.files.Plugin, path.Base(r.files.Plugin))
 		if !ok {
 			return lib, &fault.Error{Kind: fault.Missing, Thing: "provider " + r.entry.Name,
-				Got: "no " + path.Base(r.piece.Plugin) + " in " + where, Wanted: r.entry.Source.Package + " " + r.entry.Source.Version,
+				Got: "no " + path.Base(r.files.Plugin) + " in " + where, Wanted: r.entry.Source.Package + " " + r.entry.Source.Version,
 				Next: "install it there, or leave " + where + " out: embedgate then makes its own environment"}
 		}
 		lib.Plugin = p
 	}
-	for _, pre := range r.piece.Preload {
-		if p, ok := below(append(roots, filepath.Dir(file)), pre, path.Base(pre)); ok {
+	for _, pre := range r.files.Preload {
+		if p, ok := findFile(append(roots, filepath.Dir(file)), pre, path.Base(pre)); ok {
 			lib.Preload = append(lib.Preload, p)
 		} else {
 			lib.Preload = append(lib.Preload, path.Base(pre))
@@ -149,8 +149,8 @@ func (r request) with(file string, roots []string, where string) (providers.Libr
 	return lib, nil
 }
 
-// below is the first file that one of the globs names under one of the roots.
-func below(roots []string, globs ...string) (string, bool) {
+// findFile returns the first file below one of the roots that matches a glob.
+func findFile(roots []string, globs ...string) (string, bool) {
 	for _, root := range roots {
 		for _, g := range globs {
 			m, err := filepath.Glob(filepath.Join(root, filepath.FromSlash(g)))
@@ -167,30 +167,30 @@ func below(roots []string, globs ...string) (string, bool) {
 func (m machine) state(ctx context.Context, e providers.Entry, o Options) (found, next string, ok bool) {
 	r, err := m.request(e, o)
 	if err != nil {
-		return told(err)
+		return describeError(err)
 	}
 	device, _, err := r.device(ctx)
 	if err != nil {
-		return told(err)
+		return describeError(err)
 	}
 	on := ""
 	if device.Name != "" {
 		on = " on " + device.Name
 	}
-	given, from := r.override()
+	file, from := r.override()
 	switch {
-	case given != "":
-		lib, err := r.given(given, from)
+	case file != "":
+		lib, err := r.userLibrary(file, from)
 		if err != nil {
-			return told(err)
+			return describeError(err)
 		}
 		return lib.Path + on, "", true
 	case r.entry.Source.Origin == providers.FromNPM:
-		if lib, ok := r.fetched(); ok {
+		if lib, ok := r.cached(); ok {
 			return lib.Path + on, "", true
 		}
 		if _, err := r.npmProgram(); err != nil {
-			return told(err)
+			return describeError(err)
 		}
 	default:
 		dir, err := pyenv.State(ctx, pyenv.Options{Kind: pyenv.Kind(r.entry.Source.Env), Own: true, CacheDir: r.o.CacheDir})
@@ -198,14 +198,14 @@ func (m machine) state(ctx context.Context, e providers.Entry, o Options) (found
 			return dir + on, "", true
 		}
 		if fault.KindOf(err) == fault.Missing {
-			return told(err)
+			return describeError(err)
 		}
 	}
 	return fmt.Sprintf("%s %s is not here yet: the first measurement fetches it%s", r.entry.Source.Package, r.entry.Source.Version, on), "", true
 }
 
-// told is an error as doctor shows it.
-func told(err error) (found, next string, ok bool) {
+// describeError is an error as doctor shows it.
+func describeError(err error) (found, next string, ok bool) {
 	if f, is := errors.AsType[*fault.Error](err); is {
 		found = f.Got
 		if f.Wanted != "" {

@@ -134,10 +134,10 @@ func TestTheFilesOfAnEnvironmentAreFound(t *testing.T) {
 	site := t.TempDir()
 	ortLib := put(t, filepath.Join(site, "onnxruntime/capi/libonnxruntime.so.1.32.0"))
 	put(t, filepath.Join(site, "onnxruntime_ep_openvino/libonnxruntime_providers_openvino_plugin.so"))
-	lib, err := r.under([]string{site}, "the openvino environment")
+	lib, err := r.inFolders([]string{site}, "the openvino environment")
 	require.NoError(t, err)
 	assert.Equal(t, ortLib, lib.Path)
-	_, err = r.under([]string{"/nowhere"}, "the openvino environment")
+	_, err = r.inFolders([]string{"/nowhere"}, "the openvino environment")
 	assert.ErrorContains(t, err, "onnxruntime-ep-openvino 1.8.1")
 	assert.Equal(t, fault.Missing, fault.KindOf(err))
 }

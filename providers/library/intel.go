@@ -8,19 +8,19 @@ import (
 	"github.com/embedgate/embedgate/internal/fault"
 )
 
-// intelPCI is Intel's number among the makers of PCI devices.
+// intelPCI is Intel's vendor id for PCI devices.
 const intelPCI = "0x8086"
 
 // intel refuses a Linux machine that has nothing of Intel's, before a hundred
 // megabytes are fetched for it. Other systems, and a library that the user
 // named, are left to the runtime's own list of devices.
 func (r request) intel() error {
-	if given, _ := r.override(); given != "" || r.platform.OS != "linux" {
+	if file, _ := r.override(); file != "" || r.platform.OS != "linux" {
 		return nil
 	}
 	cpu, err := os.ReadFile(r.root + "/proc/cpuinfo")
 	if err != nil || strings.Contains(string(cpu), "GenuineIntel") {
-		return nil // what cannot be asked is not refused
+		return nil // an unknown machine is not refused
 	}
 	vendors, _ := filepath.Glob(r.root + "/sys/class/drm/*/device/vendor")
 	for _, f := range vendors {

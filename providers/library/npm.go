@@ -21,13 +21,13 @@ import (
 // marker is written last into a fetched package's folder.
 const marker = "embedgate-complete.json"
 
-type completion struct {
+type contents struct {
 	Integrity string           `json:"integrity"`
 	Files     map[string]int64 `json:"files"` // base names and sizes
 }
 
-// home is where a package's files for this platform lie.
-func (r request) home() (string, error) {
+// packageDir is the folder of a package's files for this platform.
+func (r request) packageDir() (string, error) {
 	root, err := cache.Or(r.o.CacheDir)
 	if err != nil {
 		return "", err
@@ -36,39 +36,39 @@ func (r request) home() (string, error) {
 	return filepath.Join(root, "lib", fmt.Sprintf("%s-%s-%s-%s", s.Package, s.Version, r.platform.OS, r.platform.Arch)), nil
 }
 
-// wanted is the package's files that are kept, the library first.
-func (r request) wanted() []string { return append([]string{r.piece.Library}, r.piece.Beside...) }
+// keptFiles are the package's files that are kept, the library first.
+func (r request) keptFiles() []string { return append([]string{r.files.Library}, r.files.Beside...) }
 
-// fetched finds the package that was fetched before, whole.
-func (r request) fetched() (providers.Library, bool) {
-	home, err := r.home()
+// cached finds a complete package that was fetched before.
+func (r request) cached() (providers.Library, bool) {
+	home, err := r.packageDir()
 	if err != nil {
 		return providers.Library{}, false
 	}
 	b, err := os.ReadFile(filepath.Join(home, marker))
-	var c completion
+	var c contents
 	if err != nil || json.Unmarshal(b, &c) != nil || c.Integrity != r.entry.Source.Integrity {
 		return providers.Library{}, false
 	}
-	for _, f := range r.wanted() {
+	for _, f := range r.keptFiles() {
 		i, err := os.Lstat(filepath.Join(home, path.Base(f)))
 		if err != nil || !i.Mode().IsRegular() || i.Size() != c.Files[path.Base(f)] {
 			return providers.Library{}, false
 		}
 	}
-	return providers.Library{Path: filepath.Join(home, path.Base(r.piece.Library))}, true
+	return providers.Library{Path: filepath.Join(home, path.Base(r.files.Library))}, true
 }
 
 // npm fetches the package with npm and keeps its library.
 func (r request) npm(ctx context.Context) (providers.Library, error) {
-	if lib, ok := r.fetched(); ok {
+	if lib, ok := r.cached(); ok {
 		return lib, nil
 	}
 	program, err := r.npmProgram()
 	if err != nil {
 		return providers.Library{}, err
 	}
-	home, err := r.home()
+	home, err := r.packageDir()
 	if err != nil {
 		return providers.Library{}, err
 	}
@@ -80,7 +80,7 @@ func (r request) npm(ctx context.Context) (providers.Library, error) {
 		return providers.Library{}, err
 	}
 	defer unlock()
-	if lib, ok := r.fetched(); ok {
+	if lib, ok := r.cached(); ok {
 		return lib, nil // fetched while this waited
 	}
 	tmp, err := cache.Scratch(home)
@@ -101,9 +101,9 @@ func (r request) npm(ctx context.Context) (providers.Library, error) {
 		return providers.Library{}, err
 	}
 	r.o.Progress.Say("%s is ready after %s", s.Package, time.Since(began).Round(time.Second))
-	lib, ok := r.fetched()
+	lib, ok := r.cached()
 	if !ok {
-		return lib, fmt.Errorf("%s: fetched, but not whole", home)
+		return lib, fmt.Errorf("%s: fetched, but not complete", home)
 	}
 	return lib, nil
 }
@@ -118,8 +118,8 @@ func (r request) npmProgram() (string, error) {
 	return p, nil
 }
 
-// pack lets npm fetch the tarball into dir. No script of the package runs, and
-// nothing of it is unpacked.
+// pack fetches the tarball into dir with npm. No script of the package runs, and
+// nothing is unpacked.
 func (r request) pack(ctx context.Context, program, dir string) (string, error) {
 	s := r.entry.Source
 	var tail pyenv.Tail
@@ -155,11 +155,11 @@ func (r request) unpack(ctx context.Context, tarball, dir string) error {
 		return &fault.Error{Kind: fault.Missing, Thing: thing, Got: "a tarball of " + got, Wanted: s.Integrity,
 			Next: "fetch it from a registry that has the published package, or name the library in " + Var(r.entry)}
 	}
-	sizes, err := extract(ctx, tarball, "package/", r.wanted(), dir)
+	sizes, err := extract(ctx, tarball, "package/", r.keptFiles(), dir)
 	if err != nil {
 		return fmt.Errorf("%s: %w", thing, err)
 	}
-	b, err := json.Marshal(completion{Integrity: s.Integrity, Files: sizes})
+	b, err := json.Marshal(contents{Integrity: s.Integrity, Files: sizes})
 	if err != nil {
 		return err
 	}
@@ -169,14 +169,15 @@ func (r request) unpack(ctx context.Context, tarball, dir string) error {
 	return files.WriteAtomic(filepath.Join(dir, marker), b)
 }
 
-var errHostile = errors.New("a tarball that is not what npm packs")
+var errBadTarball = errors.New("a tarball that is not what npm packs")
 
-func hostile(format string, args ...any) error {
-	return fmt.Errorf("%w: %s", errHostile, fmt.Sprintf(format, args...))
+func badTarball(format string, args ...any) error {
+	return fmt.Errorf("%w: %s", errBadTarball, fmt.Sprintf(format, args...))
 }
 
-// clean says whether an entry's name stays below the folder it is unpacked to.
-func clean(name string) bool {
+// isBelow reports whether an entry's name stays below the folder into which it
+// is unpacked.
+func isBelow(name string) bool {
 	return name != "" && !strings.ContainsAny(name, "\\\x00") && !path.IsAbs(name) &&
 		path.Clean(name) == strings.TrimSuffix(name, "/") && name != ".." && !strings.HasPrefix(name, "../")
 }

@@ -69,7 +69,7 @@ func fetching(t *testing.T, served, pinned []byte) (machine, providers.Entry, Op
 	m.getenv = func(string) string { return "" }
 	e := providers.Entry{Name: "some", EP: "SomeExecutionProvider", Needs: "nothing", Proof: providers.ProofEP,
 		Source: providers.Source{Origin: providers.FromNPM, Package: "onnxruntime-node", Version: "1.30.0", Integrity: integrity, Size: "1 kB",
-			Pieces: []providers.Piece{{On: providers.Platform{OS: m.platform.OS}, Library: libraryName}}}}
+			Files: []providers.PlatformFiles{{On: providers.Platform{OS: m.platform.OS}, Library: libraryName}}}}
 	return m, e, Options{CacheDir: filepath.Join(dir, "cache")}
 }
 
@@ -151,7 +151,7 @@ func TestHostileTarballsAreRefused(t *testing.T) {
 			m, e, o := fetching(t, b, b)
 			_, err := m.find(t.Context(), e, o)
 			require.ErrorContains(t, err, c.says)
-			require.ErrorIs(t, err, errHostile)
+			require.ErrorIs(t, err, errBadTarball)
 			nothingKept(t, o)
 		})
 	}
@@ -160,7 +160,7 @@ func TestHostileTarballsAreRefused(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			m, e, o := fetching(t, b, b)
 			_, err := m.find(t.Context(), e, o)
-			require.ErrorIs(t, err, errHostile)
+			require.ErrorIs(t, err, errBadTarball)
 			nothingKept(t, o)
 		})
 	}

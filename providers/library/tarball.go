@@ -45,7 +45,7 @@ func extract(ctx context.Context, tarball, prefix string, wanted []string, dir s
 	defer f.Close()
 	z, err := gzip.NewReader(f)
 	if err != nil {
-		return nil, errors.Join(errHostile, err)
+		return nil, errors.Join(errBadTarball, err)
 	}
 	return extractTar(ctx, tar.NewReader(files.Capped(z, maxUnpacked)), prefix, wanted, dir)
 }
@@ -58,30 +58,30 @@ func extractTar(ctx context.Context, r *tar.Reader, prefix string, wanted []stri
 			break
 		}
 		if err != nil {
-			return nil, errors.Join(errHostile, err)
+			return nil, errors.Join(errBadTarball, err)
 		}
 		if n >= maxEntries {
-			return nil, hostile("more than %d entries", maxEntries)
+			return nil, badTarball("more than %d entries", maxEntries)
 		}
 		switch {
 		case h.Typeflag == tar.TypeXGlobalHeader:
 			continue
-		case !clean(h.Name):
-			return nil, hostile("an entry of the name %.80q", h.Name)
+		case !isBelow(h.Name):
+			return nil, badTarball("an entry of the name %.80q", h.Name)
 		case h.Typeflag == tar.TypeDir:
 			continue
 		case h.Typeflag != tar.TypeReg:
-			return nil, hostile("%.80q is a link or a device", h.Name)
+			return nil, badTarball("%.80q is a link or a device", h.Name)
 		}
 		base := path.Base(h.Name)
 		if !slices.ContainsFunc(wanted, func(w string) bool { return prefix+w == h.Name }) {
 			continue
 		}
 		if _, twice := sizes[base]; twice {
-			return nil, hostile("%.80q stands there twice", h.Name)
+			return nil, badTarball("%.80q is there twice", h.Name)
 		}
 		if h.Size <= 0 || h.Size > maxLibrary {
-			return nil, hostile("%.80q has %d bytes", h.Name, h.Size)
+			return nil, badTarball("%.80q has %d bytes", h.Name, h.Size)
 		}
 		if _, err := files.Copy(ctx, r, filepath.Join(dir, base), h.Size, 0o755); err != nil { // which reads all, or fails
 			return nil, err
@@ -90,7 +90,7 @@ func extractTar(ctx context.Context, r *tar.Reader, prefix string, wanted []stri
 	}
 	for _, w := range wanted {
 		if sizes[path.Base(w)] == 0 {
-			return nil, hostile("there is no %s", w)
+			return nil, badTarball("there is no %s", w)
 		}
 	}
 	return sizes, nil

@@ -51,7 +51,7 @@ func TestBindingChangesNoBit(t *testing.T) {
 	}
 }
 
-func TestBoundShapesAreForgottenInTime(t *testing.T) {
+func TestTheNumberOfBoundShapesIsLimited(t *testing.T) {
 	s := mustOpen(t, bindingOf(config(t, modeltest.Lookup().Write(t), modeltest.Embedding(candidate.PoolMean, false))))
 	row := func(rows int) {
 		b := providers.Batch{Rows: rows, Cols: 1, IDs: make([]int64, rows), Mask: make([]int64, rows)}
@@ -83,7 +83,7 @@ func TestWhatADeviceCapturesIsBound(t *testing.T) {
 	}
 }
 
-func TestADeviceThatCannotBeReachedIsRefused(t *testing.T) {
+func TestADeviceWithoutAWayToCopyIsRefused(t *testing.T) {
 	b := &binding{}
 	_, err := b.deviceCopier(providers.Entry{Name: "thing"}, nil, providers.Library{})
 	require.ErrorContains(t, err, "thing, whose memory embedgate has no way to copy to")
@@ -129,17 +129,17 @@ func TestCopiesForCUDAGoThroughItsRuntime(t *testing.T) {
 	require.NoError(t, err)
 	x := s.binding.shapes[shape{1, 2}]
 	cuda, _ := providers.Lookup("cuda")
-	carry, err := s.binding.deviceCopier(cuda, map[string]string{"device_id": "1"}, providers.Library{Preload: []string{"/other.so", library}})
+	copier, err := s.binding.deviceCopier(cuda, map[string]string{"device_id": "1"}, providers.Library{Preload: []string{"/other.so", library}})
 	require.NoError(t, err)
-	require.NoError(t, carry(x.device[0], x.host[0], x.bytes[0]))
+	require.NoError(t, copier(x.device[0], x.host[0], x.bytes[0]))
 	p, err := s.binding.api.Data(x.device[0])
 	require.NoError(t, err)
 	require.Equal(t, []int64{2 << 56, 1 << 56}, unsafe.Slice((*int64)(p), 2), "16 bytes, backwards")
 
-	carry, err = s.binding.deviceCopier(cuda, map[string]string{"device_id": "7"}, providers.Library{Preload: []string{library}})
+	copier, err = s.binding.deviceCopier(cuda, map[string]string{"device_id": "7"}, providers.Library{Preload: []string{library}})
 	require.NoError(t, err)
-	require.ErrorContains(t, carry(x.device[0], x.host[0], x.bytes[0]), "cudaSetDevice(7): CUDA error 101")
-	carry, err = s.binding.deviceCopier(cuda, nil, providers.Library{Preload: []string{library}})
+	require.ErrorContains(t, copier(x.device[0], x.host[0], x.bytes[0]), "cudaSetDevice(7): CUDA error 101")
+	copier, err = s.binding.deviceCopier(cuda, nil, providers.Library{Preload: []string{library}})
 	require.NoError(t, err)
-	require.ErrorContains(t, carry(x.device[0], x.host[0], x.bytes[0]), "cudaMemcpy of 16 bytes: CUDA error 1")
+	require.ErrorContains(t, copier(x.device[0], x.host[0], x.bytes[0]), "cudaMemcpy of 16 bytes: CUDA error 1")
 }

@@ -141,11 +141,11 @@ func TestAnOpenThatIsCancelledOpensNothing(t *testing.T) {
 	assert.ErrorIs(t, err, context.Canceled)
 }
 
-// inChild names the library that TestALibraryThatIsNone's child loads first.
+// inChild names the library that TestABrokenLibrary's child loads first.
 const inChild = "EMBEDGATE_TEST_FIRST_LIBRARY"
 
 // A process loads one library, so a child of its own meets the bad one.
-func TestALibraryThatIsNoneIsMissingAndTheNextOneLoads(t *testing.T) {
+func TestABrokenLibraryIsMissingAndTheNextOneLoads(t *testing.T) {
 	if first := os.Getenv(inChild); first != "" {
 		c := config(t, modeltest.Lookup().Write(t), modeltest.Embedding(candidate.PoolMean, false))
 		good := c.Library.Path
@@ -165,7 +165,7 @@ func TestALibraryThatIsNoneIsMissingAndTheNextOneLoads(t *testing.T) {
 	require.NoError(t, os.WriteFile(most, whole[:len(whole)-1], 0o600))
 	for name, library := range map[string]string{"text": text, "a library's start": start, "all but a byte": most} {
 		t.Run(name, func(t *testing.T) {
-			child := exec.Command(os.Args[0], "-test.run=^TestALibraryThatIsNoneIsMissingAndTheNextOneLoads$")
+			child := exec.Command(os.Args[0], "-test.run=^TestABrokenLibraryIsMissingAndTheNextOneLoads$")
 			child.Env = append(os.Environ(), inChild+"="+library)
 			out, err := child.CombinedOutput()
 			assert.NoError(t, err, "%s", out)

@@ -212,7 +212,7 @@ func TestADimensionThatTheFileHidesIsFoundOnOpening(t *testing.T) {
 	refused(t, config(t, path, wrong), fault.Usage, "dimension 5")
 }
 
-func TestModelsThatCannotBeFedAreRefused(t *testing.T) {
+func TestModelsWithOtherInputsOrOutputsAreRefused(t *testing.T) {
 	change := func(by func(*modeltest.Graph)) modeltest.Graph {
 		g := modeltest.Lookup()
 		by(&g)

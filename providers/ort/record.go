@@ -23,7 +23,7 @@ type Recorder struct {
 	done     bool
 }
 
-// mark is a stretch of executions, by their numbers.
+// runRange is some of the executions, by their numbers.
 type runRange struct{ from, to int }
 
 // OpenRecorded is Open for a Recorder. The caller finishes or closes it.
@@ -80,7 +80,7 @@ func (r *Recorder) Finish() (_ []providers.Placement, err error) {
 	}
 	files, err := filepath.Glob(filepath.Join(r.dir, "*"))
 	if err != nil || len(files) != 1 {
-		return nil, fmt.Errorf("ONNX Runtime left %d profiles and not one", len(files))
+		return nil, fmt.Errorf("ONNX Runtime wrote %d profiles and not one", len(files))
 	}
 	f, err := os.Open(files[0])
 	if err != nil {
@@ -101,7 +101,7 @@ func (r *Recorder) Finish() (_ []providers.Placement, err error) {
 	return all, nil
 }
 
-// Close gives up without a record. After Finish it does nothing.
+// Close closes the session without a record. After Finish it does nothing.
 func (r *Recorder) Close() error {
 	r.done = true
 	return errors.Join(r.session.Close(), os.RemoveAll(r.dir))

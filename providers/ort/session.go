@@ -205,7 +205,7 @@ func entryFor(name string) (providers.Entry, error) {
 }
 
 // maxDimension and maxMaxTokens bound what a configuration can make this
-// Package allocate; the largest published encoders have 8,192 of each.
+// package allocate; the largest published encoders have 8,192 of each.
 const (
 	maxDimension = 1 << 16
 	maxMaxTokens = 1 << 20

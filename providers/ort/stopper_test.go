@@ -13,17 +13,17 @@ import (
 	"github.com/embedgate/embedgate/providers/ort/internal/modeltest"
 )
 
-func TestARunThatCannotBeStoppedIsLeftToItself(t *testing.T) {
+func TestARunThatCannotBeInterruptedIsDetached(t *testing.T) {
 	s := mustOpen(t, config(t, modeltest.Lookup().Write(t), modeltest.Embedding(candidate.PoolMean, false)))
 	hold := make(chan struct{})
 	ctx, cancel := context.WithCancel(background)
 	time.AfterFunc(5*time.Millisecond, cancel)
 	<-s.lock
-	stopped, rest, err := s.stopper.runDetached(ctx, func() error { <-hold; return nil })
+	stopped, detached, err := s.stopper.runDetached(ctx, func() error { <-hold; return nil })
 	assert.True(t, stopped)
 	assert.ErrorIs(t, err, context.Canceled)
-	require.NotNil(t, rest)
-	s.detached = rest
+	require.NotNil(t, detached)
+	s.detached = detached
 	s.unlock()
 
 	short, stop := context.WithTimeout(background, 20*time.Millisecond)
@@ -34,8 +34,8 @@ func TestARunThatCannotBeStoppedIsLeftToItself(t *testing.T) {
 	_, err = s.Run(background, padded, nil)
 	assert.NoError(t, err, "and is not stopped by what stopped it")
 
-	stopped, rest, err = s.stopper.runDetached(background, func() error { return errors.New("broken") })
+	stopped, detached, err = s.stopper.runDetached(background, func() error { return errors.New("broken") })
 	assert.False(t, stopped)
-	assert.Nil(t, rest)
+	assert.Nil(t, detached)
 	assert.ErrorContains(t, err, "broken")
 }

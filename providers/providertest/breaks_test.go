@@ -13,8 +13,8 @@ import (
 	"github.com/embedgate/embedgate/providers"
 )
 
-// forgiving runs a batch that the fake would refuse as if it were a good one.
-func forgiving(s *Fake, when func(providers.Batch) bool) func(context.Context, providers.Batch, []float32) ([]float32, error) {
+// accepting runs a batch that the fake would refuse as if it were a good one.
+func accepting(s *Fake, when func(providers.Batch) bool) func(context.Context, providers.Batch, []float32) ([]float32, error) {
 	return func(ctx context.Context, b providers.Batch, out []float32) ([]float32, error) {
 		if when(b) {
 			b = single(s.Facts, 2, 1)
@@ -25,9 +25,9 @@ func forgiving(s *Fake, when func(providers.Batch) bool) func(context.Context, p
 
 func anyID(b providers.Batch, is func(int64) bool) bool { return slices.ContainsFunc(b.IDs, is) }
 
-// breaks are sessions that break the contract in one way, under the name of
+// breakages are sessions that break the contract in one way, under the name of
 // the rule that must notice.
-var breaks = map[string][]func(s *broken){
+var breakages = map[string][]func(s *broken){
 	"it loads and says what was opened": {
 		func(s *broken) { s.info = func() providers.Info { return providers.Info{} } },
 		func(s *broken) {
@@ -52,9 +52,9 @@ var breaks = map[string][]func(s *broken){
 			}
 		},
 	},
-	hungryRule: {
+	outOfMemoryRule: {
 		func(s *broken) { // answers with what it has not computed
-			s.run = forgiving(s.Fake, func(b providers.Batch) bool { return b.Rows >= facts.HungryRows })
+			s.run = accepting(s.Fake, func(b providers.Batch) bool { return b.Rows >= facts.OutOfMemoryRows })
 		},
 		func(s *broken) { // does not recover
 			spent := false
@@ -67,7 +67,7 @@ var breaks = map[string][]func(s *broken){
 				return got, err
 			}
 		},
-		func(s *broken) { // dies
+		func(s *broken) { // panics
 			s.run = func(ctx context.Context, b providers.Batch, out []float32) ([]float32, error) {
 				got, err := s.Fake.Run(ctx, b, out)
 				if errors.Is(err, errMemory) {
@@ -132,7 +132,7 @@ var breaks = map[string][]func(s *broken){
 				return got, err
 			}
 		},
-		func(s *broken) { // deaf to the mask
+		func(s *broken) { // ignores the mask
 			s.run = func(ctx context.Context, b providers.Batch, out []float32) ([]float32, error) {
 				b.Mask = ones(len(b.Mask))
 				return s.Fake.Run(ctx, b, out)
@@ -171,14 +171,14 @@ var breaks = map[string][]func(s *broken){
 	},
 	"more than the maximum is refused": {
 		func(s *broken) {
-			s.run = forgiving(s.Fake, func(b providers.Batch) bool { return b.Cols > facts.MaxTokens })
+			s.run = accepting(s.Fake, func(b providers.Batch) bool { return b.Cols > facts.MaxTokens })
 		},
 	},
 	"wrong slice lengths are refused": {
 		func(s *broken) {
-			s.run = forgiving(s.Fake, func(b providers.Batch) bool { return len(b.IDs) != len(b.Mask) })
+			s.run = accepting(s.Fake, func(b providers.Batch) bool { return len(b.IDs) != len(b.Mask) })
 		},
-		func(s *broken) { s.run = forgiving(s.Fake, func(b providers.Batch) bool { return b.Rows < 0 }) },
+		func(s *broken) { s.run = accepting(s.Fake, func(b providers.Batch) bool { return b.Rows < 0 }) },
 		func(s *broken) { // crashes instead
 			s.run = func(ctx context.Context, b providers.Batch, out []float32) ([]float32, error) {
 				_ = b.IDs[b.Rows*b.Cols-1]
@@ -188,10 +188,10 @@ var breaks = map[string][]func(s *broken){
 	},
 	"ids out of range are refused": {
 		func(s *broken) {
-			s.run = forgiving(s.Fake, func(b providers.Batch) bool { return anyID(b, func(id int64) bool { return id < 0 }) })
+			s.run = accepting(s.Fake, func(b providers.Batch) bool { return anyID(b, func(id int64) bool { return id < 0 }) })
 		},
 		func(s *broken) {
-			s.run = forgiving(s.Fake, func(b providers.Batch) bool { return anyID(b, func(id int64) bool { return id >= facts.Vocab }) })
+			s.run = accepting(s.Fake, func(b providers.Batch) bool { return anyID(b, func(id int64) bool { return id >= facts.Vocab }) })
 		},
 		func(s *broken) { // one bad id spoils the session
 			bad := false
@@ -295,7 +295,7 @@ var breaks = map[string][]func(s *broken){
 			}
 		},
 	},
-	"a queued run heeds its context": {
+	"a queued run ends with its context": {
 		func(s *broken) {
 			var mu sync.Mutex
 			s.run = func(ctx context.Context, b providers.Batch, out []float32) ([]float32, error) {

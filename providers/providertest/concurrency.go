@@ -45,7 +45,7 @@ func cancelledBefore(t T, open Open, f Facts) {
 		assert.ErrorIs(t, err, ctx.Err())
 		assert.Equal(t, []float32{1}, out, "nothing is appended")
 	}
-	alive(t, f, s, b, want)
+	stillWorks(t, f, s, b, want)
 }
 
 func cancelled() context.Context {
@@ -99,7 +99,7 @@ func cancelledMidRun(t T, open Open, f Facts) {
 		took := time.Since(start)
 		timer.Stop()
 		cancel()
-		alive(t, f, s, small, want)
+		stillWorks(t, f, s, small, want)
 		if err == nil {
 			require.Len(t, out, 1+f.SlowRows*f.Dim)
 			continue

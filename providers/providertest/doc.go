@@ -1,8 +1,8 @@
 // Package providertest is the one conformance suite that every provider
-// passes: each rule of the providers.Session contract as a check. It knows a
+// passes: each rule of the providers.Session contract as a check. It must know a
 // provider only by the function that opens a session and the Facts about the
-// model; a fake passes it too, and one broken fake for each rule proves that
-// the rule can fail.
+// model. A fake passes it too, and a broken fake for each rule proves that the
+// rule can fail.
 package providertest
 
 import (
@@ -35,28 +35,28 @@ type Facts struct {
 	Tolerance float64 // how far a vector may move with batch, padding, position
 	SlowRows  int     // rows of MaxTokens that keep a run busy for some 50 ms, to cancel it
 	Rounds    int     // of open-run-close in the leak rule; 0: 1,000, or 20 under -short
-	// Kept is how many bytes of a round the provider's own runtime keeps while
+	// KeptBytes is how many bytes of a round the provider's own runtime keeps while
 	// another session is open, which no code of ours can free. Opening and
 	// running are then watched apart too, where nothing may be kept.
-	Kept int
-	// Warm keeps a session open beside each rule's own: a device may compile
-	// for seconds what its first session runs, and forget it with the last.
-	// Two rules go without: that about memory and that about leaks.
-	Warm bool
+	KeptBytes int
+	// KeepOneOpen keeps a session open beside each rule's own: a device may compile
+	// for seconds what its first session runs, and drop it with the last one.
+	// Two rules run without it: those about memory and about leaks.
+	KeepOneOpen bool
 	// Budget is how long the rounds may take: where one costs much, fewer are
 	// run, and the log says how many. 0: a minute.
 	Budget time.Duration
-	// Settle is how many rounds go before the first count: a driver may fill
+	// SettleRounds is how many rounds run before the first count: a driver may fill
 	// caches of its own at first.
-	Settle int
-	// HungryRows is rows of MaxTokens that need over a gigabyte to run, while
-	// their ids and vectors need little. 0: the rule about memory is left out.
-	HungryRows int
-	// OwnLimit says that HungryRows exceed what the provider's device takes by
-	// itself, so that the process needs no limit: a driver may not survive one.
-	OwnLimit bool
+	SettleRounds int
+	// OutOfMemoryRows is rows of MaxTokens that need over a gigabyte to run, while
+	// their ids and vectors need little. 0: the rule about memory is skipped.
+	OutOfMemoryRows int
+	// DeviceLimits says that OutOfMemoryRows exceed what the provider's device takes by
+	// itself, so that the process needs no limit: a driver may end the process under one.
+	DeviceLimits bool
 
-	starve func(t T) (feed func()) // takes memory away; nil: nothing does
+	limitMemory func(t T) (restore func()) // nil: memory is not limited
 }
 
 // Rule is one promise of the contract.
@@ -73,23 +73,23 @@ func Rules() []Rule {
 		{"the same batch gives the same vectors", repeats},
 		{"results are appended to what was there", appends},
 		{"vectors are finite and normalised as configured", finite},
-		{"different texts give different vectors", distinguishes},
+		{"different texts give different vectors", differs},
 		{"an empty batch appends nothing", emptyBatch},
 		{"one token is enough", oneToken},
 		{"the maximum number of tokens is taken", maxTokens},
 		{"more than the maximum is refused", beyondMax},
 		{"wrong slice lengths are refused", wrongSlices},
 		{"ids out of range are refused", outOfRange},
-		{"it keeps and changes neither slice", leavesSlices},
+		{"it keeps and changes neither slice", keepsSlices},
 		{"a vector does not change with batch, padding or position", invariant},
 		{"several goroutines may use it", concurrent},
 		{"a context that has ended runs nothing", cancelledBefore},
 		{"cancelling in mid-run ends the run and not the session", cancelledMidRun},
-		{"a queued run heeds its context", cancelledQueued},
+		{"a queued run ends with its context", cancelledQueued},
 		{"closing waits for the run in progress", closeWaits},
 		{"a second close does nothing", closeTwice},
 		{"use after close is ErrClosed", useAfterClose},
-		{hungryRule, hungry},
+		{outOfMemoryRule, outOfMemory},
 		{leakRule, leaks},
 	}
 }
@@ -103,19 +103,19 @@ func Run(t *testing.T, open Open, f Facts) {
 			f.Rounds = 20
 		}
 	}
-	cold := func() {}
-	if f.Warm {
+	closeFirst := func() {}
+	if f.KeepOneOpen {
 		s := open(t)
-		cold = sync.OnceFunc(func() { mustClose(t, s) })
-		defer cold()
+		closeFirst = sync.OnceFunc(func() { mustClose(t, s) })
+		defer closeFirst()
 	}
 	for _, r := range Rules() {
 		t.Run(r.Name, func(t *testing.T) {
-			if r.Name == hungryRule || r.Name == leakRule {
-				cold()
+			if r.Name == outOfMemoryRule || r.Name == leakRule {
+				closeFirst()
 			}
-			if r.Name == hungryRule {
-				inStarvedChild(t, f, func(f Facts) { r.Check(t, open, f) })
+			if r.Name == outOfMemoryRule {
+				inLimitedChild(t, f, func(f Facts) { r.Check(t, open, f) })
 				return
 			}
 			r.Check(t, open, f)

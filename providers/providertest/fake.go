@@ -12,13 +12,13 @@ import (
 )
 
 // Fake is a session without a runtime that keeps the contract: a vector is a
-// hash of the real tokens, and a row takes PerRow. It serves tests of what
-// uses a session, beside tests on the real thing.
+// hash of the real tokens, and a row takes PerRow. It is for tests of code
+// that uses a session, beside tests with a real one.
 type Fake struct {
 	Facts  Facts
 	PerRow time.Duration
 
-	turn   chan struct{}
+	lock   chan struct{}
 	once   sync.Once
 	closed bool
 }
@@ -27,30 +27,30 @@ var errMemory = errors.New("fake: out of memory")
 
 var errBatch = errors.New("fake: a batch that breaks the contract")
 
-func (s *Fake) take(ctx context.Context) error {
-	s.once.Do(func() { s.turn = make(chan struct{}, 1); s.turn <- struct{}{} })
+func (s *Fake) acquire(ctx context.Context) error {
+	s.once.Do(func() { s.lock = make(chan struct{}, 1); s.lock <- struct{}{} })
 	if err := ctx.Err(); err != nil {
 		return err
 	}
 	select {
-	case <-s.turn:
+	case <-s.lock:
 		return nil
 	case <-ctx.Done():
 		return ctx.Err()
 	}
 }
 
-func (s *Fake) give() { s.turn <- struct{}{} }
+func (s *Fake) release() { s.lock <- struct{}{} }
 
 // Run is providers.Session's Run.
 func (s *Fake) Run(ctx context.Context, b providers.Batch, out []float32) ([]float32, error) {
 	if err := s.check(b); err != nil {
 		return out, err
 	}
-	if err := s.take(ctx); err != nil {
+	if err := s.acquire(ctx); err != nil {
 		return out, err
 	}
-	defer s.give()
+	defer s.release()
 	if s.closed {
 		return out, providers.ErrClosed
 	}
@@ -75,7 +75,7 @@ func (s *Fake) check(b providers.Batch) error {
 	if b.Rows == 0 && len(b.IDs) == 0 {
 		return nil
 	}
-	if s.Facts.HungryRows > 0 && b.Rows >= s.Facts.HungryRows {
+	if s.Facts.OutOfMemoryRows > 0 && b.Rows >= s.Facts.OutOfMemoryRows {
 		return errMemory
 	}
 	if b.Cols == 0 || len(b.IDs)%b.Cols != 0 || len(b.IDs)/b.Cols != b.Rows {
@@ -120,7 +120,7 @@ func (s *Fake) Dim() int { return s.Facts.Dim }
 // MaxTokens is the longest row.
 func (s *Fake) MaxTokens() int { return s.Facts.MaxTokens }
 
-// Info is complete and made up.
+// Info is complete, with invented values.
 func (s *Fake) Info() providers.Info {
 	spin := false
 	return providers.Info{
@@ -134,10 +134,10 @@ func (s *Fake) Info() providers.Info {
 
 // Close waits for the run in progress.
 func (s *Fake) Close() error {
-	if err := s.take(context.Background()); err != nil {
+	if err := s.acquire(context.Background()); err != nil {
 		return err
 	}
-	defer s.give()
+	defer s.release()
 	s.closed = true
 	return nil
 }

@@ -70,8 +70,8 @@ func near(t T, f Facts, want, got []float32, what string) {
 	}
 }
 
-// alive asserts that s still gives the vector it gave before.
-func alive(t T, f Facts, s providers.Session, b providers.Batch, want []float32) {
+// stillWorks asserts that s still gives the vector it gave before.
+func stillWorks(t T, f Facts, s providers.Session, b providers.Batch, want []float32) {
 	t.Helper()
 	near(t, f, want, run(t, s, b), "the session stays usable")
 }

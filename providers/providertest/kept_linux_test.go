@@ -22,13 +22,13 @@ func mapped(t *testing.T, bytes int) {
 	t.Cleanup(func() { assert.NoError(t, syscall.Munmap(b)) })
 }
 
-// A runtime that keeps memory of its own excuses that alone.
+// Only memory that the runtime itself keeps is excused.
 func TestARuntimeThatKeepsMemoryHidesNoOtherLeak(t *testing.T) {
 	if testing.Short() {
 		t.Skip("runs the rule about leaks six times: run without -short")
 	}
 	f := facts
-	f.Kept = 2 << 20
+	f.KeptBytes = 2 << 20
 	// afterRun does a thing at the end of a session that has run.
 	afterRun := func(s *broken, do func()) {
 		ran := false
@@ -48,17 +48,17 @@ func TestARuntimeThatKeepsMemoryHidesNoOtherLeak(t *testing.T) {
 		leak func(t *testing.T, s *broken)
 		want bool
 	}{
-		{"what it may keep", func(t *testing.T, s *broken) { afterRun(s, func() { mapped(t, f.Kept) }) }, false},
-		{"more than that", func(t *testing.T, s *broken) { afterRun(s, func() { mapped(t, 3*f.Kept) }) }, true},
-		{"on opening", func(t *testing.T, s *broken) { mapped(t, f.Kept) }, true},
+		{"what it may keep", func(t *testing.T, s *broken) { afterRun(s, func() { mapped(t, f.KeptBytes) }) }, false},
+		{"more than that", func(t *testing.T, s *broken) { afterRun(s, func() { mapped(t, 3*f.KeptBytes) }) }, true},
+		{"on opening", func(t *testing.T, s *broken) { mapped(t, f.KeptBytes) }, true},
 		{"on running", func(t *testing.T, s *broken) {
 			s.run = func(ctx context.Context, b providers.Batch, out []float32) ([]float32, error) {
-				mapped(t, f.Kept/2) // there are two runs a round
+				mapped(t, f.KeptBytes/2) // there are two runs a round
 				return s.Fake.Run(ctx, b, out)
 			}
 		}, true},
 		{"Go's memory", func(_ *testing.T, s *broken) {
-			afterRun(s, func() { leakedBytes = append(leakedBytes, make([]byte, f.Kept/2)) })
+			afterRun(s, func() { leakedBytes = append(leakedBytes, make([]byte, f.KeptBytes/2)) })
 		}, true},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -19,7 +19,7 @@ const leakRule = "rounds of open, run, close leak nothing"
 // usage is what a process holds. A field is -1 where the system does not tell.
 type usage struct{ files, threads, rss, heap, goroutines int }
 
-func held() usage {
+func currentUsage() usage {
 	debug.FreeOSMemory() // collects, so that Go's own garbage is not counted
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
@@ -58,14 +58,14 @@ const (
 // driver that frees late holds more or less from round to round.
 const readings = 5
 
-// lastOf adds a reading and keeps the last few.
-func lastOf(all []usage) []usage {
-	all = append(all, held())
+// addReading adds a reading and keeps the last few.
+func addReading(all []usage) []usage {
+	all = append(all, currentUsage())
 	return all[max(0, len(all)-readings):]
 }
 
-// middle is the median of each field.
-func middle(all []usage) usage {
+// median is the median of each field.
+func median(all []usage) usage {
 	of := func(field func(usage) int) int {
 		v := make([]int, len(all))
 		for i, u := range all {
@@ -91,27 +91,27 @@ func leaks(t T, open Open, f Facts) {
 		use(s)
 		mustClose(t, s)
 	}
-	if f.Kept == 0 {
-		watch(t, f, "rounds of open, run, close", 0, whole)
+	if f.KeptBytes == 0 {
+		watchGrowth(t, f, "rounds of open, run, close", 0, whole)
 		return
 	}
 	// What the runtime keeps hides a small leak in whole rounds, so their parts
 	// are watched alone: neither may keep anything.
-	watch(t, f, "rounds of open, close", 0, func() { mustClose(t, open(t)) })
+	watchGrowth(t, f, "rounds of open, close", 0, func() { mustClose(t, open(t)) })
 	s := open(t)
-	watch(t, f, "rounds of run", 0, func() { use(s) })
-	watch(t, f, "rounds of open, run, close beside another session", f.Kept, whole)
+	watchGrowth(t, f, "rounds of run", 0, func() { use(s) })
+	watchGrowth(t, f, "rounds of open, run, close beside another session", f.KeptBytes, whole)
 	mustClose(t, s)
 }
 
-// watch repeats a round and holds what the process has after the second half of
-// the rounds against what it had after the first.
-func watch(t T, f Facts, what string, kept int, round func()) {
+// watchGrowth repeats a round and compares what the process holds after the
+// second half of the rounds with what it held after the first.
+func watchGrowth(t T, f Facts, what string, kept int, round func()) {
 	budget := f.Budget
 	if budget == 0 {
 		budget = time.Minute
 	}
-	for range f.Settle {
+	for range f.SettleRounds {
 		round()
 	}
 	began := time.Now()
@@ -120,7 +120,7 @@ func watch(t T, f Facts, what string, kept int, round func()) {
 	for half < max(f.Rounds/2, readings) && (half < readings || time.Since(began) < budget/2) {
 		round()
 		half++
-		before = lastOf(before)
+		before = addReading(before)
 	}
 	if 2*half < f.Rounds {
 		t.Logf("%d %s and not %d, because one takes %v", 2*half, what, f.Rounds, (time.Since(began) / time.Duration(half)).Round(time.Millisecond))
@@ -129,14 +129,14 @@ func watch(t T, f Facts, what string, kept int, round func()) {
 	for left := half; left > 0; left-- {
 		round()
 		if left <= readings {
-			after = lastOf(after)
+			after = addReading(after)
 		}
 	}
-	compare(t, what, half, kept, middle(before), middle(after))
+	compare(t, what, half, kept, median(before), median(after))
 }
 
-// compare holds the second half of the rounds against the first, where a
-// runtime may keep so many bytes a round.
+// compare compares the second half of the rounds with the first. A runtime may
+// keep that many bytes a round.
 func compare(t T, what string, half, kept int, before, after usage) {
 	t.Logf("after %d %s: %+v; after %d: %+v", half, what, before, 2*half, after)
 	assert.LessOrEqual(t, after.files, before.files+slackCount, "open files after %s", what)

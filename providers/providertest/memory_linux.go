@@ -10,12 +10,12 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// slackAddresses is what a process may still map when it is starved: more than
-// Go's runtime asks for at once, less than a hungry batch needs.
+// slackAddresses is what a process may still map under the limit: more than
+// Go's runtime asks for at once, less than the large batch needs.
 const slackAddresses = 256 << 20
 
-// limitMemory lets the process map no more than it has, and a little.
-func limitMemory(t T) (feed func()) {
+// limitAddressSpace lets the process map little more memory than it has.
+func limitAddressSpace(t T) (restore func()) {
 	debug.FreeOSMemory()
 	statm, err := os.ReadFile("/proc/self/statm")
 	require.NoError(t, err)

@@ -2,4 +2,4 @@
 
 package providertest
 
-func limitMemory(T) (feed func()) { return func() {} }
+func limitAddressSpace(T) (restore func()) { return func() {} }

@@ -18,7 +18,7 @@ import (
 
 var facts = Facts{
 	Provider: "fake", Dim: 8, MaxTokens: 32, Vocab: 50, Normalize: true,
-	Tolerance: 1e-6, SlowRows: 24, Rounds: 20, HungryRows: 4000,
+	Tolerance: 1e-6, SlowRows: 24, Rounds: 20, OutOfMemoryRows: 4000,
 }
 
 func newFake() *Fake { return &Fake{Facts: facts, PerRow: time.Millisecond} }
@@ -27,11 +27,11 @@ func TestTheFakeConforms(t *testing.T) {
 	Run(t, func(T) providers.Session { return newFake() }, facts)
 }
 
-// The session that stays open beside the others is one, and is gone before
-// memory is looked at.
-func TestAWarmSessionIsOneAndGoesBeforeMemoryCounts(t *testing.T) {
+// One session stays open beside the others, and is closed before memory is
+// measured.
+func TestTheSessionKeptOpenIsClosedBeforeMemoryIsMeasured(t *testing.T) {
 	f := facts
-	f.Warm, f.OwnLimit = true, true // in this process, where the sessions are counted
+	f.KeepOneOpen, f.DeviceLimits = true, true // in this process, where the sessions are counted
 	var first *Fake
 	var alone []bool // each later session
 	Run(t, func(T) providers.Session {
@@ -139,11 +139,11 @@ func TestEachRuleFailsOnASessionThatBreaksIt(t *testing.T) {
 	})
 	for _, rule := range Rules() {
 		t.Run(rule.Name, func(t *testing.T) {
-			require.NotEmpty(t, breaks[rule.Name], "a rule has a broken fake that it must catch")
+			require.NotEmpty(t, breakages[rule.Name], "a rule has a broken fake that it must catch")
 			if runtime.GOOS != "linux" && strings.Contains(rule.Name, "leak") {
 				t.Skip("files and memory are read from /proc")
 			}
-			for i, breakIt := range breaks[rule.Name] {
+			for i, breakIt := range breakages[rule.Name] {
 				failed, _ := verdict(rule, facts, func(T) providers.Session {
 					s := &broken{Fake: newFake()}
 					breakIt(s)
@@ -156,7 +156,7 @@ func TestEachRuleFailsOnASessionThatBreaksIt(t *testing.T) {
 }
 
 func TestEveryBrokenFakeBelongsToARule(t *testing.T) {
-	for name := range breaks {
+	for name := range breakages {
 		assert.True(t, slices.ContainsFunc(Rules(), func(r Rule) bool { return r.Name == name }), name)
 	}
 }

@@ -91,7 +91,7 @@ func finite(t T, open Open, f Facts) {
 	}
 }
 
-func distinguishes(t T, open Open, f Facts) {
+func differs(t T, open Open, f Facts) {
 	s := open(t)
 	defer mustClose(t, s)
 	b := rows(f, 2, min(6, f.MaxTokens), 4)
@@ -140,7 +140,7 @@ func refuses(t T, open Open, f Facts, bad map[string]providers.Batch) {
 		assert.Error(t, err, name)
 		assert.NotErrorIs(t, err, providers.ErrClosed, name)
 		assert.LessOrEqual(t, len(out), 1, "%s: nothing is appended", name)
-		alive(t, f, s, good, want)
+		stillWorks(t, f, s, good, want)
 	}
 }
 
@@ -191,7 +191,7 @@ func outOfRange(t T, open Open, f Facts) {
 	})
 }
 
-func leavesSlices(t T, open Open, f Facts) {
+func keepsSlices(t T, open Open, f Facts) {
 	s := open(t)
 	defer mustClose(t, s)
 	b := join(single(f, 3, 1), single(f, 5, 2))

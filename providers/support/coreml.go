@@ -30,43 +30,43 @@ var number = types(0, "float32", "float16")
 func coreMLOps() map[string][]condition {
 	any5 := []string{"float32", "float16", "int32", "int64", "bool"}
 	ops := map[string][]condition{
-		"Pow":                each(number, types(1, "float32", "float16")),
-		"PRelu":              each(number, inputRank(0, 3, 4), constant(1, "slopes")),
-		"Clip":               each(number, constant(1, "bounds"), constant(2, "bounds")),
-		"Cast":               each(types(0, any5...), castTo(any5...), fedByANode),
-		"Concat":             each(number, twoInputs),
-		"Conv":               each(number, inputRank(0, 3, 4), constant(2, "biases"), sizesWithin(16384)),
-		"ConvTranspose":      each(number, constant(1, "weights"), constant(2, "biases"), sizesWithin(16384)),
-		"Gather":             each(types(0, "float32", "float16", "int64"), types(1, "int32", "int64"), scalarIndex, outputRank(5)),
-		"GatherND":           each(types(0, any5...), types(1, "int32", "int64"), setTo("batch_dims", 0, 0), constant(1, "indices")),
-		"Gemm":               each(number, constant(1, "weights"), constant(2, "biases"), setTo("transA", 0, 0), floatSetTo("alpha", 1, 1), floatSetTo("beta", 1, 1)),
-		"GridSample":         each(number, inputRank(0, 4, 4)),
-		"LayerNormalization": each(number, outputs(1, 1, "a graph for training"), constant(1, "weights"), constant(2, "biases"), setTo("stash_type", 1, 1)),
-		"Range":              each(types(0, "float32", "float16", "int32")),
-		"Reshape":            each(number, constant(1, "target shapes"), outputRank(5), noZeroKept),
-		"Shape":              each(types(0, "float32", "float16", "int32", "int64")),
-		"Slice":              each(types(0, "float32", "float16", "int64"), constant(1, "bounds"), constant(2, "bounds"), constant(3, "axes"), constant(4, "steps")),
-		"Split":              each(number, constant(1, "sizes"), outputs(2, 1<<20, "a split has at least two")),
-		"Squeeze":            each(number, constant(1, "axes")),
-		"Unsqueeze":          each(number, constant(1, "axes"), outputRank(5)),
-		"Tile":               each(number, inputRank(0, 0, 5)),
+		"Pow":                all(number, types(1, "float32", "float16")),
+		"PRelu":              all(number, inputRank(0, 3, 4), constant(1, "slopes")),
+		"Clip":               all(number, constant(1, "bounds"), constant(2, "bounds")),
+		"Cast":               all(types(0, any5...), castTo(any5...), fromNode),
+		"Concat":             all(number, twoInputs),
+		"Conv":               all(number, inputRank(0, 3, 4), constant(2, "biases"), sizesWithin(16384)),
+		"ConvTranspose":      all(number, constant(1, "weights"), constant(2, "biases"), sizesWithin(16384)),
+		"Gather":             all(types(0, "float32", "float16", "int64"), types(1, "int32", "int64"), scalarIndex, outputRank(5)),
+		"GatherND":           all(types(0, any5...), types(1, "int32", "int64"), setTo("batch_dims", 0, 0), constant(1, "indices")),
+		"Gemm":               all(number, constant(1, "weights"), constant(2, "biases"), setTo("transA", 0, 0), floatSetTo("alpha", 1, 1), floatSetTo("beta", 1, 1)),
+		"GridSample":         all(number, inputRank(0, 4, 4)),
+		"LayerNormalization": all(number, outputs(1, 1, "a graph for training"), constant(1, "weights"), constant(2, "biases"), setTo("stash_type", 1, 1)),
+		"Range":              all(types(0, "float32", "float16", "int32")),
+		"Reshape":            all(number, constant(1, "target shapes"), outputRank(5), noZeroSize),
+		"Shape":              all(types(0, "float32", "float16", "int32", "int64")),
+		"Slice":              all(types(0, "float32", "float16", "int64"), constant(1, "bounds"), constant(2, "bounds"), constant(3, "axes"), constant(4, "steps")),
+		"Split":              all(number, constant(1, "sizes"), outputs(2, 1<<20, "a split has at least two")),
+		"Squeeze":            all(number, constant(1, "axes")),
+		"Unsqueeze":          all(number, constant(1, "axes"), outputRank(5)),
+		"Tile":               all(number, inputRank(0, 0, 5)),
 	}
-	ops["InstanceNormalization"] = each(number, constant(1, "weights"), constant(2, "biases"))
+	ops["InstanceNormalization"] = all(number, constant(1, "weights"), constant(2, "biases"))
 	ops["GroupNormalization"] = ops["LayerNormalization"]
 	ops["com.microsoft:FusedConv"] = ops["Conv"]
 	for names, c := range map[string][]condition{
 		// Activations, functions of one number, arithmetic, pools, and what moves floats.
 		"Sigmoid Tanh Relu LeakyRelu Gelu Softplus Elu HardSigmoid com.microsoft:QuickGelu Erf Reciprocal Round Sqrt Exp Sin Cos Ceil " +
-			"Add Sub Mul Div Max AveragePool MaxPool GlobalAveragePool GlobalMaxPool ArgMax DepthToSpace Identity MatMul Resize Softmax Transpose": each(number),
-		"ReduceSum ReduceMean ReduceMax ReduceMin ReduceProd": each(number, constant(1, "axes")),
+			"Add Sub Mul Div Max AveragePool MaxPool GlobalAveragePool GlobalMaxPool ArgMax DepthToSpace Identity MatMul Resize Softmax Transpose": all(number),
+		"ReduceSum ReduceMean ReduceMax ReduceMin ReduceProd": all(number, constant(1, "axes")),
 	} {
-		maps.Copy(ops, same(c, names))
+		maps.Copy(ops, sameFor(c, names))
 	}
 	return ops
 }
 
-// same gives each of the names, separated by spaces, the conditions.
-func same(c []condition, names string) map[string][]condition {
+// sameFor gives each of the names, separated by spaces, the conditions.
+func sameFor(c []condition, names string) map[string][]condition {
 	ops := map[string][]condition{}
 	for n := range strings.FieldsSeq(names) {
 		ops[n] = c
@@ -74,10 +74,10 @@ func same(c []condition, names string) map[string][]condition {
 	return ops
 }
 
-// fedByANode refuses a graph input: CoreML's Cast looks at what made its
-// operand.
-func fedByANode(n node) string {
-	if !n.has(0) || !n.g.made[n.Inputs[0]] {
+// fromNode refuses a graph input: CoreML's Cast looks at the node that produced
+// its operand.
+func fromNode(n node) string {
+	if !n.has(0) || !n.g.produced[n.Inputs[0]] {
 		return "it is fed by a graph input, not by a node"
 	}
 	return ""
@@ -117,8 +117,8 @@ func sizesWithin(most int64) condition {
 	}
 }
 
-// noZeroKept refuses a target shape with a 0 that means 0.
-func noZeroKept(n node) string {
+// noZeroSize refuses a target shape with a 0 that means 0.
+func noZeroSize(n node) string {
 	if n.Int("allowzero", 0) != 0 && slices.Contains(n.input(1).Values, 0) {
 		return "its target shape has a size of 0 (allowzero)"
 	}

@@ -11,16 +11,16 @@ import (
 // graph is the nodes of a model that are left to run, and what is known of
 // their values.
 type graph struct {
-	nodes []int // indices into the model's
-	next  [][]int
-	waits []int // how many of a node's inputs other nodes make
-	known map[string]onnxfile.Tensor
-	made  map[string]bool // by a node that is left
-	open  string          // why shapes are not fixed, in a sentence
+	nodes    []int // indices into the model's
+	next     [][]int
+	inputs   []int // how many of a node's inputs other nodes make
+	known    map[string]onnxfile.Tensor
+	produced map[string]bool // by a node that is left to run
+	unfixed  string          // why shapes are not fixed, in a sentence
 }
 
 func newGraph(m onnxfile.Model, known map[string]onnxfile.Tensor) *graph {
-	g := &graph{known: known, made: map[string]bool{}, open: openAxes(m.Inputs)}
+	g := &graph{known: known, produced: map[string]bool{}, unfixed: unfixedAxes(m.Inputs)}
 	maker := map[string]int{}
 	for i, n := range m.Nodes {
 		if n.Inner || onnxfile.Folded(n, known) {
@@ -28,26 +28,26 @@ func newGraph(m onnxfile.Model, known map[string]onnxfile.Tensor) *graph {
 		}
 		for _, o := range n.Outputs {
 			if o != "" {
-				maker[o], g.made[o] = len(g.nodes), true
+				maker[o], g.produced[o] = len(g.nodes), true
 			}
 		}
 		g.nodes = append(g.nodes, i)
 	}
-	g.next, g.waits = make([][]int, len(g.nodes)), make([]int, len(g.nodes))
+	g.next, g.inputs = make([][]int, len(g.nodes)), make([]int, len(g.nodes))
 	for i, n := range g.nodes {
 		for _, in := range m.Nodes[n].Inputs {
 			if from, ok := maker[in]; ok && in != "" {
 				g.next[from] = append(g.next[from], i)
-				g.waits[i]++
+				g.inputs[i]++
 			}
 		}
 	}
 	return g
 }
 
-// openAxes names the axes that the graph's inputs leave open, in a sentence.
-func openAxes(inputs []onnxfile.Value) string {
-	const most = 6 // a sentence has an end, whatever a file says
+// unfixedAxes names the axes that the graph's inputs do not fix, in a sentence.
+func unfixedAxes(inputs []onnxfile.Value) string {
+	const most = 6 // a sentence stays short, whatever the file holds
 	var names []string
 	for _, v := range inputs {
 		for _, d := range v.Shape {
@@ -65,14 +65,14 @@ func openAxes(inputs []onnxfile.Value) string {
 	return "its inputs' axes are not fixed (" + strings.Join(names, ", ") + ")"
 }
 
-// partitions counts the pieces in which the taken nodes would run. It is the
+// partitions counts the partitions in which the taken nodes would run. It is the
 // greedy grouping of ONNX Runtime's CreateSupportedPartitionNodeGroups
 // (onnxruntime/core/providers/partitioning_utils.cc): nodes in topological
-// order join one piece until those that are left wait for a node that is not
-// taken and that itself waits for the piece.
+// order join one partition until those that are left wait for a node that is
+// not taken and that itself waits for the partition.
 func (g *graph) partitions(taken []bool) (n int) {
-	waits := append([]int{}, g.waits...)
-	border := map[int]bool{} // what consumes an output of the piece
+	waits := append([]int{}, g.inputs...)
+	border := map[int]bool{} // what consumes an output of the partition
 	size := 0
 	var now, later []int
 	for i, w := range waits {

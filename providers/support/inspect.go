@@ -62,7 +62,7 @@ type Cost struct {
 	Error  string  `json:"error,omitempty"` // why it could not be counted
 }
 
-// Basis is what is known of a provider's operators.
+// Basis is the source of what is known of a provider's operators.
 type Basis string
 
 // The bases on which a provider's readiness can stand.
@@ -80,8 +80,8 @@ type Readiness struct {
 	Prediction *Prediction `json:"prediction,omitempty"` // nil without a basis
 }
 
-// Inspect reads the model file at path. provider, where it is not "", is who
-// would run it; tokens are the lengths for which arithmetic is counted. Its
+// Inspect reads the model file at path. provider, where it is not "", is the
+// one that would run it; tokens are the lengths for which arithmetic is counted. Its
 // errors are *fault.Error of kind Usage.
 func Inspect(path, provider string, tokens []int) (Inspection, error) {
 	if _, ok := providers.Lookup(provider); provider != "" && !ok {
@@ -107,14 +107,14 @@ func Inspect(path, provider string, tokens []int) (Inspection, error) {
 	return x, nil
 }
 
-// maxTokens is beyond any model's limit, and keeps nonsense out of the figures.
+// maxTokens is beyond any model's limit, and keeps senseless numbers out of the result.
 const maxTokens = 1 << 20
 
 func readiness(provider string, m onnxfile.Model) *Readiness {
 	r := &Readiness{Provider: provider, Basis: None, Source: []string{}}
 	if p, ok := Predict(provider, m); ok {
 		r.Basis, r.Source, r.Prediction = Table, tables[provider].source, &p
-	} else if p, ok := Recall(provider, m); ok {
+	} else if p, ok := PredictFromRecord(provider, m); ok {
 		r.Basis, r.Source, r.Prediction = Record, records[provider].source, &p
 	}
 	return r
@@ -136,8 +136,8 @@ func inspect(m onnxfile.Model, tokens []int) Inspection {
 		x.Operators = append(x.Operators, Operator{op, count[op]})
 	}
 	slices.SortStableFunc(x.Operators, func(a, b Operator) int { return b.Count - a.Count })
-	x.weigh(m)
-	x.cost(m, tokens)
+	x.countWeights(m)
+	x.countCosts(m, tokens)
 	return x
 }
 
@@ -145,7 +145,7 @@ func inspect(m onnxfile.Model, tokens []int) Inspection {
 // for parameters.
 var indices = map[string]bool{"int32": true, "int64": true, "uint32": true, "uint64": true, "bool": true, "string": true}
 
-func (x *Inspection) weigh(m onnxfile.Model) {
+func (x *Inspection) countWeights(m onnxfile.Model) {
 	by := map[string]*Weights{}
 	for _, t := range m.Initializers {
 		w := by[t.TypeName()]
@@ -167,7 +167,7 @@ func (x *Inspection) weigh(m onnxfile.Model) {
 	slices.SortStableFunc(x.Weights, func(a, b Weights) int { return cmp.Compare(b.Bytes, a.Bytes) })
 }
 
-func (x *Inspection) cost(m onnxfile.Model, tokens []int) {
+func (x *Inspection) countCosts(m onnxfile.Model, tokens []int) {
 	rows, cols := 0, 0
 	for _, v := range m.Inputs {
 		if len(v.Shape) == 2 {

@@ -44,7 +44,7 @@ func TestTheRealPlainModelSplitsOnCoreML(t *testing.T) {
 }
 
 func TestTheRealModelOnWebGPU(t *testing.T) {
-	p, ok := Recall("webgpu", read(t, exporttest.Candidate(t), "fp32"))
+	p, ok := PredictFromRecord("webgpu", read(t, exporttest.Candidate(t), "fp32"))
 	require.True(t, ok)
 	assert.Equal(t, 1.0, p.FLOPsShare)
 	var ops []string

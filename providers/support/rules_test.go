@@ -134,7 +134,7 @@ func TestTakenNodesAreGroupedAsTheRuntimeGroupsThem(t *testing.T) {
 					i = len(index)
 					index[name] = i
 					taken = append(taken, strings.ToUpper(name[:1]) == name[:1])
-					g.nodes, g.next, g.waits = append(g.nodes, i), append(g.next, nil), append(g.waits, 0)
+					g.nodes, g.next, g.inputs = append(g.nodes, i), append(g.next, nil), append(g.inputs, 0)
 				}
 				return i
 			}
@@ -142,7 +142,7 @@ func TestTakenNodesAreGroupedAsTheRuntimeGroupsThem(t *testing.T) {
 				from, to, _ := strings.Cut(edge, ">")
 				i, j := at(from), at(to)
 				g.next[i] = append(g.next[i], j)
-				g.waits[j]++
+				g.inputs[j]++
 			}
 			assert.Equal(t, want, g.partitions(taken))
 		})

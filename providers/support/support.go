@@ -7,17 +7,18 @@ import (
 // Prediction is how a provider would take a model.
 type Prediction struct {
 	Provider   string `json:"provider"`
-	Nodes      int    `json:"nodes"`       // that are left to run; constants are computed before
-	Partitions int    `json:"partitions"`  // the pieces that the provider would run, with other work between them
-	OnProvider int    `json:"on_provider"` // nodes in those pieces
-	// FLOPsShare is the share of matrix arithmetic in those pieces, 0 to 1; 0
+	Nodes      int    `json:"nodes"`       // that run; constants are computed before
+	Partitions int    `json:"partitions"`  // parts of the graph that the provider would run, with other work between them
+	OnProvider int    `json:"on_provider"` // nodes in the partitions
+	// FLOPsShare is the share of matrix arithmetic in the partitions, 0 to 1; 0
 	// where CostError says why it could not be counted.
 	FLOPsShare float64   `json:"flops_share"`
 	CostError  string    `json:"cost_error,omitempty"`
 	Elsewhere  []Refusal `json:"elsewhere"` // the nodes that would run on the CPU, in the file's order
 }
 
-// Whole tells whether the provider would run all of the model as one piece.
+// Whole reports whether the provider would run all of the model as one
+// partition.
 func (p Prediction) Whole() bool {
 	return p.Partitions == 1 && len(p.Elsewhere) == 0 && p.OnProvider == p.Nodes
 }
@@ -44,10 +45,10 @@ func Predict(provider string, m onnxfile.Model) (p Prediction, ok bool) {
 	return t.predict(provider, m), true
 }
 
-// Recall is Predict from a record of what was seen on the provider, which is no
-// list of what it takes: nothing may be refused for it. ok is false where there
-// is no record.
-func Recall(provider string, m onnxfile.Model) (p Prediction, ok bool) {
+// PredictFromRecord is Predict from a record of what was measured on the
+// provider. That is no list of what it takes, so nothing may be refused because
+// of it. ok is false where there is no record.
+func PredictFromRecord(provider string, m onnxfile.Model) (p Prediction, ok bool) {
 	t, ok := records[provider]
 	if !ok {
 		return Prediction{}, false
@@ -60,9 +61,9 @@ func (t table) predict(provider string, m onnxfile.Model) Prediction {
 	g := newGraph(m, known)
 	costs, err := m.NodeCosts(costRows, costCols)
 	p := Prediction{Provider: provider, Nodes: len(g.nodes), Elsewhere: []Refusal{}}
-	taken, total, mine := make([]bool, len(g.nodes)), 0.0, 0.0
+	taken, total, onProvider := make([]bool, len(g.nodes)), 0.0, 0.0
 	for i, n := range g.nodes {
-		reason := t.refuses(node{Node: m.Nodes[n], g: g})
+		reason := t.refusal(node{Node: m.Nodes[n], g: g})
 		if taken[i] = reason == ""; taken[i] {
 			p.OnProvider++
 		} else {
@@ -71,7 +72,7 @@ func (t table) predict(provider string, m onnxfile.Model) Prediction {
 		if err == nil {
 			total += costs[n]
 			if taken[i] {
-				mine += costs[n]
+				onProvider += costs[n]
 			}
 		}
 	}
@@ -82,7 +83,7 @@ func (t table) predict(provider string, m onnxfile.Model) Prediction {
 	case total == 0:
 		p.CostError = "the graph multiplies no matrices"
 	default:
-		p.FLOPsShare = mine / total
+		p.FLOPsShare = onProvider / total
 	}
 	return p
 }

@@ -132,7 +132,7 @@ func TestAProviderWithoutATableHasNoPrediction(t *testing.T) {
 	m := parse(t, onnxedit.Encoder{Rows: "1", Cols: "32", Mask: onnxedit.MaskGather}.Graph())
 	for _, name := range append(providers.Names(), "", "npu") {
 		p, ok := Predict(name, m)
-		r, seen := Recall(name, m)
+		r, seen := PredictFromRecord(name, m)
 		assert.Equal(t, name == "coreml", ok, name)
 		assert.Equal(t, name == "webgpu", seen, name)
 		if !ok {
@@ -163,7 +163,7 @@ func TestTheRecordOfWebGPU(t *testing.T) {
 		onnxedit.Node{Name: "erf", Op: "Erf", In: []string{"sentence_embedding"}, Out: []string{"e"}},
 		onnxedit.Node{Name: "float cast", Op: "Cast", In: []string{"e"}, Out: []string{"h"}, Attributes: []onnxedit.Attribute{onnxedit.Int("to", 10)}},
 	)
-	p, ok := Recall("webgpu", parse(t, g))
+	p, ok := PredictFromRecord("webgpu", parse(t, g))
 	require.True(t, ok)
 	assert.Equal(t, map[string]string{
 		"shape":       "seen on the CPU: ONNX Runtime leaves the making of shapes to it",
@@ -185,7 +185,7 @@ func FuzzPredict(f *testing.F) {
 		if err != nil {
 			return
 		}
-		for _, of := range []func(string, onnxfile.Model) (Prediction, bool){Predict, Recall} {
+		for _, of := range []func(string, onnxfile.Model) (Prediction, bool){Predict, PredictFromRecord} {
 			for _, name := range providers.Names() {
 				p, ok := of(name, m)
 				if ok && (p.OnProvider+len(p.Elsewhere) != p.Nodes || p.Partitions > p.OnProvider || !(p.FLOPsShare >= 0 && p.FLOPsShare <= 1)) {

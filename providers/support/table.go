@@ -33,9 +33,9 @@ type condition func(n node) string
 // taken, or "".
 type inputRule func(name string, t onnxfile.Tensor, n node) string
 
-// refuses returns the reason for which the provider does not take the node, or
+// refusal returns the reason for which the provider does not take the node, or
 // "": its operator's own reason first, since it remains when shapes are fixed.
-func (t table) refuses(n node) string {
+func (t table) refusal(n node) string {
 	conditions, listed := t.ops[n.Kind()]
 	if !listed {
 		return t.unlisted
@@ -76,7 +76,7 @@ func fixedShapes(name string, t onnxfile.Tensor, n node) string {
 	case t.Fixed():
 		return ""
 	}
-	return n.g.open + ", and fixed shapes are required (RequireStaticInputShapes)"
+	return n.g.unfixed + ", and fixed shapes are required (RequireStaticInputShapes)"
 }
 
 // nothingEmpty refuses inputs without elements.
@@ -172,5 +172,5 @@ func inputRank(i, least, most int) condition {
 	}
 }
 
-// each puts conditions together.
-func each(c ...condition) []condition { return c }
+// all combines conditions.
+func all(c ...condition) []condition { return c }

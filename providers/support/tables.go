@@ -20,10 +20,10 @@ var webGPU = table{
 }
 
 func webGPUOps() map[string][]condition {
-	ops := same(each(seenIn("float32")), "Add Div Gather Gelu LayerNormalization MatMul Max Mul ReduceSum Reshape Slice Softmax Sqrt Squeeze Sub Transpose Unsqueeze "+
+	ops := sameFor(all(seenIn("float32")), "Add Div Gather Gelu LayerNormalization MatMul Max Mul ReduceSum Reshape Slice Softmax Sqrt Squeeze Sub Transpose Unsqueeze "+
 		"com.microsoft:BiasGelu com.microsoft:SkipLayerNormalization")
-	ops["Shape"] = each(func(node) string { return "seen on the CPU: ONNX Runtime leaves the making of shapes to it" })
-	ops["Cast"] = each(func(n node) string {
+	ops["Shape"] = all(func(node) string { return "seen on the CPU: ONNX Runtime leaves the making of shapes to it" })
+	ops["Cast"] = all(func(n node) string {
 		if n.input(0).Type == "int64" {
 			return "seen on the CPU: a Cast of 64-bit integers"
 		}

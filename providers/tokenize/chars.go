@@ -17,7 +17,7 @@ const (
 	isSpace                       // the pre-tokenizer ends a word there
 	isPunct                       // the pre-tokenizer makes it a word of its own
 	decomposes                    // it has a canonical decomposition (Hangul excepted)
-	lowers                        // its lower case differs
+	changesCase                   // its lower case differs
 )
 
 const pageBits = 8
@@ -46,7 +46,7 @@ func newCharTable() *charTable {
 		}
 	}
 	t.nfd = t.mapping(decompositions, decomposes)
-	t.lower = t.mapping(lowerings, lowers)
+	t.lower = t.mapping(lowerings, changesCase)
 	return t
 }
 

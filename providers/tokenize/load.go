@@ -19,7 +19,7 @@ import (
 const (
 	maxJSON  = 256 << 20
 	maxVocab = 1 << 24 // ids
-	// maxPieces bounds what a hostile vocabulary costs to read. The largest
+	// maxPieces bounds the cost of reading a malicious vocabulary. The largest
 	// WordPiece vocabulary in use, LaBSE's, has 501,153.
 	maxPieces = 1 << 19
 	// maxAdded is how many added tokens a text is searched for, at each of its
@@ -122,10 +122,10 @@ func load(b []byte) (*Tokenizer, error) {
 	t.unk = t.first[f.Model.Unk]
 	for _, a := range f.AddedTokens {
 		t.special = append(t.special, special{a.Content, int32(a.ID)})
-		t.starts[a.Content[0]] = true
+		t.specialStarts[a.Content[0]] = true
 		t.size = max(t.size, int(a.ID)+1)
 	}
-	if t.cls, t.sep, err = f.PostProcessor.ends(); err != nil {
+	if t.cls, t.sep, err = f.PostProcessor.specialIDs(); err != nil {
 		return nil, err
 	}
 	if f.Padding != nil {
@@ -226,8 +226,8 @@ func (f *file) checkAdded() error {
 	return nil
 }
 
-// ends returns the ids that begin and end a text.
-func (p *postProcessor) ends() (cls, sep int32, err error) {
+// specialIDs returns the ids that begin and end a text.
+func (p *postProcessor) specialIDs() (cls, sep int32, err error) {
 	switch p.Type {
 	case "TemplateProcessing":
 		return p.template()
@@ -286,7 +286,7 @@ func pairID(pair []json.RawMessage) (int32, error) {
 	return int32(id), nil
 }
 
-// vocabulary has sugarme read the model. Only its WordPiece reader is called,
+// vocabulary reads the model with sugarme. Only its WordPiece reader is called,
 // on a structure that was checked, because its other readers end the process
 // with log.Fatal, and it panics on what it does not expect.
 func vocabulary(b []byte) (vocab map[string]int, err error) {
@@ -315,16 +315,16 @@ func (t *Tokenizer) fillASCII() {
 	for r := range rune(utf8.RuneSelf) {
 		a, f := &t.ascii[r], chars.of(r)
 		a.lower = byte(r)
-		if t.norm.lower && f&lowers != 0 {
+		if t.norm.lower && f&changesCase != 0 {
 			a.lower = chars.lower[r][0]
 		}
 		switch {
 		case t.norm.clean && f&isRemoved != 0:
-			a.does = drops
+			a.does = actDrop
 		case t.norm.clean && f&isToSpace != 0, f&isSpace != 0:
-			a.does = ends
+			a.does = actEndWord
 		case f&isPunct != 0:
-			a.does = alone
+			a.does = actOwnWord
 		}
 	}
 }

@@ -14,9 +14,9 @@ const (
 	trailCount, vowelTimesTrail    = 28, 588
 )
 
-// scanner feeds the words of a text, normalised, to word. Each character is
-// dropped, ends a word, stands alone, or is appended decomposed and in lower
-// case: no step of the normaliser looks at a neighbour.
+// scanner passes the words of a text, normalised, to word. Each character is
+// dropped, ends a word, is a word of its own, or is appended decomposed and in
+// lower case: no step of the normaliser looks at other characters.
 type scanner struct {
 	normaliser
 	buf  []byte
@@ -59,7 +59,7 @@ func (s *scanner) put(r rune) bool {
 	if s.strip && f&isMark != 0 {
 		return true
 	}
-	if !s.lower || f&lowers == 0 {
+	if !s.lower || f&changesCase == 0 {
 		return s.emit(r, f)
 	}
 	for _, l := range chars.lower[r] {
@@ -94,12 +94,12 @@ func (s *scanner) scan(text string) bool {
 func (s *scanner) ascii(c byte) bool {
 	a := &s.t.ascii[c]
 	switch a.does {
-	case appends:
+	case actAppend:
 		s.buf = append(s.buf, a.lower)
 		return true
-	case ends:
+	case actEndWord:
 		return s.flush()
-	case drops:
+	case actDrop:
 		return true
 	}
 	return s.emit(rune(a.lower), isPunct)

@@ -11,30 +11,31 @@ import (
 	"unicode/utf8"
 )
 
-// does is what an ASCII character does under the tokenizer's settings.
-type does uint8
+// asciiAction is what the scanner does with an ASCII character under the
+// tokenizer's settings.
+type asciiAction uint8
 
 const (
-	appends does = iota
-	ends
-	drops
-	alone
+	actAppend asciiAction = iota
+	actEndWord
+	actDrop
+	actOwnWord
 )
 
 // Tokenizer yields ids only. It may be used from several goroutines at once.
 type Tokenizer struct {
-	norm        normaliser
-	first, cont map[string]int32 // pieces that begin a word, that go on
-	maxBytes    int              // of the longest piece
-	maxRunes    int              // of a word; a longer one is unk
-	unk         int32
-	cls, sep    int32
-	pad         int64
-	size        int
-	special     []special
-	starts      [256]bool // first bytes of special tokens
-	ascii       [utf8.RuneSelf]struct {
-		does  does
+	norm          normaliser
+	first, cont   map[string]int32 // pieces that begin a word, that continue one
+	maxBytes      int              // of the longest piece
+	maxRunes      int              // of a word; a longer one is unk
+	unk           int32
+	cls, sep      int32
+	pad           int64
+	size          int
+	special       []special
+	specialStarts [256]bool // first bytes of special tokens
+	ascii         [utf8.RuneSelf]struct {
+		does  asciiAction
 		lower byte
 	}
 	pool sync.Pool // of *scanner
@@ -46,11 +47,11 @@ type special struct {
 	id   int32
 }
 
-// PadID is the id that fills a row up.
+// PadID is the id that pads a row.
 func (t *Tokenizer) PadID() int64 { return t.pad }
 
 // Append appends the ids of text, [CLS] and [SEP] included, at most limit of
-// them; what goes beyond is cut before [SEP]. A limit below 2 counts as 2.
+// them; further ids are cut off before [SEP]. A limit below 2 counts as 2.
 // Bytes that are not UTF-8 count as U+FFFD.
 func (t *Tokenizer) Append(ids []int64, text string, limit int) []int64 {
 	s, _ := t.pool.Get().(*scanner)
@@ -59,22 +60,22 @@ func (t *Tokenizer) Append(ids []int64, text string, limit int) []int64 {
 	}
 	s.end = len(ids) + max(limit, 2) - 1
 	s.ids = append(ids, int64(t.cls))
-	t.pieces(s, text)
+	t.splitSpecial(s, text)
 	ids = append(s.ids[:min(len(s.ids), s.end)], int64(t.sep))
 	s.ids, s.buf = nil, s.buf[:0]
 	t.pool.Put(s)
 	return ids
 }
 
-// pieces cuts text at special tokens, leftmost and then longest, before
+// splitSpecial splits text at special tokens, leftmost and then longest, before
 // anything is normalised, as HF's added vocabulary does.
-func (t *Tokenizer) pieces(s *scanner, text string) {
+func (t *Tokenizer) splitSpecial(s *scanner, text string) {
 	if len(s.ids) >= s.end {
 		return
 	}
 	from := 0
 	for i := 0; i < len(text); i++ {
-		if !t.starts[text[i]] {
+		if !t.specialStarts[text[i]] {
 			continue
 		}
 		m := t.specialAt(text[i:])

@@ -52,7 +52,7 @@ func TestTheCPUConformsOnATinyBERT(t *testing.T) {
 	}
 	c := exporttest.TinyCandidate(t)
 	conforms(t, config(t, variant(c), c.Manifest.Embedding),
-		providertest.Facts{Vocab: vocabulary(t, c), Tolerance: 1e-6, SlowRows: 128, HungryRows: 20_000})
+		providertest.Facts{Vocab: vocabulary(t, c), Tolerance: 1e-6, SlowRows: 128, OutOfMemoryRows: 20_000})
 }
 
 // variant is the path of a candidate's fp32 model.
@@ -87,7 +87,7 @@ func TestBoundATinyBERTConforms(t *testing.T) {
 	}
 	c := exporttest.TinyCandidate(t)
 	conforms(t, bindingOf(config(t, variant(c), c.Manifest.Embedding)),
-		providertest.Facts{Vocab: vocabulary(t, c), Tolerance: 1e-6, SlowRows: 128, HungryRows: 20_000, Rounds: rounds()})
+		providertest.Facts{Vocab: vocabulary(t, c), Tolerance: 1e-6, SlowRows: 128, OutOfMemoryRows: 20_000, Rounds: rounds()})
 }
 
 func TestAFixedShapeConforms(t *testing.T) {

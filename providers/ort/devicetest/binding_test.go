@@ -15,14 +15,14 @@ import (
 )
 
 // inProcess names the test for which this test binary was started.
-const inProcess = "EMBEDGATE_TEST_ALONE"
+const inProcess = "EMBEDGATE_TEST_OWN_PROCESS"
 
-// alone runs the rest of a test in a process of its own, and says false where
+// inOwnProcess runs the rest of a test in a process of its own, and says false where
 // that is done. Once ONNX Runtime 1.30 has copied to a WebGPU device it keeps
 // it until the process ends, and each session that is opened after that leaves
 // 4 MB there, bound or not: the suite's rule about leaks would be broken by
 // what ran before it.
-func alone(t *testing.T) bool {
+func inOwnProcess(t *testing.T) bool {
 	t.Helper()
 	lib(t) // skips here and not there
 	if os.Getenv(inProcess) == t.Name() {
@@ -35,7 +35,7 @@ func alone(t *testing.T) bool {
 // On WebGPU inputs and outputs are in the device's own memory: bytes of the
 // host that a run reads, and not what was copied, give other vectors.
 func TestBoundToTheDevicesMemoryWebGPUGivesTheSameVectors(t *testing.T) {
-	if !alone(t) {
+	if !inOwnProcess(t) {
 		return
 	}
 	c, _ := tiny(t)
@@ -69,7 +69,7 @@ func sameVectors(t *testing.T, a, b ort.Config) {
 // Captured work is the device's to repeat: it must read what the next run
 // copies in.
 func TestCapturedWorkOfWebGPUFollowsItsInput(t *testing.T) {
-	if !alone(t) {
+	if !inOwnProcess(t) {
 		return
 	}
 	c, _ := tiny(t)

@@ -21,7 +21,7 @@ import (
 const onProvider = "EMBEDGATE_TEST_PROVIDER"
 
 // Hardware that is not here is the one thing that is skipped in CI too.
-func TestWhateverElseTheMachineHasConforms(t *testing.T) {
+func TestOtherProvidersOfThisMachineConform(t *testing.T) {
 	if testing.Short() {
 		t.Skip("exports a model and fetches libraries")
 	}
@@ -37,8 +37,8 @@ func TestWhateverElseTheMachineHasConforms(t *testing.T) {
 			if found, _, ok := library.State(background, e, library.Options{}); !ok {
 				t.Skip(found)
 			}
-			out := child(t, "TestWhateverElseTheMachineHasConforms", onProvider+"="+e.Name)
-			switch ended(out, "TestWhateverElseTheMachineHasConforms") {
+			out := child(t, "TestOtherProvidersOfThisMachineConform", onProvider+"="+e.Name)
+			switch ended(out, "TestOtherProvidersOfThisMachineConform") {
 			case "SKIP":
 				t.Skipf("%s", out)
 			case "PASS":

@@ -194,16 +194,16 @@ func TestWebGPUConforms(t *testing.T) {
 		return s
 	}, providertest.Facts{
 		Provider: "webgpu", Dim: c.Embedding.Dimension, MaxTokens: c.Embedding.MaxTokens, Vocab: vocab,
-		Normalize: c.Embedding.Normalize, Tolerance: 1e-5, SlowRows: 1, Rounds: 40, Budget: 15 * time.Second, Settle: 2,
+		Normalize: c.Embedding.Normalize, Tolerance: 1e-5, SlowRows: 1, Rounds: 40, Budget: 15 * time.Second, SettleRounds: 2,
 		// SwiftShader compiles what a device runs, 5 s for two shapes, and keeps
 		// the code of devices that are gone, 70 MB each, for as long as it likes.
 		// While a device is in use each session that ran on it leaves 5 MB there,
 		// closed or not; they go with the device. Opening and closing alone leave
 		// nothing, nor does a run.
-		Warm: true, Kept: 16 << 20,
-		// A starved SwiftShader ends the process; a buffer that is too large is
+		KeepOneOpen: true, KeptBytes: 16 << 20,
+		// SwiftShader ends the process when it has no memory; a buffer that is too large is
 		// refused by WebGPU itself.
-		HungryRows: 20_000, OwnLimit: true,
+		OutOfMemoryRows: 20_000, DeviceLimits: true,
 	})
 }
 

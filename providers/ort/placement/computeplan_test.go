@@ -34,7 +34,7 @@ func TestAComputePlanSaysWhichDeviceEachOperationGot(t *testing.T) {
 	assert.Empty(t, got)
 }
 
-func TestAComputePlanThatIsNotUnderstoodIsNoPlan(t *testing.T) {
+func TestAnUnknownComputePlanIsAnError(t *testing.T) {
 	for name, c := range map[string]struct{ from, to, says string }{
 		"an unknown device":   {"MLGPUComputeDevice", "MLQuantumComputeDevice", "MLQuantumComputeDevice"},
 		"no device":           {", Device Usage: <MLGPU", ", Device: <MLGPU", "wanted an operation"},

@@ -11,14 +11,14 @@ import (
 	"github.com/embedgate/embedgate/providers"
 )
 
-// spoilt is a profile of one run of one node, with one thing replaced.
-func spoilt(from, to string) string {
+// profileWith is a profile of one run of one node, with from replaced by to.
+func profileWith(from, to string) string {
 	return strings.Replace(`[{"cat":"Session","name":"model_run","ts":10,"dur":90,"args":{}},
 {"cat":"Node","name":"a_kernel_time","ts":20,"dur":5,"args":{"op_name":"MatMul","provider":"X","input_type_shape":[{"float":[1,2]}],"output_type_shape":[{"float":[1]}]}}]`, from, to, 1)
 }
 
-func TestProfilesThatLieAreRefused(t *testing.T) {
-	whole, err := ReadProfile(strings.NewReader(spoilt("", "")))
+func TestFalseProfilesAreRefused(t *testing.T) {
+	whole, err := ReadProfile(strings.NewReader(profileWith("", "")))
 	require.NoError(t, err)
 	require.Equal(t, []providers.NodeEvent{{Name: "a", Op: "MatMul", EP: "X", Inputs: [][]int64{{1, 2}}, Outputs: [][]int64{{1}}, Runs: 1, NS: 5000}},
 		whole.Sum(0, 1))
@@ -39,7 +39,7 @@ func TestProfilesThatLieAreRefused(t *testing.T) {
 		"a shape of words":     {"[1,2]", `["batch"]`, "node"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := ReadProfile(strings.NewReader(spoilt(c.from, c.to)))
+			_, err := ReadProfile(strings.NewReader(profileWith(c.from, c.to)))
 			assert.ErrorContains(t, err, c.says)
 		})
 	}
@@ -57,8 +57,8 @@ func TestNodesBelongToTheRunInWhichTheyBegan(t *testing.T) {
 }
 
 func FuzzProfile(f *testing.F) {
-	f.Add(spoilt("", ""))
-	f.Add(spoilt("[1,2]", "[9223372036854775807,-1]"))
+	f.Add(profileWith("", ""))
+	f.Add(profileWith("[1,2]", "[9223372036854775807,-1]"))
 	f.Add("[]")
 	f.Add(`[{"cat":"Node","name":"_kernel_time","args":null}]`)
 	f.Fuzz(func(t *testing.T, s string) {

@@ -22,7 +22,7 @@ func session(c check.Case, provider, variant string) providers.Info {
 	if s.Options.Threads == 0 {
 		s.Options.Threads = machine.Cores
 	}
-	for _, p := range entry.Source.Pieces {
+	for _, p := range entry.Source.Files {
 		if len(p.SHA256) > 0 {
 			s.LibrarySHA256 = p.SHA256[0]
 			break

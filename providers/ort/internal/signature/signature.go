@@ -135,7 +135,7 @@ func Of(thing string, ins, outs []ort.InputOutputInfo, e candidate.Embedding) (S
 // maxFixed bounds what a file can make this package pad a batch to.
 const maxFixed = 1 << 20
 
-// fixedTo reads an input's batch and sequence, 0 where they are dynamic.
+// fixedShape reads an input's batch and sequence, 0 where they are dynamic.
 func fixedShape(dims ort.Shape) (rows, cols int, ok bool) {
 	r, c := max(dims[0], 0), max(dims[1], 0)
 	if r > maxFixed || c > maxFixed || r*c > maxFixed {

@@ -55,7 +55,7 @@ func plugin(t *testing.T, source string) string {
 	return so
 }
 
-func TestAPluginThatBringsNothingOpensNoSessionOnAnother(t *testing.T) {
+func TestAPluginWithoutAProviderOpensNoSessionOnAnother(t *testing.T) {
 	e, ok := providers.Lookup("openvino")
 	require.True(t, ok)
 	if _, _, ok := e.Available(); !ok {
