@@ -21,6 +21,7 @@ import (
 	"github.com/embedgate/embedgate/providers"
 	"github.com/embedgate/embedgate/validate/evidence"
 	"github.com/embedgate/embedgate/validate/measure/protocol"
+	"github.com/embedgate/embedgate/validate/measure/stderr"
 )
 
 // outcome is what is left of a child.
@@ -50,8 +51,8 @@ func launch(ctx context.Context, o Options, s step) (outcome, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	w := watch{progress: o.Progress, stall: o.Stall, step: s, cancel: cancel}
-	if planOf(s.job) != nil {
-		w.plan = newPlanReader()
+	if stderr.DevicePlanOf(s.job) != nil {
+		w.plan = stderr.NewDevicePlanReader()
 		defer w.plan.Close()
 	}
 	argv, err := o.way.Command(dir, slices.Concat(o.Executable, []string{path}))
@@ -76,7 +77,7 @@ func launch(ctx context.Context, o Options, s step) (outcome, error) {
 	if err != nil || out.crash != nil || w.plan == nil {
 		return out, err
 	}
-	if out.plan, err = w.plan.plan(); err != nil { // of the provider, not of this program
+	if out.plan, err = w.plan.Plan(); err != nil { // of the provider, not of this program
 		out.crash = &evidence.Crash{Stage: string(s.job.Kind), Exit: 1, Stderr: err.Error()}
 	}
 	return out, nil
@@ -93,8 +94,8 @@ type watch struct {
 	timer   *time.Timer
 	stage   string
 	first   time.Duration
-	stderr  stderrTail
-	plan    *planReader // nil: none is expected
+	stderr  stderr.Tail
+	plan    *stderr.DevicePlanReader // nil: none is expected
 }
 
 // goCrash is the exit status of a Go program whose runtime reports a crash.
@@ -115,7 +116,7 @@ func (w *watch) run(ctx context.Context, argv []string) (*os.ProcessState, error
 	cmd.Env = slices.Concat(os.Environ(), w.step.job.Library.Env, []string{"GOTRACEBACK=single"})
 	cmd.Stdout = &protocol.MessageReader{Handle: w.receive}
 	cmd.Stderr = &w.stderr
-	if plan := planOf(w.step.job); plan != nil {
+	if plan := stderr.DevicePlanOf(w.step.job); plan != nil {
 		cmd.Env = append(cmd.Env, plan.Env...)
 		cmd.Stderr = io.MultiWriter(&w.stderr, w.plan)
 	}
@@ -153,9 +154,9 @@ func (w *watch) receive(n protocol.Message) {
 
 // classify turns a child's end into nothing, a crash to record, or an error.
 func (w *watch) classify(ctx context.Context, s *os.ProcessState, dir string, complete bool) (*evidence.Crash, error) {
-	crash := &evidence.Crash{Stage: cmp.Or(w.stage, "load"), Signal: procgroup.Signal(s), Exit: s.ExitCode(), Stderr: w.stderr.text()}
+	crash := &evidence.Crash{Stage: cmp.Or(w.stage, "load"), Signal: procgroup.Signal(s), Exit: s.ExitCode(), Stderr: w.stderr.Text()}
 	if crash.Exit == goCrash {
-		crash.Signal = w.stderr.signal
+		crash.Signal = w.stderr.Signal
 	}
 	if errors.Is(context.Cause(ctx), errStalled) {
 		crash.Stderr = fmt.Sprintf("killed: no sign of life for %v\n%s", w.stall, crash.Stderr)

@@ -1,4 +1,4 @@
-package measure
+package stderr
 
 import (
 	"bytes"
@@ -22,15 +22,15 @@ func TestTheSignalIsReadFromTheGoRuntimesReport(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			for _, piece := range []int{1, 100, 1 << 20} {
-				var d stderrTail
+				var d Tail
 				for s := c.stderr; s != ""; s = s[min(piece, len(s)):] {
 					_, err := d.Write([]byte(s[:min(piece, len(s))]))
 					require.NoError(t, err)
 				}
-				assert.Equal(t, c.signal, d.signal)
-				assert.Contains(t, d.text(), c.kept)
-				assert.True(t, strings.HasPrefix(d.text(), c.first))
-				assert.LessOrEqual(t, len(d.text()), keepStderr)
+				assert.Equal(t, c.signal, d.Signal)
+				assert.Contains(t, d.Text(), c.kept)
+				assert.True(t, strings.HasPrefix(d.Text(), c.first))
+				assert.LessOrEqual(t, len(d.Text()), keepStderr)
 			}
 		})
 	}
@@ -40,7 +40,7 @@ func FuzzStderrTail(f *testing.F) {
 	f.Add([]byte("\n{\n"))
 	f.Add([]byte("SIGSEGV: segmentation violation\n\xff"))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		d := &stderrTail{}
+		d := &Tail{}
 		r := iotest.HalfReader(bytes.NewReader(b))
 		buf := make([]byte, 64)
 		for {

@@ -1,4 +1,4 @@
-package measure
+package stderr
 
 import (
 	"io"
@@ -8,18 +8,18 @@ import (
 	"github.com/embedgate/embedgate/validate/measure/protocol"
 )
 
-// planReader reads the plan of devices from a child's stderr while the child
+// DevicePlanReader reads the plan of devices from a child's stderr while the child
 // writes it.
-type planReader struct {
+type DevicePlanReader struct {
 	io.WriteCloser
 	done chan struct{}
 	ops  []providers.PlannedOp
 	err  error
 }
 
-func newPlanReader() *planReader {
+func NewDevicePlanReader() *DevicePlanReader {
 	r, w := io.Pipe()
-	p := &planReader{WriteCloser: w, done: make(chan struct{})}
+	p := &DevicePlanReader{WriteCloser: w, done: make(chan struct{})}
 	go func() {
 		defer close(p.done)
 		p.ops, p.err = placement.ReadComputePlan(r)
@@ -28,15 +28,15 @@ func newPlanReader() *planReader {
 	return p
 }
 
-// plan is what was read, once the child has ended.
-func (p *planReader) plan() ([]providers.PlannedOp, error) {
+// Plan is what was read, once the child has ended.
+func (p *DevicePlanReader) Plan() ([]providers.PlannedOp, error) {
 	_ = p.Close()
 	<-p.done
 	return p.ops, p.err
 }
 
-// planOf is the plan that a job's process writes; nil: none.
-func planOf(j protocol.Job) *providers.DevicePlan {
+// DevicePlanOf is the plan that a job's process writes; nil: none.
+func DevicePlanOf(j protocol.Job) *providers.DevicePlan {
 	if e, ok := providers.Lookup(j.Provider); ok && j.Kind == protocol.PlacementKind {
 		return e.Plan
 	}

@@ -1,4 +1,4 @@
-package measure
+package stderr
 
 import (
 	"bytes"
@@ -17,17 +17,17 @@ const keepStderr = 4 << 10
 //	[signal SIGSEGV: segmentation violation code=0x1 addr=0x0 …]   (in Go code)
 var signalLine = regexp.MustCompile(`^(?:\[signal )?(SIG[A-Z0-9]{2,10}): `)
 
-// stderrTail is a child's stderr, seen from its parent. It keeps the last lines,
+// Tail is a child's stderr, seen from its parent. It keeps the last lines,
 // or, where a crash report begins, the report's head: its end is registers and
 // sleeping goroutines, its head says where it happened.
-type stderrTail struct {
+type Tail struct {
 	tail   []byte // the last keepStderr bytes, or all since the report began
 	line   []byte // the line being written, as far as the pattern can look
-	signal string
+	Signal string
 }
 
 // Write takes what the child printed, in pieces of any size.
-func (d *stderrTail) Write(p []byte) (int, error) {
+func (d *Tail) Write(p []byte) (int, error) {
 	for rest := p; len(rest) > 0; {
 		part, after, end := bytes.Cut(rest, []byte("\n"))
 		if room := 64 - len(d.line); room > 0 {
@@ -44,12 +44,12 @@ func (d *stderrTail) Write(p []byte) (int, error) {
 }
 
 // lookForSignal checks a finished line for the report's beginning.
-func (d *stderrTail) lookForSignal() {
-	if d.signal != "" {
+func (d *Tail) lookForSignal() {
+	if d.Signal != "" {
 		return
 	}
 	if m := signalLine.FindSubmatch(d.line); m != nil {
-		d.signal = string(m[1])
+		d.Signal = string(m[1])
 		// Keep a few lines before it: a Go panic's message comes first.
 		if len(d.tail) > keepStderr/4 {
 			d.tail = d.tail[len(d.tail)-keepStderr/4:]
@@ -57,8 +57,8 @@ func (d *stderrTail) lookForSignal() {
 	}
 }
 
-func (d *stderrTail) keep(p []byte) {
-	if d.signal != "" {
+func (d *Tail) keep(p []byte) {
+	if d.Signal != "" {
 		d.tail = append(d.tail, p[:min(len(p), max(0, keepStderr-len(d.tail)))]...)
 		return
 	}
@@ -68,7 +68,7 @@ func (d *stderrTail) keep(p []byte) {
 	}
 }
 
-// text is what was kept, as text.
-func (d *stderrTail) text() string {
+// Text is what was kept, as text.
+func (d *Tail) Text() string {
 	return strings.TrimSpace(strings.ToValidUTF8(string(d.tail), "\uFFFD"))
 }
