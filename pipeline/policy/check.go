@@ -1,7 +1,6 @@
 package policy
 
 import (
-	"errors"
 	"fmt"
 	"maps"
 	"math"
@@ -18,33 +17,6 @@ import (
 var name = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$`)
 
 var hexDigest = regexp.MustCompile(`^[0-9a-f]{64}$`)
-
-// check refuses a policy that would let something pass unproven: every gate
-// needs its threshold, every name its definition. All faults are told at once.
-func (p Policy) check() error {
-	var errs []error
-	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
-
-	if p.Schema != Schema {
-		return wrongSchema(p.Schema)
-	}
-	if !name.MatchString(p.Release.Version) {
-		bad("release.version: got %q, wanted letters, digits, '.', '_' or '-', such as 1.0.0", p.Release.Version)
-	}
-	p.checkModel(bad)
-	p.checkVariants(bad)
-	p.checkLatency(bad)
-	if p.ColdStart.Budget <= 0 {
-		bad("cold_start.budget: got %v, wanted a time above zero such as 5s", p.ColdStart.Budget)
-	}
-	if p.Memory.Budget <= 0 {
-		bad("memory.budget: got %d, wanted a size above zero such as 600MiB", p.Memory.Budget)
-	}
-	p.checkProviders(bad)
-	p.checkWorthIt(bad)
-	p.checkChannels(bad)
-	return errors.Join(errs...)
-}
 
 type report func(format string, args ...any)
 

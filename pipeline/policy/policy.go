@@ -4,6 +4,8 @@ package policy
 
 import (
 	"cmp"
+	"errors"
+	"fmt"
 	"maps"
 	"slices"
 	"time"
@@ -202,4 +204,31 @@ type Channel struct {
 	// Portability says that the required providers must also have passed on
 	// every processor that they name.
 	Portability bool `yaml:"portability"`
+}
+
+// check refuses a policy that would let something pass unproven: every gate
+// needs its threshold, every name its definition. All faults are told at once.
+func (p Policy) check() error {
+	var errs []error
+	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
+
+	if p.Schema != Schema {
+		return wrongSchema(p.Schema)
+	}
+	if !name.MatchString(p.Release.Version) {
+		bad("release.version: got %q, wanted letters, digits, '.', '_' or '-', such as 1.0.0", p.Release.Version)
+	}
+	p.checkModel(bad)
+	p.checkVariants(bad)
+	p.checkLatency(bad)
+	if p.ColdStart.Budget <= 0 {
+		bad("cold_start.budget: got %v, wanted a time above zero such as 5s", p.ColdStart.Budget)
+	}
+	if p.Memory.Budget <= 0 {
+		bad("memory.budget: got %d, wanted a size above zero such as 600MiB", p.Memory.Budget)
+	}
+	p.checkProviders(bad)
+	p.checkWorthIt(bad)
+	p.checkChannels(bad)
+	return errors.Join(errs...)
 }
