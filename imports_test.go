@@ -76,7 +76,7 @@ var purePackages = []string{"validate/gate", "validate/check", "validate/evidenc
 var impure = []string{"providers/ort", "providers/tokenize", "providers/library", "validate/measure", "export/pyenv", "export/source"}
 
 // testPackages are for tests alone, and may import what those may.
-var testPackages = []string{"export/exporttest", "providers/providertest", "publish/storetest", "validate/validatetest", "validate/gate/gatetest", "validate/measure/measuretest"}
+var testPackages = []string{"export/exporttest", "providers/providertest", "providers/ort/internal/modeltest", "providers/ort/internal/benchtest", "publish/storetest", "validate/validatetest", "validate/gate/gatetest", "validate/measure/measuretest"}
 
 type imported struct{ dir, file, path string }
 
