@@ -48,8 +48,8 @@ func (n Node) Float(name string, otherwise float32) float32 {
 	return otherwise
 }
 
-// hasGraph tells whether a subgraph hangs on the node.
-func (n Node) hasGraph() bool {
+// HasGraph tells whether a subgraph hangs on the node.
+func (n Node) HasGraph() bool {
 	for _, a := range n.Attributes {
 		if a.Graph {
 			return true
@@ -83,7 +83,7 @@ func (p *parser) attribute(b []byte, depth int) (Attribute, error) {
 			return err
 		case 8:
 			return repeated(v, func(x uint64) {
-				if len(a.Ints) <= maxInts {
+				if len(a.Ints) <= MaxInts {
 					a.Ints = append(a.Ints, int64(x))
 				}
 			})
@@ -100,7 +100,7 @@ func (p *parser) attribute(b []byte, depth int) (Attribute, error) {
 		}
 		return nil
 	})
-	if len(a.Ints) > maxInts {
+	if len(a.Ints) > MaxInts {
 		a.Ints, a.Cut = nil, true
 	}
 	return a, err

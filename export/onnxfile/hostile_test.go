@@ -12,18 +12,14 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 
 	"github.com/embedgate/embedgate/export/onnxfile"
+	"github.com/embedgate/embedgate/export/onnxfile/infer"
+	"github.com/embedgate/embedgate/export/onnxfile/onnxedit"
+	"github.com/embedgate/embedgate/export/onnxfile/saturation"
 	bench "github.com/embedgate/embedgate/tools/bench/hostile"
 )
 
-// field is one protobuf field of bytes.
-func field(n protowire.Number, b ...[]byte) []byte {
-	return protowire.AppendBytes(protowire.AppendTag(nil, n, protowire.BytesType), bytes.Join(b, nil))
-}
-
-// varint is one protobuf field of a number.
-func varint(n protowire.Number, v uint64) []byte {
-	return protowire.AppendVarint(protowire.AppendTag(nil, n, protowire.VarintType), v)
-}
+// Short names: whole files are written with them.
+var field, varint = onnxedit.Field, onnxedit.Varint
 
 const mib = 1 << 20
 
@@ -99,13 +95,13 @@ func whole(value func([]byte) []byte, nodes []byte) []byte {
 	return append(field(7, field(11, field(1, []byte("0")), x), nodes, field(12, field(1, []byte("1")), x)), field(8, varint(2, 20))...)
 }
 
-// read is all that is computed of a model's file.
-func read(b []byte) error {
+// computeAll is all that is computed of a model's file.
+func computeAll(b []byte) error {
 	m, err := onnxfile.Parse(b)
 	if err == nil {
 		err = onnxfile.Check(m)
-		_, _ = m.Costs(1, 16)
-		_ = m.Saturation(b)
+		_, _ = infer.Costs(m, 1, 16)
+		_ = saturation.Find(m, b)
 	}
 	return err
 }
@@ -114,7 +110,7 @@ func read(b []byte) error {
 func BenchmarkHostileModel(b *testing.B) {
 	var cases []bench.Case
 	for name, content := range hostile(bench.Size) {
-		cases = append(cases, bench.Bytes(name, content, read))
+		cases = append(cases, bench.Bytes(name, content, computeAll))
 	}
 	bench.Bench(b, cases...)
 }
@@ -132,7 +128,7 @@ func TestAHostileFileIsAnsweredInLittleTimeAndMemory(t *testing.T) {
 			var before, after runtime.MemStats
 			runtime.ReadMemStats(&before)
 			began := time.Now()
-			err := read(b)
+			err := computeAll(b)
 			took := time.Since(began)
 			runtime.ReadMemStats(&after)
 			allocated := after.TotalAlloc - before.TotalAlloc
@@ -172,7 +168,7 @@ func TestMoreInputsThanAnyModelTakesAreRefused(t *testing.T) {
 	node := field(1, field(1, []byte("v0")), field(2, []byte("v0")), field(4, []byte("Neg")))
 	for name, c := range map[string]struct{ in, out, bad int }{"inputs": {5000, 1, 1}, "outputs": {1, 5000, 1}, "many": {1000, 1000, 0}} {
 		b := append(field(7, value(11, c.in), node, value(12, c.out)), field(8, varint(2, 20))...)
-		_, err := onnxfile.Read(write(t, b))
+		_, err := onnxfile.Read(onnxedit.File(t, b))
 		if c.bad == 0 {
 			require.NoError(t, err, name)
 			continue

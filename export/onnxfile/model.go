@@ -1,8 +1,8 @@
 // Package onnxfile reads what must be known of an ONNX file before a runtime
 // is given it: signature, operators, initializers, external data. Files are
-// hostile: every length is checked against the bytes that are there. From the
-// operators' own rules it also infers shapes and counts arithmetic. It must not
-// know which model a file holds, nor which provider will run it.
+// hostile: every length is checked against the bytes that are there. It must
+// not know which model a file holds, which provider will run it, nor what its
+// operators compute: that is for infer and saturation.
 //
 // Field numbers are those of onnx.proto (https://github.com/onnx/onnx).
 package onnxfile
@@ -59,8 +59,8 @@ func (m *Model) setDefaults() {
 	m.Inputs = inputs
 }
 
-// clip keeps what a hostile file says of itself short in an error.
-func clip(s string) string {
+// Clip keeps what a hostile file says of itself short in an error.
+func Clip(s string) string {
 	if len(s) > maxText {
 		return s[:maxText] + "…"
 	}
@@ -84,7 +84,7 @@ type Initializer struct {
 	Offset   int     // of raw_data in the file; 0 where the data is in typed fields
 	Bytes    int     // of raw_data
 	Elements int     // counted in typed fields, -1 where raw_data holds them
-	Ints     []int64 // of an int32 or int64 tensor of at most maxInts values: shapes and axes
+	Ints     []int64 // of an int32 or int64 tensor of at most MaxInts values: shapes and axes
 	Inner    bool    // of a subgraph, an attribute or a sparse tensor
 
 	// Where int32_data lies in the file, if it is one packed field: small
@@ -102,9 +102,9 @@ type Value struct {
 	Shape []string `json:"shape"` // a size in decimal, a symbol, or "?"; nil where the file gives no shape
 }
 
-// maxInts is how many integers of a tensor or an attribute are kept. Shapes,
+// MaxInts is how many integers of a tensor or an attribute are kept. Shapes,
 // axes and permutations are shorter than any tensor's rank.
-const maxInts = 64
+const MaxInts = 64
 
 // Label names the node for people: its name, or its operator and what it makes
 // where it has none.
@@ -125,7 +125,7 @@ func (n Node) Kind() string {
 }
 
 // TypeName is the initializer's element type: "float32".
-func (t Initializer) TypeName() string { return typeName(t.Type) }
+func (t Initializer) TypeName() string { return TypeName(t.Type) }
 
 // Count is the number of elements that the shape says, 0 for a shape that
 // Check refuses.
@@ -153,7 +153,8 @@ func packed(n int64, typ int32) int64 {
 	return n * (bits / 8)
 }
 
-func typeName(t int32) string {
+// TypeName is the name of a number of TensorProto.DataType.
+func TypeName(t int32) string {
 	if n := types[t].name; n != "" {
 		return n
 	}

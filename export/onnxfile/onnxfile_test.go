@@ -27,15 +27,9 @@ func good() onnxedit.Tensor {
 	return onnxedit.Tensor{Name: "w", Type: 1, Dims: []int64{3}, Raw: floats(1, 2, 3)}
 }
 
-func write(t testing.TB, b []byte) string {
-	p := filepath.Join(t.TempDir(), "model.onnx")
-	require.NoError(t, os.WriteFile(p, b, 0o666))
-	return p
-}
-
 func TestParseReadsTheWholeStructure(t *testing.T) {
 	b := onnxedit.Model{Initializers: []onnxedit.Tensor{good()}}.Bytes()
-	m, err := onnxfile.Read(write(t, b))
+	m, err := onnxfile.Read(onnxedit.File(t, b))
 	require.NoError(t, err)
 	assert.Equal(t, int64(10), m.IRVersion)
 	assert.Equal(t, "handmade", m.Producer)
@@ -84,7 +78,7 @@ func TestReadRefuses(t *testing.T) {
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
-			path := write(t, c.b)
+			path := onnxedit.File(t, c.b)
 			_, err := onnxfile.Read(path)
 			require.ErrorContains(t, err, c.want)
 			assert.ErrorContains(t, err, path)

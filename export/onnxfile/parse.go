@@ -28,12 +28,12 @@ const maxDims = 64
 // Read parses the file at path and checks it. Its errors are *fault.Error of
 // kind Usage that name the file.
 func Read(path string) (Model, error) {
-	m, _, err := read(path)
+	m, _, err := ReadFile(path)
 	return m, err
 }
 
-// read returns the file's bytes as well.
-func read(path string) (Model, []byte, error) {
+// ReadFile is Read, and returns the bytes that were parsed.
+func ReadFile(path string) (Model, []byte, error) {
 	b, err := files.ReadCappedLinked(path, maxBytes)
 	if err != nil {
 		return Model{}, nil, &fault.Error{Kind: fault.Usage, Thing: path, Wanted: "an ONNX file", Err: err}

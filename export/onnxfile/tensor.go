@@ -10,9 +10,9 @@ import (
 // Numbers of TensorProto.DataType.
 const (
 	typeFloat32 = 1
-	typeInt8    = 3
-	typeInt32   = 6
-	typeInt64   = 7
+	TypeInt8    = 3
+	TypeInt32   = 6
+	TypeInt64   = 7
 )
 
 func (p *parser) tensor(b []byte, inner bool) (Initializer, error) {
@@ -33,7 +33,7 @@ func (p *parser) tensor(b []byte, inner bool) (Initializer, error) {
 				}
 			})
 			if over {
-				err = fmt.Errorf("tensor %q: got over %d dimensions, wanted fewer", clip(t.Name), maxDims)
+				err = fmt.Errorf("tensor %q: got over %d dimensions, wanted fewer", Clip(t.Name), maxDims)
 			}
 			return err
 		case 2:
@@ -54,7 +54,7 @@ func (p *parser) tensor(b []byte, inner bool) (Initializer, error) {
 			}
 			return repeated(v, func(x uint64) {
 				typed++
-				if len(ints) <= maxInts {
+				if len(ints) <= MaxInts {
 					ints = append(ints, int64(x))
 				}
 			})
@@ -90,7 +90,7 @@ func (p *parser) tensor(b []byte, inner bool) (Initializer, error) {
 	} else {
 		t.Elements = typed
 	}
-	if (t.Type == typeInt32 || t.Type == typeInt64) && len(ints) <= maxInts && t.External == "" {
+	if (t.Type == TypeInt32 || t.Type == TypeInt64) && len(ints) <= MaxInts && t.External == "" {
 		t.Ints = ints
 	}
 	p.m.Initializers = append(p.m.Initializers, t)
@@ -100,15 +100,40 @@ func (p *parser) tensor(b []byte, inner bool) (Initializer, error) {
 // integers reads raw_data of a small int32 or int64 tensor.
 func integers(typ int32, raw []byte) (v []int64) {
 	size := types[typ].bits / 8
-	if (typ != typeInt32 && typ != typeInt64) || len(raw) > maxInts*size {
+	if (typ != TypeInt32 && typ != TypeInt64) || len(raw) > MaxInts*size {
 		return nil
 	}
 	for ; len(raw) >= size; raw = raw[size:] {
-		if typ == typeInt32 {
+		if typ == TypeInt32 {
 			v = append(v, int64(int32(binary.LittleEndian.Uint32(raw))))
 		} else {
 			v = append(v, int64(binary.LittleEndian.Uint64(raw)))
 		}
 	}
 	return v
+}
+
+// Values8 returns the values of a tensor of 8-bit integers, a byte each, from
+// the file that it was parsed of; or why they cannot be read.
+func (t Initializer) Values8(file []byte) ([]byte, string) {
+	switch {
+	case t.Elements < 0 && t.Bytes == 0 || t.Count() == 0:
+		return nil, ""
+	case t.Elements < 0:
+		return file[t.Offset : t.Offset+t.Bytes], ""
+	case t.packed == nil:
+		return nil, "its weights are stored in a way that is not read; raw_data is"
+	}
+	b := make([]byte, 0, t.Elements)
+	for rest := file[t.packed.at : t.packed.at+t.packed.bytes]; len(rest) > 0; {
+		v, n := protowire.ConsumeVarint(rest)
+		if n < 0 {
+			break
+		}
+		b, rest = append(b, byte(v)), rest[n:]
+	}
+	if len(b) != t.Elements {
+		return nil, "its weights are stored in several parts"
+	}
+	return b, ""
 }

@@ -20,7 +20,7 @@ func valueInfo(b []byte) (x Value, err error) {
 				return fields(v.bytes, func(n protowire.Number, v value) error {
 					switch n {
 					case 1:
-						x.Type = typeName(int32(v.num))
+						x.Type = TypeName(int32(v.num))
 					case 2:
 						if x.Shape == nil {
 							x.Shape = []string{} // a scalar, unless dimensions follow
@@ -29,7 +29,7 @@ func valueInfo(b []byte) (x Value, err error) {
 							d, err := dimension(v.bytes)
 							x.Shape = append(x.Shape, d)
 							if len(x.Shape) > maxDims {
-								return fmt.Errorf("value %q: got over %d dimensions, wanted fewer", clip(x.Name), maxDims)
+								return fmt.Errorf("value %q: got over %d dimensions, wanted fewer", Clip(x.Name), maxDims)
 							}
 							return err
 						})

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/embedgate/embedgate/export/onnxfile"
+	"github.com/embedgate/embedgate/export/onnxfile/infer"
 )
 
 // graph is the nodes of a model that are left to run, and what is known of
@@ -14,16 +15,16 @@ type graph struct {
 	nodes    []int // indices into the model's
 	next     [][]int
 	inputs   []int // how many of a node's inputs other nodes make
-	known    map[string]onnxfile.Tensor
+	known    map[string]infer.Tensor
 	produced map[string]bool // by a node that is left to run
 	unfixed  string          // why shapes are not fixed, in a sentence
 }
 
-func newGraph(m onnxfile.Model, known map[string]onnxfile.Tensor) *graph {
+func newGraph(m onnxfile.Model, known map[string]infer.Tensor) *graph {
 	g := &graph{known: known, produced: map[string]bool{}, unfixed: unfixedAxes(m.Inputs)}
 	maker := map[string]int{}
 	for i, n := range m.Nodes {
-		if n.Inner || onnxfile.Folded(n, known) {
+		if n.Inner || infer.Folded(n, known) {
 			continue
 		}
 		for _, o := range n.Outputs {

@@ -8,6 +8,8 @@ import (
 	"strconv"
 
 	"github.com/embedgate/embedgate/export/onnxfile"
+	"github.com/embedgate/embedgate/export/onnxfile/infer"
+	"github.com/embedgate/embedgate/export/onnxfile/saturation"
 	"github.com/embedgate/embedgate/internal/fault"
 	"github.com/embedgate/embedgate/providers"
 )
@@ -28,8 +30,8 @@ type Inspection struct {
 	Weights    []Weights        `json:"weights"`      // the largest first
 	Costs      []Cost           `json:"costs"`
 	// Saturation is what products of 8-bit integers can do on x86 CPUs.
-	Saturation onnxfile.Saturation `json:"saturation"`
-	Readiness  *Readiness          `json:"readiness,omitempty"`
+	Saturation saturation.Result `json:"saturation"`
+	Readiness  *Readiness        `json:"readiness,omitempty"`
 }
 
 // Axis is an axis that the graph does not fix, and the inputs that have it.
@@ -92,7 +94,7 @@ func Inspect(path, provider string, tokens []int) (Inspection, error) {
 			return Inspection{}, &fault.Error{Kind: fault.Usage, Thing: "tokens", Got: strconv.Itoa(n), Wanted: "lengths from 1 to " + strconv.Itoa(maxTokens), Next: "embedgate inspect --help"}
 		}
 	}
-	m, saturation, err := onnxfile.ReadSaturation(path)
+	m, saturation, err := saturation.Read(path)
 	if err != nil {
 		return Inspection{}, err
 	}
@@ -182,7 +184,7 @@ func (x *Inspection) countCosts(m onnxfile.Model, tokens []int) {
 	}
 	for _, n := range tokens {
 		c := Cost{Batch: max(rows, 1), Tokens: n, Fixed: fixed}
-		costs, err := m.NodeCosts(c.Batch, n)
+		costs, err := infer.NodeCosts(m, c.Batch, n)
 		for _, f := range costs {
 			c.FLOPs += f
 		}

@@ -2,6 +2,7 @@ package support
 
 import (
 	"github.com/embedgate/embedgate/export/onnxfile"
+	"github.com/embedgate/embedgate/export/onnxfile/infer"
 )
 
 // Prediction is how a provider would take a model.
@@ -57,9 +58,9 @@ func PredictFromRecord(provider string, m onnxfile.Model) (p Prediction, ok bool
 }
 
 func (t table) predict(provider string, m onnxfile.Model) Prediction {
-	known := m.Tensors(0, 0)
+	known := infer.Tensors(m, 0, 0)
 	g := newGraph(m, known)
-	costs, err := m.NodeCosts(costRows, costCols)
+	costs, err := infer.NodeCosts(m, costRows, costCols)
 	p := Prediction{Provider: provider, Nodes: len(g.nodes), Elsewhere: []Refusal{}}
 	taken, total, onProvider := make([]bool, len(g.nodes)), 0.0, 0.0
 	for i, n := range g.nodes {

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/embedgate/embedgate/export/onnxfile"
+	"github.com/embedgate/embedgate/export/onnxfile/infer"
 )
 
 // table is what is known of one provider's operators.
@@ -31,7 +32,7 @@ type condition func(n node) string
 
 // inputRule returns the reason for which a node with such an input is not
 // taken, or "".
-type inputRule func(name string, t onnxfile.Tensor, n node) string
+type inputRule func(name string, t infer.Tensor, n node) string
 
 // refusal returns the reason for which the provider does not take the node, or
 // "": its operator's own reason first, since it remains when shapes are fixed.
@@ -59,9 +60,9 @@ func (t table) refusal(n node) string {
 }
 
 // input is what is known of an input; nothing of one that is left out.
-func (n node) input(i int) onnxfile.Tensor {
+func (n node) input(i int) infer.Tensor {
 	if !n.has(i) {
-		return onnxfile.Tensor{}
+		return infer.Tensor{}
 	}
 	return n.g.known[n.Inputs[i]]
 }
@@ -69,7 +70,7 @@ func (n node) input(i int) onnxfile.Tensor {
 func (n node) has(i int) bool { return i < len(n.Inputs) && n.Inputs[i] != "" }
 
 // fixedShapes refuses inputs with an axis that is not fixed in the file.
-func fixedShapes(name string, t onnxfile.Tensor, n node) string {
+func fixedShapes(name string, t infer.Tensor, n node) string {
 	switch {
 	case t.Dims == nil:
 		return fmt.Sprintf("the shape of its input %s is not known, and fixed shapes are required (RequireStaticInputShapes)", name)
@@ -80,7 +81,7 @@ func fixedShapes(name string, t onnxfile.Tensor, n node) string {
 }
 
 // nothingEmpty refuses inputs without elements.
-func nothingEmpty(name string, t onnxfile.Tensor, _ node) string {
+func nothingEmpty(name string, t infer.Tensor, _ node) string {
 	if slices.Contains(t.Dims, 0) {
 		return "its input " + name + " has an axis of size 0"
 	}
@@ -89,7 +90,7 @@ func nothingEmpty(name string, t onnxfile.Tensor, _ node) string {
 
 // ranks refuses inputs with more axes than most.
 func ranks(most int) inputRule {
-	return func(name string, t onnxfile.Tensor, _ node) string {
+	return func(name string, t infer.Tensor, _ node) string {
 		if len(t.Dims) > most {
 			return fmt.Sprintf("its input %s has %d axes, and at most %d are taken", name, len(t.Dims), most)
 		}

@@ -4,7 +4,7 @@ import (
 	"maps"
 	"slices"
 
-	"github.com/embedgate/embedgate/export/onnxfile"
+	"github.com/embedgate/embedgate/export/onnxfile/saturation"
 )
 
 // Graph is what a variant's file says of itself, read before anything is
@@ -20,7 +20,7 @@ type Graph struct {
 	// which too little is known has no entry, and nothing is refused for it.
 	Predicted map[string]Prediction
 	// Saturation is what products of 8-bit integers can do on x86 CPUs.
-	Saturation onnxfile.Saturation
+	Saturation saturation.Result
 }
 
 // Prediction is how a provider would take a graph, from the file alone.

@@ -4,7 +4,8 @@ import (
 	"path/filepath"
 
 	"github.com/embedgate/embedgate/export/candidate"
-	"github.com/embedgate/embedgate/export/onnxfile"
+	"github.com/embedgate/embedgate/export/onnxfile/infer"
+	"github.com/embedgate/embedgate/export/onnxfile/saturation"
 	"github.com/embedgate/embedgate/pipeline/policy"
 	"github.com/embedgate/embedgate/providers/support"
 )
@@ -21,13 +22,13 @@ func ReadGraphs(c candidate.Candidate, p policy.Policy) map[string]Graph {
 }
 
 func readGraph(file string, p policy.Policy) Graph {
-	m, saturation, err := onnxfile.ReadSaturation(file)
+	m, saturation, err := saturation.Read(file)
 	if err != nil {
 		return Graph{Err: err}
 	}
 	g := Graph{Costs: map[int]map[string]float64{}, Predicted: map[string]Prediction{}, Saturation: saturation}
 	for _, b := range p.Latency.Budgets {
-		costs, err := m.Costs(1, b.Tokens)
+		costs, err := infer.Costs(m, 1, b.Tokens)
 		if err != nil {
 			g.Costs, g.CostErr = nil, err
 			break

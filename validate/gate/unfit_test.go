@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/embedgate/embedgate/export/candidate"
-	"github.com/embedgate/embedgate/export/onnxfile"
+	"github.com/embedgate/embedgate/export/onnxfile/saturation"
 	"github.com/embedgate/embedgate/validate/check"
 	"github.com/embedgate/embedgate/validate/check/good"
 	"github.com/embedgate/embedgate/validate/check/numbers"
@@ -90,7 +90,7 @@ func TestAnotherFailureOfIntegrityLeavesEveryCheckAsked(t *testing.T) {
 func TestSaturationDoesNotStudyRefusedVectorsEither(t *testing.T) {
 	spoil := func(refused bool) func(*check.Case) {
 		return func(c *check.Case) {
-			c.Foreign, c.Graph.Saturation = true, onnxfile.Saturation{Products: 1, Columns: 8, Over: 1, Largest: onnxfile.PairLimit + 1}
+			c.Foreign, c.Graph.Saturation = true, saturation.Result{Products: 1, Columns: 8, Over: 1, Largest: saturation.PairLimit + 1}
 			c.Evidence.Machine.Arch, c.Evidence.Machine.InstructionSets = "amd64", []string{evidence.SSE41, evidence.AVX2}
 			for i := range c.Evidence.Raw.Primary {
 				c.Evidence.Raw.Primary[i] *= -1

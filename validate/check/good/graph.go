@@ -1,15 +1,15 @@
 package good
 
 import (
-	"github.com/embedgate/embedgate/export/onnxfile"
+	"github.com/embedgate/embedgate/export/onnxfile/saturation"
 	"github.com/embedgate/embedgate/providers"
 	"github.com/embedgate/embedgate/validate/check"
 	"github.com/embedgate/embedgate/validate/evidence"
 )
 
 // SafeSaturation is as much as fits.
-func SafeSaturation() onnxfile.Saturation {
-	return onnxfile.Saturation{Products: 1, Columns: Width, Largest: onnxfile.PairLimit, Worst: "query"}
+func SafeSaturation() saturation.Result {
+	return saturation.Result{Products: 1, Columns: Width, Largest: saturation.PairLimit, Worst: "query"}
 }
 
 // Graph is a graph of a few products of matrices, as large at a length as
@@ -57,6 +57,6 @@ func devicePlan(c check.Case, provider, variant string) (ops []providers.Planned
 }
 
 // UnsafeSaturation is one column too much.
-func UnsafeSaturation() onnxfile.Saturation {
-	return onnxfile.Saturation{Products: 1, Columns: Width, Over: 1, Largest: onnxfile.PairLimit + 1, Worst: "query"}
+func UnsafeSaturation() saturation.Result {
+	return saturation.Result{Products: 1, Columns: Width, Over: 1, Largest: saturation.PairLimit + 1, Worst: "query"}
 }

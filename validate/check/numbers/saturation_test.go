@@ -6,7 +6,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/embedgate/embedgate/export/onnxfile"
+	"github.com/embedgate/embedgate/export/onnxfile/saturation"
 	"github.com/embedgate/embedgate/validate/check"
 	"github.com/embedgate/embedgate/validate/check/good"
 	"github.com/embedgate/embedgate/validate/evidence"
@@ -21,7 +21,7 @@ var (
 	vnni = evidence.Machine{OS: "linux", Arch: "amd64", InstructionSets: []string{evidence.SSE41, evidence.AVX2, evidence.AVX512, evidence.VNNI}}
 )
 
-func withSaturation(in *check.Input, s onnxfile.Saturation) {
+func withSaturation(in *check.Input, s saturation.Result) {
 	g := validatetest.SmallGraph()
 	g.Saturation = s
 	in.Graphs["fp32"] = g
@@ -42,7 +42,7 @@ func TestAVariantOfOursThatCanSaturateFailsOnEveryMachine(t *testing.T) {
 	unknown := good.SafeSaturation()
 	unknown.Untold, unknown.Unknown = 1, []string{"n (MatMulInteger): its weights are computed in the graph"}
 	for name, c := range map[string]struct {
-		s    onnxfile.Saturation
+		s    saturation.Result
 		m    evidence.Machine
 		want verdict.Result
 		says string

@@ -1,4 +1,4 @@
-package onnxfile
+package infer
 
 import "slices"
 

@@ -1,6 +1,14 @@
-package onnxfile
+// Package infer computes what a graph's values are without running it: types,
+// shapes and the integers that shapes hang on, by the operators' own rules, and
+// from them the arithmetic of a run. What cannot be known is unknown, never a
+// guess. It must not know which provider will run the graph.
+package infer
 
-import "slices"
+import (
+	"slices"
+
+	"github.com/embedgate/embedgate/export/onnxfile"
+)
 
 // maxRank is the rank beyond which a shape is not followed: a hostile graph
 // could double it with each node.
@@ -25,11 +33,11 @@ func (t Tensor) whole() bool { return t.Values != nil && !slices.Contains(t.Valu
 // the operators' own rules. rows and cols are the sizes of the first and the
 // second axis of every input with two, where the graph does not fix them; 0
 // leaves them Unknown. What cannot be known is left out or Unknown.
-func (m Model) Tensors(rows, cols int) map[string]Tensor {
-	axes, at := m.axes(rows, cols)
+func Tensors(m onnxfile.Model, rows, cols int) map[string]Tensor {
+	axes, at := inputAxes(m, rows, cols)
 	known := make(map[string]Tensor, len(m.Initializers)+len(m.Nodes))
 	for _, v := range m.Inputs {
-		known[v.Name] = v.tensor(axes, at).settled(Tensor{})
+		known[v.Name] = ofValue(v, axes, at).settled(Tensor{})
 	}
 	given := make(map[string]bool, len(m.Defaults))
 	for _, v := range m.Defaults {
@@ -39,7 +47,7 @@ func (m Model) Tensors(rows, cols int) map[string]Tensor {
 		if t.Inner {
 			continue
 		}
-		x := t.tensor().settled(Tensor{})
+		x := ofInitializer(t).settled(Tensor{})
 		// Since IR 4 an initializer that is an input too is only its default:
 		// it has this value where nobody gives another, and is never folded.
 		x.Const = !given[t.Name] || m.IRVersion < 4
@@ -47,13 +55,13 @@ func (m Model) Tensors(rows, cols int) map[string]Tensor {
 	}
 	stated := map[string]Tensor{}
 	for _, v := range slices.Concat(m.Values, m.Outputs) {
-		stated[v.Name] = stated[v.Name].settled(v.tensor(axes, nil))
+		stated[v.Name] = stated[v.Name].settled(ofValue(v, axes, nil))
 	}
 	for _, n := range m.Nodes {
 		if n.Inner {
 			continue
 		}
-		out := infer(n, known, m.Opsets[""])
+		out := inferNode(n, known, m.Opsets[""])
 		folds := folded(n, known, out)
 		for i, name := range n.Outputs {
 			if name == "" {
@@ -71,9 +79,9 @@ func (m Model) Tensors(rows, cols int) map[string]Tensor {
 	return known
 }
 
-// axes gives the symbols of the inputs' axes their sizes, and, by position, the
+// inputAxes gives the symbols of the inputs' axes their sizes, and, by position, the
 // axes without a symbol.
-func (m Model) axes(rows, cols int) (map[string]int64, []int64) {
+func inputAxes(m onnxfile.Model, rows, cols int) (map[string]int64, []int64) {
 	at := []int64{Unknown, Unknown}
 	for i, n := range []int{rows, cols} {
 		if n > 0 {
@@ -94,7 +102,8 @@ func (m Model) axes(rows, cols int) (map[string]int64, []int64) {
 	return axes, at
 }
 
-func (v Value) tensor(axes map[string]int64, at []int64) Tensor {
+// ofValue is what the file states of a value.
+func ofValue(v onnxfile.Value, axes map[string]int64, at []int64) Tensor {
 	t := Tensor{Type: v.Type}
 	if v.Shape == nil {
 		return t
@@ -109,7 +118,8 @@ func (v Value) tensor(axes map[string]int64, at []int64) Tensor {
 	return t
 }
 
-func (t Initializer) tensor() Tensor {
+// ofInitializer is what is known of a tensor in the file.
+func ofInitializer(t onnxfile.Initializer) Tensor {
 	x := Tensor{Type: t.TypeName(), Dims: make([]int64, len(t.Dims)), Values: t.Ints, Const: true}
 	for i, d := range t.Dims {
 		x.Dims[i] = natural(d)
@@ -117,7 +127,7 @@ func (t Initializer) tensor() Tensor {
 	switch {
 	case len(t.Dims) > 1 || int64(len(t.Ints)) != t.Count():
 		x.Values = nil
-	case x.Values == nil && (t.Type == typeInt32 || t.Type == typeInt64):
+	case x.Values == nil && (t.Type == onnxfile.TypeInt32 || t.Type == onnxfile.TypeInt64):
 		x.Values = []int64{} // the shape of a scalar
 	}
 	return x
@@ -143,7 +153,7 @@ func (t Tensor) settled(stated Tensor) Tensor {
 	if len(t.Dims) > maxRank {
 		t.Dims = nil
 	}
-	if len(t.Values) > maxInts || len(t.Dims) > 1 {
+	if len(t.Values) > onnxfile.MaxInts || len(t.Dims) > 1 {
 		t.Values = nil
 	}
 	return t
@@ -158,8 +168,8 @@ var notFolded = map[string]bool{
 
 // folded tells whether a runtime computes the node once, before it partitions
 // the graph: one of constants alone, or the Shape of a value of fixed sizes.
-func folded(n Node, known map[string]Tensor, out []Tensor) bool {
-	if notFolded[n.Op] || n.hasGraph() {
+func folded(n onnxfile.Node, known map[string]Tensor, out []Tensor) bool {
+	if notFolded[n.Op] || n.HasGraph() {
 		return false
 	}
 	if n.Kind() == "Shape" && len(out) == 1 && out[0].whole() {
@@ -175,7 +185,7 @@ func folded(n Node, known map[string]Tensor, out []Tensor) bool {
 
 // Folded tells whether n, a node of the graph whose Tensors are known, is
 // computed before the graph is partitioned.
-func Folded(n Node, known map[string]Tensor) bool {
+func Folded(n onnxfile.Node, known map[string]Tensor) bool {
 	for _, name := range n.Outputs {
 		if name != "" && !known[name].Const {
 			return false

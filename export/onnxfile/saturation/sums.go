@@ -1,10 +1,10 @@
-package onnxfile
+package saturation
 
-import "google.golang.org/protobuf/encoding/protowire"
+import "github.com/embedgate/embedgate/export/onnxfile"
 
 // sumsKey is one way to look at a tensor, which several products may share.
 type sumsKey struct {
-	tensor            *Initializer
+	tensor            *onnxfile.Initializer
 	swapped, anyOrder bool
 }
 
@@ -22,11 +22,11 @@ func (s *columnSums) column(largest int) {
 	s.largest = max(s.largest, largest)
 }
 
-// columnSums reads the weights: matrices of K × N, or of N × K where swapped.
+// sumColumns reads the weights: matrices of K × N, or of N × K where swapped.
 // anyOrder takes the first axis for the columns and any two of a column's
 // weights for a pair.
-func (t *Initializer) columnSums(file []byte, swapped, anyOrder bool) (s columnSums) {
-	b, why := t.bytes(file)
+func sumColumns(t *onnxfile.Initializer, file []byte, swapped, anyOrder bool) (s columnSums) {
+	b, why := t.Values8(file)
 	if why != "" {
 		return columnSums{err: why}
 	}
@@ -59,30 +59,6 @@ func (t *Initializer) columnSums(file []byte, swapped, anyOrder bool) (s columnS
 		}
 	}
 	return s
-}
-
-// bytes are the tensor's values, one in each.
-func (t *Initializer) bytes(file []byte) ([]byte, string) {
-	switch {
-	case t.Elements < 0 && t.Bytes == 0 || t.Count() == 0:
-		return nil, ""
-	case t.Elements < 0:
-		return file[t.Offset : t.Offset+t.Bytes], ""
-	case t.packed == nil:
-		return nil, "its weights are stored in a way that is not read; raw_data is"
-	}
-	b := make([]byte, 0, t.Elements)
-	for rest := file[t.packed.at : t.packed.at+t.packed.bytes]; len(rest) > 0; {
-		v, n := protowire.ConsumeVarint(rest)
-		if n < 0 {
-			break
-		}
-		b, rest = append(b, byte(v)), rest[n:]
-	}
-	if len(b) != t.Elements {
-		return nil, "its weights are stored in several parts"
-	}
-	return b, ""
 }
 
 // pairSum is the larger of what two weights, as signed bytes, add up to in

@@ -1,4 +1,4 @@
-package onnxfile
+package infer
 
 import (
 	"math"
@@ -13,6 +13,9 @@ const Unknown = math.MinInt64 + 1
 
 // maxExpression bounds a symbolic size. Exporters write "12*batch".
 const maxExpression = 256
+
+// maxParentheses bounds parentheses inside parentheses.
+const maxParentheses = 32
 
 // size reads one dimension of a value: a number, a symbol that axes knows, or
 // sums, differences, products and floor divisions of those, as exporters write
@@ -88,7 +91,7 @@ func (e *expression) product(depth int) int64 {
 }
 
 func (e *expression) atom(depth int) int64 {
-	if depth > maxDepth {
+	if depth > maxParentheses {
 		e.rest = "too deep"
 		return Unknown
 	}

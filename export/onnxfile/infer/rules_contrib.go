@@ -1,4 +1,4 @@
-package onnxfile
+package infer
 
 // The operators that ONNX Runtime's and optimum's optimizers write, where they
 // are no products: onnxruntime/docs/ContribOperators.md.

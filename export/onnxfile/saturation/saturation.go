@@ -1,12 +1,19 @@
-package onnxfile
+// Package saturation proves, from the weights in an ONNX file, whether its
+// products of 8-bit integers can leave 16 bits on x86 processors without VNNI.
+// It must not know which machine the file was measured on.
+package saturation
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/embedgate/embedgate/export/onnxfile"
+)
 
 // PairLimit is the largest pair sum of signed 8-bit weights whose products with
 // unsigned 8-bit numbers fit in 16 bits: 255 × 128 = 32,640 ≤ 32,767.
 const PairLimit = 128
 
-// Saturation is what a file's products of unsigned 8-bit inputs and signed
+// Result is what a file's products of unsigned 8-bit inputs and signed
 // 8-bit weights can do on x86 processors without VNNI.
 //
 // There ONNX Runtime multiplies with vpmaddubsw (AVX2, AVX-512, and SSE4.1 on
@@ -22,7 +29,7 @@ const PairLimit = 128
 // pairs), qgemm.h (zero points; signed inputs take another kernel, and weights
 // that are unsigned are widened to 16 bits before they are multiplied).
 // Measured with ONNX Runtime 1.32 on AVX2.
-type Saturation struct {
+type Result struct {
 	Products int      `json:"products"` // nodes that multiply so
 	Columns  int      `json:"columns"`  // of their weights
 	Over     int      `json:"over"`     // columns with a pair sum over PairLimit
@@ -37,14 +44,14 @@ const maxUnknown = 8
 
 // Safe tells whether no product can saturate on any x86 processor. What is not
 // known is not safe.
-func (s Saturation) Safe() bool { return s.Over == 0 && s.Untold == 0 }
+func (s Result) Safe() bool { return s.Over == 0 && s.Untold == 0 }
 
 // Any tells whether there is anything that could.
-func (s Saturation) Any() bool { return s.Products+s.Untold > 0 }
+func (s Result) Any() bool { return s.Products+s.Untold > 0 }
 
 // String is the result in words: "safe on every x86 CPU", or how many columns
 // are not.
-func (s Saturation) String() string {
+func (s Result) String() string {
 	switch {
 	case !s.Any():
 		return "no products of 8-bit integers that could saturate"
@@ -53,14 +60,14 @@ func (s Saturation) String() string {
 	case s.Over == 0:
 		return s.untold()
 	}
-	text := fmt.Sprintf("%d of %d columns can saturate on CPUs without VNNI: the largest pair sum is %d, at most %d fits (%s)", s.Over, s.Columns, s.Largest, PairLimit, clip(s.Worst))
+	text := fmt.Sprintf("%d of %d columns can saturate on CPUs without VNNI: the largest pair sum is %d, at most %d fits (%s)", s.Over, s.Columns, s.Largest, PairLimit, onnxfile.Clip(s.Worst))
 	if s.Untold > 0 {
 		text += "; " + s.untold()
 	}
 	return text
 }
 
-func (s Saturation) untold() string {
+func (s Result) untold() string {
 	products := "1 product"
 	if s.Untold > 1 {
 		products = fmt.Sprintf("%d products, the first", s.Untold)
@@ -68,11 +75,11 @@ func (s Saturation) untold() string {
 	return "not known for " + products + ": " + s.Unknown[0]
 }
 
-// ReadSaturation is Read, and what the same bytes' 8-bit products can do.
-func ReadSaturation(path string) (Model, Saturation, error) {
-	m, b, err := read(path)
+// Read is onnxfile.Read, and what the same bytes' 8-bit products can do.
+func Read(path string) (onnxfile.Model, Result, error) {
+	m, b, err := onnxfile.ReadFile(path)
 	if err != nil {
-		return m, Saturation{}, err
+		return m, Result{}, err
 	}
-	return m, m.Saturation(b), nil
+	return m, Find(m, b), nil
 }

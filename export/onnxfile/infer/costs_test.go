@@ -1,4 +1,4 @@
-package onnxfile_test
+package infer_test
 
 import (
 	"path/filepath"
@@ -11,6 +11,7 @@ import (
 	"github.com/embedgate/embedgate/export/candidate"
 	"github.com/embedgate/embedgate/export/exporttest"
 	"github.com/embedgate/embedgate/export/onnxfile"
+	"github.com/embedgate/embedgate/export/onnxfile/infer"
 	"github.com/embedgate/embedgate/export/onnxfile/onnxedit"
 )
 
@@ -54,11 +55,11 @@ func TestProductsAreCounted(t *testing.T) {
 		"of constants alone":                   {"MatMul", "", nil, []string{"=1 2", "=3 4"}, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
-			g := graphOf(c.op, c.domain, c.attrs, c.in...)
+			g := onnxedit.OneNode(c.op, c.domain, c.attrs, c.in...)
 			if c.op == "Conv" {
 				g.Values = []onnxedit.Value{{Name: "out", Type: 1, Shape: []string{"2", "4", "28"}}}
 			}
-			costs, err := parse(t, g).Costs(1, 1)
+			costs, err := infer.Costs(parse(t, g), 1, 1)
 			require.NoError(t, err)
 			assert.Equal(t, map[string]float64{"n": c.want}, costs)
 		})
@@ -66,67 +67,67 @@ func TestProductsAreCounted(t *testing.T) {
 }
 
 func TestACostThatIsNotKnownIsAnErrorThatNamesTheNode(t *testing.T) {
-	within := graphOf("MatMul", "", nil, "2 8", "8 2")
+	within := onnxedit.OneNode("MatMul", "", nil, "2 8", "8 2")
 	for name, c := range map[string]struct {
 		g    onnxedit.Graph
 		want string
 	}{
-		"an unknown shape":             {graphOf("MatMul", "", nil, "? 8", "8 5"), `node "n": got MatMul of inputs whose shapes`},
-		"shapes that do not fit":       {graphOf("MatMul", "", nil, "2 8", "7 5"), `node "n"`},
-		"an operator of no formula":    {graphOf("Einsum", "", nil, "2 8", "8 5"), `node "n": got operator Einsum`},
-		"keys of unknown earlier runs": {graphOf("Attention", "com.microsoft", nil, "2 16 8", "8 24", "24", "", "2 2 4 ? 4"), `node "n"`},
-		"a convolution of unknown":     {graphOf("Conv", "", nil, "2 6 32", "4 3 5"), `node "n"`},
-		"a product in a subgraph":      {graphOf("If", "", []onnxedit.Attribute{{Name: "then_branch", Graph: &within}}, "1"), `node "n": got MatMul in a subgraph`},
-		"sizes without sense":          {graphOf("MatMul", "", nil, "999999999999 999999999999", "999999999999 999999999999"), `node "n"`},
+		"an unknown shape":             {onnxedit.OneNode("MatMul", "", nil, "? 8", "8 5"), `node "n": got MatMul of inputs whose shapes`},
+		"shapes that do not fit":       {onnxedit.OneNode("MatMul", "", nil, "2 8", "7 5"), `node "n"`},
+		"an operator of no formula":    {onnxedit.OneNode("Einsum", "", nil, "2 8", "8 5"), `node "n": got operator Einsum`},
+		"keys of unknown earlier runs": {onnxedit.OneNode("Attention", "com.microsoft", nil, "2 16 8", "8 24", "24", "", "2 2 4 ? 4"), `node "n"`},
+		"a convolution of unknown":     {onnxedit.OneNode("Conv", "", nil, "2 6 32", "4 3 5"), `node "n"`},
+		"a product in a subgraph":      {onnxedit.OneNode("If", "", []onnxedit.Attribute{{Name: "then_branch", Graph: &within}}, "1"), `node "n": got MatMul in a subgraph`},
+		"sizes without sense":          {onnxedit.OneNode("MatMul", "", nil, "999999999999 999999999999", "999999999999 999999999999"), `node "n"`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := c.g
 			if name == "an unknown shape" {
 				g.Inputs[0].Shape = []string{"?", "?", "8"}
 			}
-			costs, err := parse(t, g).Costs(1, 16)
+			costs, err := infer.Costs(parse(t, g), 1, 16)
 			require.ErrorContains(t, err, c.want)
 			assert.Nil(t, costs)
 		})
 	}
-	_, err := parse(t, within).Costs(0, 16)
+	_, err := infer.Costs(parse(t, within), 0, 16)
 	require.ErrorContains(t, err, "at least one of each")
 }
 
 // Neither the time nor the words grow with what a hostile node lists.
 func TestANodeOfCountlessInputsIsToldInAFewWords(t *testing.T) {
-	g := graphOf("MatMul", "", nil, "2 3")
+	g := onnxedit.OneNode("MatMul", "", nil, "2 3")
 	g.Nodes[0].In = slices.Repeat([]string{"in0"}, 200_000)
-	_, err := parse(t, g).Costs(1, 1)
+	_, err := infer.Costs(parse(t, g), 1, 1)
 	require.ErrorContains(t, err, `node "n"`)
 	require.Less(t, len(err.Error()), 500)
 }
 
 func TestNodesWithoutANameAreUnderWhatTheyMakeAndThoseOfOneNameAreSummed(t *testing.T) {
-	g := graphOf("MatMul", "", nil, "2 8", "8 5")
+	g := onnxedit.OneNode("MatMul", "", nil, "2 8", "8 5")
 	g.Nodes[0].Name = ""
-	costs, err := parse(t, g).Costs(1, 1)
+	costs, err := infer.Costs(parse(t, g), 1, 1)
 	require.NoError(t, err)
 	assert.Equal(t, map[string]float64{"MatMul(out)": 160}, costs)
 	g.Nodes[0].Name = "n"
 	g.Nodes = append(g.Nodes, onnxedit.Node{Name: "n", Op: "MatMul", In: g.Nodes[0].In, Out: []string{"again"}})
-	costs, err = parse(t, g).Costs(1, 1)
+	costs, err = infer.Costs(parse(t, g), 1, 1)
 	require.NoError(t, err)
 	assert.Equal(t, map[string]float64{"n": 320}, costs)
 }
 
 func TestAFixedGraphCostsWhatItCosts(t *testing.T) {
 	m := parse(t, onnxedit.Encoder{Rows: "1", Cols: "32"}.Graph())
-	short, err := m.Costs(1, 4)
+	short, err := infer.Costs(m, 1, 4)
 	require.NoError(t, err)
-	long, err := m.Costs(1, 400)
+	long, err := infer.Costs(m, 1, 400)
 	require.NoError(t, err)
 	require.Equal(t, short, long)
 }
 
 func total(t testing.TB, m onnxfile.Model, rows, cols int) (sum float64) {
 	t.Helper()
-	costs, err := m.Costs(rows, cols)
+	costs, err := infer.Costs(m, rows, cols)
 	require.NoError(t, err)
 	for _, c := range costs {
 		sum += c
@@ -174,16 +175,16 @@ func TestTheRulesSayWhatOnnxSays(t *testing.T) {
 			require.NoError(t, err)
 			bare := m
 			bare.Values, bare.Outputs = nil, nil
-			known, compared := bare.Tensors(3, 17), 0
+			known, compared := infer.Tensors(bare, 3, 17), 0
 			for _, v := range slices.Concat(m.Values, m.Outputs) {
 				only := onnxfile.Model{Opsets: m.Opsets, Inputs: m.Inputs, Outputs: []onnxfile.Value{v}, Nodes: []onnxfile.Node{{Op: "NoRule", Outputs: []string{v.Name}}}}
-				want := only.Tensors(3, 17)[v.Name]
+				want := infer.Tensors(only, 3, 17)[v.Name]
 				if !want.Fixed() {
 					continue
 				}
 				compared++
 				got := known[v.Name]
-				assert.Equal(t, onnxfile.ShapeText(want.Dims), onnxfile.ShapeText(got.Dims), v.Name)
+				assert.Equal(t, infer.ShapeText(want.Dims), infer.ShapeText(got.Dims), v.Name)
 				assert.Equal(t, want.Type, got.Type, v.Name)
 			}
 			require.Greater(t, compared, 150)
@@ -195,21 +196,21 @@ func FuzzCosts(f *testing.F) {
 	for _, mask := range []onnxedit.Mask{onnxedit.MaskGather, onnxedit.MaskCast, onnxedit.MaskInt64, onnxedit.MaskGatherND} {
 		f.Add(onnxedit.Encoder{Rows: "batch", Cols: "sequence", Mask: mask}.Graph().Bytes(), 1, 16)
 	}
-	f.Add(graphOf("Split", "", nil, "2 7", "=4 2 1").Bytes(), 0, -1)
-	f.Add(graphOf("Slice", "", nil, "2 16", "=1", "=9223372036854775807", "=1", "=2").Bytes(), 1<<30, 1<<30)
+	f.Add(onnxedit.OneNode("Split", "", nil, "2 7", "=4 2 1").Bytes(), 0, -1)
+	f.Add(onnxedit.OneNode("Slice", "", nil, "2 16", "=1", "=9223372036854775807", "=1", "=2").Bytes(), 1<<30, 1<<30)
 	f.Fuzz(func(t *testing.T, b []byte, rows, cols int) {
 		m, err := onnxfile.Parse(b)
 		if err != nil {
 			return
 		}
-		for name, x := range m.Tensors(rows, cols) {
+		for name, x := range infer.Tensors(m, rows, cols) {
 			for _, d := range x.Dims {
-				if d < 0 && d != onnxfile.Unknown {
+				if d < 0 && d != infer.Unknown {
 					t.Fatalf("%q has shape %v", name, x.Dims)
 				}
 			}
 		}
-		costs, err := m.NodeCosts(rows, cols)
+		costs, err := infer.NodeCosts(m, rows, cols)
 		if err == nil && len(costs) != len(m.Nodes) {
 			t.Fatalf("%d costs of %d nodes", len(costs), len(m.Nodes))
 		}

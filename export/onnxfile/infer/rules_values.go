@@ -1,6 +1,10 @@
-package onnxfile
+package infer
 
-import "slices"
+import (
+	"slices"
+
+	"github.com/embedgate/embedgate/export/onnxfile"
+)
 
 // The operators that make shapes, and constants: their integers are followed
 // too, because other nodes' shapes hang on them.
@@ -10,7 +14,7 @@ func constant(c call) []Tensor {
 		switch a.Name {
 		case "value":
 			if a.Tensor != nil {
-				t := a.Tensor.tensor()
+				t := ofInitializer(*a.Tensor)
 				return []Tensor{t}
 			}
 		case "value_int":
@@ -34,7 +38,7 @@ func constantOfShape(c call) []Tensor {
 	t := Tensor{Type: "float32", Dims: shape.Values}
 	if a, ok := c.Attribute("value"); ok && a.Tensor != nil {
 		t.Type = a.Tensor.TypeName()
-		if n := elements(t.Dims); len(t.Dims) <= 1 && n >= 0 && n <= maxInts && len(a.Tensor.Ints) == 1 {
+		if n := elements(t.Dims); len(t.Dims) <= 1 && n >= 0 && n <= onnxfile.MaxInts && len(a.Tensor.Ints) == 1 {
 			t.Values = slices.Repeat(a.Tensor.Ints, int(n))
 		}
 	}
@@ -59,7 +63,7 @@ func rangeOf(c call) []Tensor {
 		n = max(n, 0)
 	}
 	t := Tensor{Type: c.in(0).Type, Dims: []int64{n}}
-	if n >= 0 && n <= maxInts {
+	if n >= 0 && n <= onnxfile.MaxInts {
 		t.Values = []int64{}
 		for i := range n {
 			t.Values = append(t.Values, add(start, mul(i, step)))
@@ -95,7 +99,7 @@ func sizeOf(c call) []Tensor {
 
 func cast(c call) []Tensor {
 	t := c.in(0)
-	to := typeName(int32(c.Int("to", 0)))
+	to := onnxfile.TypeName(int32(c.Int("to", 0)))
 	out := Tensor{Type: to, Dims: t.Dims}
 	if to == "int64" || to == "int32" {
 		out.Values = t.Values

@@ -1,4 +1,4 @@
-package onnxfile_test
+package infer_test
 
 import (
 	"strings"
@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/embedgate/embedgate/export/onnxfile"
+	"github.com/embedgate/embedgate/export/onnxfile/infer"
 	"github.com/embedgate/embedgate/export/onnxfile/onnxedit"
 )
 
@@ -16,45 +17,6 @@ func parse(t testing.TB, g onnxedit.Graph) onnxfile.Model {
 	m, err := onnxfile.Parse(g.Bytes())
 	require.NoError(t, err)
 	return m
-}
-
-// graphOf is one node called n, fed by float32 inputs of these shapes ("1 16
-// ?"), by int64 constants of these values where they begin with "=", and by
-// nothing for "".
-func graphOf(op, domain string, attributes []onnxedit.Attribute, in ...string) onnxedit.Graph {
-	g := onnxedit.Graph{MicrosoftOps: true}
-	n := onnxedit.Node{Name: "n", Op: op, Domain: domain, Attributes: attributes, Out: []string{"out", "out1", "out2"}}
-	for i, s := range in {
-		name := "in" + string(rune('0'+i))
-		values, isConstant := strings.CutPrefix(s, "=")
-		switch {
-		case s == "":
-			name = ""
-		case isConstant:
-			var v []int64
-			for f := range strings.FieldsSeq(values) {
-				v = append(v, number(f))
-			}
-			g.Initializers = append(g.Initializers, onnxedit.Int64s(name, v...))
-		default:
-			g.Inputs = append(g.Inputs, onnxedit.Value{Name: name, Type: 1, Shape: append([]string{}, strings.Fields(strings.Trim(s, "-"))...)})
-		}
-		n.In = append(n.In, name)
-	}
-	g.Nodes = []onnxedit.Node{n}
-	g.Outputs = []onnxedit.Value{{Name: "out", Type: 1}}
-	return g
-}
-
-func number(s string) (n int64) {
-	negative := strings.HasPrefix(s, "-")
-	for _, c := range strings.TrimPrefix(s, "-") {
-		n = 10*n + int64(c-'0')
-	}
-	if negative {
-		return -n
-	}
-	return n
 }
 
 func TestShapesAreInferred(t *testing.T) {
@@ -118,24 +80,23 @@ func TestShapesAreInferred(t *testing.T) {
 		"a split of an axis that is not there": {"Split", []onnxedit.Attribute{i("axis", 5)}, []string{"2 7"}, "unknown"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			m := parse(t, graphOf(c.op, "", c.attrs, c.in...))
-			assert.Equal(t, c.want, onnxfile.ShapeText(m.Tensors(0, 0)["out"].Dims))
+			m := parse(t, onnxedit.OneNode(c.op, "", c.attrs, c.in...))
+			assert.Equal(t, c.want, infer.ShapeText(infer.Tensors(m, 0, 0)["out"].Dims))
 		})
 	}
 }
 
 func TestSymbolsAreBoundByTheInputs(t *testing.T) {
-	g := graphOf("NonZero", "", nil, "batch sequence", "? ?")
+	g := onnxedit.OneNode("NonZero", "", nil, "batch sequence", "? ?")
 	g.Values = []onnxedit.Value{{Name: "out", Type: 1, Shape: []string{"12*batch", "sequence", "3"}}}
 	m := parse(t, g)
-	known := m.Tensors(2, 16)
+	known := infer.Tensors(m, 2, 16)
 	assert.Equal(t, []int64{24, 16, 3}, known["out"].Dims, "what the file states")
 	assert.Equal(t, []int64{2, 16}, known["in1"].Dims, "an axis without a symbol goes by its position")
-	assert.Equal(t, "[?, ?, 3]", onnxfile.ShapeText(m.Tensors(0, 0)["out"].Dims))
-	assert.Equal(t, "[2, ?, 3]", onnxfile.ShapeText(parse(t, func() onnxedit.Graph {
-		g.Values[0].Shape = []string{"batch", "other", "3"}
-		return g
-	}()).Tensors(2, 16)["out"].Dims))
+	assert.Equal(t, "[?, ?, 3]", infer.ShapeText(infer.Tensors(m, 0, 0)["out"].Dims))
+	g.Values[0].Shape = []string{"batch", "other", "3"}
+	m = parse(t, g)
+	assert.Equal(t, "[2, ?, 3]", infer.ShapeText(infer.Tensors(m, 2, 16)["out"].Dims))
 }
 
 func TestWhatIsConstantIsFolded(t *testing.T) {
@@ -152,9 +113,9 @@ func TestWhatIsConstantIsFolded(t *testing.T) {
 	}
 	folded := func(g onnxedit.Graph) (names []string) {
 		m := parse(t, g)
-		known := m.Tensors(0, 0)
+		known := infer.Tensors(m, 0, 0)
 		for _, n := range m.Nodes {
-			if onnxfile.Folded(n, known) {
+			if infer.Folded(n, known) {
 				names = append(names, n.Name)
 			}
 		}
@@ -168,7 +129,7 @@ func TestWhatIsConstantIsFolded(t *testing.T) {
 func TestAttributesAndSmallTensorsAreRead(t *testing.T) {
 	inner := onnxedit.Graph{Nodes: []onnxedit.Node{{Name: "within", Op: "MatMul", In: []string{"a", "b"}, Out: []string{"c"}}}, Initializers: []onnxedit.Tensor{onnxedit.Zeros("inner", 2)}}
 	value := onnxedit.Int64s("anonymous", 5, -6)
-	g := graphOf("If", "", []onnxedit.Attribute{
+	g := onnxedit.OneNode("If", "", []onnxedit.Attribute{
 		onnxedit.Int("int", -3), onnxedit.Ints("ints", 1, -2), onnxedit.Float("float", 0.5), {Name: "text", Text: "none"},
 		{Name: "long", Text: strings.Repeat("x", 300)}, onnxedit.Ints("many", make([]int64, 65)...), {Name: "tensor", Tensor: &value}, {Name: "graph", Graph: &inner},
 	})
@@ -200,5 +161,5 @@ func TestAttributesAndSmallTensorsAreRead(t *testing.T) {
 	assert.Equal(t, map[string][]int64{"shape": {0, -1}, "long": nil, "anonymous": {5, -6}, "inner": nil}, ints)
 	assert.Equal(t, map[string]bool{"shape": false, "long": false, "anonymous": true, "inner": true}, within)
 	assert.Equal(t, []onnxfile.Value{{Name: "scalar", Type: "int64", Shape: []string{}}, {Name: "shapeless", Type: "float32"}, {Name: "two", Type: "float16", Shape: []string{"2", "?"}}}, m.Values)
-	require.NotContains(t, m.Tensors(0, 0), "inner", "a subgraph's names are its own")
+	require.NotContains(t, infer.Tensors(m, 0, 0), "inner", "a subgraph's names are its own")
 }

@@ -1,6 +1,11 @@
-package onnxfile
+package saturation
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/embedgate/embedgate/export/onnxfile"
+	"github.com/embedgate/embedgate/export/onnxfile/infer"
+)
 
 // An integerProduct says which inputs of an operator are multiplied as 8-bit
 // integers.
@@ -41,19 +46,19 @@ const maxHops = 16
 
 // walker looks for 8-bit products.
 type walker struct {
-	m       Model
+	m       onnxfile.Model
 	file    []byte
-	known   map[string]Tensor
-	made    map[string]*Node // what makes a value
-	weights map[string]*Initializer
+	known   map[string]infer.Tensor
+	made    map[string]*onnxfile.Node // what makes a value
+	weights map[string]*onnxfile.Initializer
 	sums    map[sumsKey]columnSums
-	out     Saturation
+	out     Result
 }
 
-// Saturation tells what the 8-bit products of the file, of which m was parsed,
+// Find tells what the 8-bit products of the file, of which m was parsed,
 // can do.
-func (m Model) Saturation(file []byte) Saturation {
-	w := &walker{m: m, file: file, out: Saturation{Unknown: []string{}}}
+func Find(m onnxfile.Model, file []byte) Result {
+	w := &walker{m: m, file: file, out: Result{Unknown: []string{}}}
 	innerQuantised := false
 	for i := range m.Nodes {
 		innerQuantised = innerQuantised || m.Nodes[i].Inner && m.Nodes[i].Op == "DequantizeLinear"
@@ -90,8 +95,8 @@ func (w *walker) prepare() {
 	if w.made != nil {
 		return
 	}
-	w.known = w.m.Tensors(0, 0)
-	w.made = make(map[string]*Node, len(w.m.Nodes))
+	w.known = infer.Tensors(w.m, 0, 0)
+	w.made = make(map[string]*onnxfile.Node, len(w.m.Nodes))
 	for i := range w.m.Nodes {
 		if n := &w.m.Nodes[i]; !n.Inner {
 			for _, name := range n.Outputs {
@@ -99,7 +104,7 @@ func (w *walker) prepare() {
 			}
 		}
 	}
-	w.weights = make(map[string]*Initializer, len(w.m.Initializers))
+	w.weights = make(map[string]*onnxfile.Initializer, len(w.m.Initializers))
 	for i := range w.m.Initializers {
 		if t := &w.m.Initializers[i]; !t.Inner {
 			w.weights[t.Name] = t
@@ -108,14 +113,14 @@ func (w *walker) prepare() {
 	w.sums = map[sumsKey]columnSums{}
 }
 
-func (w *walker) unknown(n Node, why string) {
+func (w *walker) unknown(n onnxfile.Node, why string) {
 	w.out.Untold++
 	if len(w.out.Unknown) < maxUnknown {
-		w.out.Unknown = append(w.out.Unknown, fmt.Sprintf("%s (%s): %s", clip(n.Label()), clip(n.Kind()), why))
+		w.out.Unknown = append(w.out.Unknown, fmt.Sprintf("%s (%s): %s", onnxfile.Clip(n.Label()), onnxfile.Clip(n.Kind()), why))
 	}
 }
 
-func input(n Node, i int) string {
+func input(n onnxfile.Node, i int) string {
 	if i < 0 || i >= len(n.Inputs) {
 		return ""
 	}
@@ -123,7 +128,7 @@ func input(n Node, i int) string {
 }
 
 // integers looks at an operator that multiplies integers by itself.
-func (w *walker) integers(n Node, p integerProduct) {
+func (w *walker) integers(n onnxfile.Node, p integerProduct) {
 	if p.input >= 0 && w.known[input(n, p.input)].Type == "int8" {
 		return // another kernel, which sums in 32 bits
 	}
@@ -132,7 +137,7 @@ func (w *walker) integers(n Node, p integerProduct) {
 		name := input(n, i)
 		t, swapped := w.constant(name)
 		switch {
-		case t == nil && w.known[name].Type == "uint8" || t != nil && t.Type != typeInt8:
+		case t == nil && w.known[name].Type == "uint8" || t != nil && t.Type != onnxfile.TypeInt8:
 		case t == nil:
 			w.unknown(n, "its weights are computed in the graph")
 		default:
@@ -146,7 +151,7 @@ func (w *walker) integers(n Node, p integerProduct) {
 
 // floats looks at a product of floats that the runtime may multiply as
 // integers.
-func (w *walker) floats(n Node, p integerProduct) {
+func (w *walker) floats(n onnxfile.Node, p integerProduct) {
 	d, swapped := w.dequantised(input(n, p.weights[0]))
 	if d == nil {
 		return
@@ -163,7 +168,7 @@ func (w *walker) floats(n Node, p integerProduct) {
 		}
 		return
 	}
-	if t.Type != typeInt8 {
+	if t.Type != onnxfile.TypeInt8 {
 		return
 	}
 	a, _ := w.dequantised(input(n, 0))
@@ -183,7 +188,7 @@ func (w *walker) floats(n Node, p integerProduct) {
 
 // dequantised is the DequantizeLinear that a value comes out of, and whether
 // an odd number of transpositions lies between.
-func (w *walker) dequantised(name string) (*Node, bool) {
+func (w *walker) dequantised(name string) (*onnxfile.Node, bool) {
 	swapped := false
 	for range maxHops {
 		n := w.made[name]
@@ -204,7 +209,7 @@ func (w *walker) dequantised(name string) (*Node, bool) {
 
 // constant is the tensor in the file that a value is, and whether its two axes
 // were swapped on the way; nil where it is none.
-func (w *walker) constant(name string) (*Initializer, bool) {
+func (w *walker) constant(name string) (*onnxfile.Initializer, bool) {
 	swapped := false
 	for range maxHops {
 		if t := w.weights[name]; t != nil {
@@ -235,11 +240,11 @@ func (w *walker) constant(name string) (*Initializer, bool) {
 }
 
 // count adds a product's weights to the result.
-func (w *walker) count(n Node, t *Initializer, swapped, anyOrder bool, counted *bool) {
+func (w *walker) count(n onnxfile.Node, t *onnxfile.Initializer, swapped, anyOrder bool, counted *bool) {
 	key := sumsKey{t, swapped, anyOrder}
 	s, have := w.sums[key]
 	if !have {
-		s = t.columnSums(w.file, swapped, anyOrder)
+		s = sumColumns(t, w.file, swapped, anyOrder)
 		w.sums[key] = s
 	}
 	if s.err != "" {
@@ -253,6 +258,6 @@ func (w *walker) count(n Node, t *Initializer, swapped, anyOrder bool, counted *
 	w.out.Columns += s.columns
 	w.out.Over += s.over
 	if s.largest > w.out.Largest {
-		w.out.Largest, w.out.Worst = s.largest, clip(n.Label())
+		w.out.Largest, w.out.Worst = s.largest, onnxfile.Clip(n.Label())
 	}
 }

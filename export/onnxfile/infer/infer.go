@@ -1,8 +1,10 @@
-package onnxfile
+package infer
 
 import (
 	"slices"
 	"strings"
+
+	"github.com/embedgate/embedgate/export/onnxfile"
 )
 
 // rule says what an operator makes of its inputs; what it does not say is
@@ -11,7 +13,7 @@ type rule func(c call) []Tensor
 
 // call is one node with what is known of its inputs.
 type call struct {
-	Node
+	onnxfile.Node
 	known map[string]Tensor
 	opset int64
 }
@@ -38,7 +40,8 @@ func (c call) ints(i int, attribute string) ([]int64, bool) {
 	return a.Ints, ok && !a.Cut
 }
 
-func infer(n Node, known map[string]Tensor, opset int64) []Tensor {
+// inferNode is what the operator's rule makes of a node's inputs.
+func inferNode(n onnxfile.Node, known map[string]Tensor, opset int64) []Tensor {
 	r, ok := rules[n.Kind()]
 	if !ok {
 		return nil

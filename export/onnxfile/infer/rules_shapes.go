@@ -1,6 +1,10 @@
-package onnxfile
+package infer
 
-import "slices"
+import (
+	"slices"
+
+	"github.com/embedgate/embedgate/export/onnxfile"
+)
 
 // The operators that move numbers without computing any.
 
@@ -175,7 +179,7 @@ func concat(c call) []Tensor {
 			return one(t.Type, nil)
 		}
 		out.Dims[at] = add(out.Dims[at], next.Dims[at])
-		if out.Values != nil && next.Values != nil && len(out.Values) <= maxInts {
+		if out.Values != nil && next.Values != nil && len(out.Values) <= onnxfile.MaxInts {
 			out.Values = append(out.Values, next.Values...)
 		} else {
 			out.Values = nil
@@ -324,7 +328,7 @@ func reduce(c call) []Tensor {
 func quantize(c call) []Tensor {
 	typ := c.in(2).Type
 	if to := c.Int("output_dtype", 0); typ == "" && to > 0 {
-		typ = typeName(int32(to))
+		typ = onnxfile.TypeName(int32(to))
 	}
 	if typ == "" {
 		typ = "uint8"

@@ -1,9 +1,11 @@
-package onnxfile
+package infer
 
 import (
 	"fmt"
 	"strconv"
 	"strings"
+
+	"github.com/embedgate/embedgate/export/onnxfile"
 )
 
 // Costs returns the floating-point operations of one run by node name, for a
@@ -18,8 +20,8 @@ import (
 //
 // It is an error, naming the node, where a product's shape cannot be inferred
 // or its operator has no formula here: no node's cost is ever a guess.
-func (m Model) Costs(rows, cols int) (map[string]float64, error) {
-	each, err := m.NodeCosts(rows, cols)
+func Costs(m onnxfile.Model, rows, cols int) (map[string]float64, error) {
+	each, err := NodeCosts(m, rows, cols)
 	if err != nil {
 		return nil, err
 	}
@@ -33,11 +35,11 @@ func (m Model) Costs(rows, cols int) (map[string]float64, error) {
 }
 
 // NodeCosts is Costs by index into Nodes.
-func (m Model) NodeCosts(rows, cols int) ([]float64, error) {
+func NodeCosts(m onnxfile.Model, rows, cols int) ([]float64, error) {
 	if rows < 1 || cols < 1 {
 		return nil, fmt.Errorf("got %d rows of %d tokens, wanted at least one of each", rows, cols)
 	}
-	known := m.Tensors(rows, cols)
+	known := Tensors(m, rows, cols)
 	costs := make([]float64, len(m.Nodes))
 	for i, n := range m.Nodes {
 		f, priced := formulas[n.Kind()]

@@ -1,7 +1,8 @@
-package onnxfile_test
+package saturation_test
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -10,6 +11,7 @@ import (
 
 	"github.com/embedgate/embedgate/export/onnxfile"
 	"github.com/embedgate/embedgate/export/onnxfile/onnxedit"
+	"github.com/embedgate/embedgate/export/onnxfile/saturation"
 )
 
 // signed is an int8 tensor of rows, one string of numbers each.
@@ -20,7 +22,11 @@ func signed(name string, rows ...string) onnxedit.Tensor {
 		f := strings.Fields(r)
 		cols = len(f)
 		for _, s := range f {
-			t.Raw = append(t.Raw, byte(number(s)))
+			v, err := strconv.ParseInt(s, 10, 8)
+			if err != nil {
+				panic(err)
+			}
+			t.Raw = append(t.Raw, byte(v))
 		}
 	}
 	t.Dims = []int64{int64(len(rows)), int64(cols)}
@@ -54,9 +60,9 @@ func product8(op, domain string, typ int32, w onnxedit.Tensor, in string, attrib
 	}
 }
 
-func saturation(t testing.TB, g onnxedit.Graph) onnxfile.Saturation {
+func readGraph(t testing.TB, g onnxedit.Graph) saturation.Result {
 	t.Helper()
-	_, s, err := onnxfile.ReadSaturation(write(t, g.Bytes()))
+	_, s, err := saturation.Read(onnxedit.File(t, g.Bytes()))
 	require.NoError(t, err)
 	return s
 }
@@ -85,7 +91,7 @@ func TestPairsOfWeightsThatFitIn16BitsAreSafe(t *testing.T) {
 		"a zero point is added by sums instead": {[]string{"100", "100"}, 1, 200}, // and the graph has one of 100
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := saturation(t, product8("MatMulInteger", "", u8, signed("w", c.rows...), "x w z wz"))
+			s := readGraph(t, product8("MatMulInteger", "", u8, signed("w", c.rows...), "x w z wz"))
 			assert.Equal(t, 1, s.Products)
 			assert.Equal(t, len(strings.Fields(c.rows[0])), s.Columns)
 			assert.Equal(t, c.over, s.Over)
@@ -126,7 +132,7 @@ func TestEveryProductOfIntegersIsLookedAt(t *testing.T) {
 		"MatMulInteger of signed": {product8("MatMulInteger", "", i8, w, "x w"), 0, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := saturation(t, c.g)
+			s := readGraph(t, c.g)
 			assert.Equal(t, c.columns, s.Columns)
 			assert.Equal(t, c.over, s.Over)
 			assert.Zero(t, s.Untold)
@@ -143,7 +149,7 @@ func TestWeightsThatAreUnsignedOrFloatsCannotSaturate(t *testing.T) {
 		"floats":          product8("MatMul", "", 1, onnxedit.Zeros("w", 4, 2), "x w"),
 		"blocks of 4 bit": product8("MatMulNBits", ms, 1, unsigned, "x w s", onnxedit.Int("bits", 4), onnxedit.Int("accuracy_level", 4)),
 	} {
-		s := saturation(t, g)
+		s := readGraph(t, g)
 		assert.False(t, s.Any(), name)
 		assert.True(t, s.Safe(), name)
 		assert.Contains(t, s.String(), "no products of 8-bit integers", name)
@@ -211,7 +217,7 @@ func TestQuantisedFloatProductsAreLookedAt(t *testing.T) {
 		}), 0, 0, "computed in the graph"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := saturation(t, c.g)
+			s := readGraph(t, c.g)
 			assert.Equal(t, c.columns, s.Columns)
 			assert.Equal(t, c.over, s.Over)
 			if c.untold == "" {
@@ -239,7 +245,7 @@ func TestWeightsThatAreNotInTheFileAreNotKnown(t *testing.T) {
 		"a transposed box": {product8("QGemm", ms, u8, func() onnxedit.Tensor { b := w; b.Dims = []int64{1, 2, 2}; return b }(), "x s z w", onnxedit.Int("transB", 1)), "no matrix"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := saturation(t, c.g)
+			s := readGraph(t, c.g)
 			require.Equal(t, 1, s.Untold)
 			assert.Contains(t, s.Unknown[0], c.want)
 			assert.False(t, s.Safe())
@@ -251,16 +257,16 @@ func TestWeightsThatAreNotInTheFileAreNotKnown(t *testing.T) {
 func TestWeightsInTypedFieldsAreRead(t *testing.T) {
 	var packed []byte
 	for _, v := range []int64{-65, 1, -64, 1} {
-		packed = append(packed, varint(0, uint64(v))[1:]...)
+		packed = append(packed, onnxedit.Varint(0, uint64(v))[1:]...)
 	}
 	g := product8("MatMulInteger", "", u8, signed("other", "1"), "x w")
-	tensor := field(5, varint(1, 2), varint(1, 2), varint(2, i8), field(8, []byte("w")), field(5, packed))
-	m, err := onnxfile.Parse(append(g.Bytes(), field(7, tensor)...))
+	tensor := onnxedit.Field(5, onnxedit.Varint(1, 2), onnxedit.Varint(1, 2), onnxedit.Varint(2, i8), onnxedit.Field(8, []byte("w")), onnxedit.Field(5, packed))
+	m, err := onnxfile.Parse(append(g.Bytes(), onnxedit.Field(7, tensor)...))
 	require.ErrorContains(t, err, "got 2 graphs", "%v", m)
-	b := field(7, field(1, field(1, []byte("x")), field(1, []byte("w")), field(2, []byte("y")), field(4, []byte("MatMulInteger"))), tensor)
+	b := onnxedit.Field(7, onnxedit.Field(1, onnxedit.Field(1, []byte("x")), onnxedit.Field(1, []byte("w")), onnxedit.Field(2, []byte("y")), onnxedit.Field(4, []byte("MatMulInteger"))), tensor)
 	m, err = onnxfile.Parse(b)
 	require.NoError(t, err)
-	s := m.Saturation(b)
+	s := saturation.Find(m, b)
 	assert.Equal(t, 1, s.Over)
 	assert.Equal(t, 129, s.Largest)
 }
@@ -268,7 +274,7 @@ func TestWeightsInTypedFieldsAreRead(t *testing.T) {
 func TestSharedWeightsAreReadOnce(t *testing.T) {
 	g := product8("MatMulInteger", "", u8, onnxedit.Tensor{Name: "w", Type: i8, Dims: []int64{1000, 1000}, Raw: make([]byte, 1_000_000)}, "x w")
 	g.Nodes = slices.Repeat(g.Nodes, 20_000)
-	s := saturation(t, g) // 20 billion bytes otherwise
+	s := readGraph(t, g) // 20 billion bytes otherwise
 	assert.Equal(t, 20_000, s.Products)
 	assert.Equal(t, 20_000_000, s.Columns)
 }
@@ -283,7 +289,7 @@ func FuzzSaturation(f *testing.F) {
 		if err != nil || onnxfile.Check(m) != nil {
 			return
 		}
-		s := m.Saturation(b)
+		s := saturation.Find(m, b)
 		if s.Over > s.Columns || s.Largest > 256 || len(s.Unknown) > s.Untold || s.Safe() != (s.Over == 0 && s.Untold == 0) {
 			t.Fatalf("%+v", s)
 		}
