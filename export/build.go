@@ -12,7 +12,7 @@ import (
 	"github.com/embedgate/embedgate/export/candidate"
 	"github.com/embedgate/embedgate/export/onnxfile"
 	"github.com/embedgate/embedgate/export/pyenv"
-	"github.com/embedgate/embedgate/export/pyscript"
+	"github.com/embedgate/embedgate/export/pyenv/pyscript"
 	"github.com/embedgate/embedgate/internal/fault"
 	"github.com/embedgate/embedgate/internal/strictjson"
 )

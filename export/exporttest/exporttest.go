@@ -21,6 +21,7 @@ import (
 	"github.com/embedgate/embedgate/export/cache"
 	"github.com/embedgate/embedgate/export/candidate"
 	"github.com/embedgate/embedgate/export/pyenv"
+	"github.com/embedgate/embedgate/export/pyenv/process"
 	"github.com/embedgate/embedgate/export/source"
 	"github.com/embedgate/embedgate/internal/files"
 	"github.com/embedgate/embedgate/internal/progress"
@@ -164,7 +165,7 @@ func TinyModel(t testing.TB, o TinyOptions) (dir string, files map[string]string
 		defer func() { _ = os.RemoveAll(tmp) }()
 		script := filepath.Join(t.TempDir(), "make_tiny.py")
 		require.NoError(t, os.WriteFile(script, makeTiny, 0o666))
-		out, err := pyenv.Command(context.Background(), Python(t), script, SourceDir(t), tmp, string(args)).CombinedOutput()
+		out, err := process.Command(context.Background(), Python(t), script, SourceDir(t), tmp, string(args)).CombinedOutput()
 		require.NoError(t, err, "%s", out)
 		require.NoError(t, os.Rename(tmp, dir))
 	}

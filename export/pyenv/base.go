@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"strings"
 
+	"github.com/embedgate/embedgate/export/pyenv/pip"
 	"github.com/embedgate/embedgate/internal/fault"
 )
 
@@ -83,4 +84,14 @@ func version(ctx context.Context, python string) (string, error) {
 // makesEnvironments is false for Debian's python3 without python3-venv.
 func makesEnvironments(ctx context.Context, python string) bool {
 	return exec.CommandContext(ctx, python, "-I", "-c", "import venv, ensurepip").Run() == nil
+}
+
+// FindPip takes the pip of a Python on the PATH, and makes an environment with
+// one beside the folder scratch where that has none. Its Close removes it.
+func FindPip(ctx context.Context, scratch string) (pip.Pip, error) {
+	base, err := FindBase(ctx)
+	if err != nil {
+		return pip.Pip{}, err
+	}
+	return pip.Of(ctx, base.Path, scratch)
 }

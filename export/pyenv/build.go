@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/embedgate/embedgate/export/cache"
+	"github.com/embedgate/embedgate/export/pyenv/pip"
+	"github.com/embedgate/embedgate/export/pyenv/process"
 	"github.com/embedgate/embedgate/internal/progress"
 	"github.com/embedgate/embedgate/scripts"
 )
@@ -34,8 +36,8 @@ func (e Env) build(ctx context.Context, base Base, p progress.Sink) error {
 		return err
 	}
 	defer func() { _ = os.RemoveAll(tmp) }()
-	made := Env{Kind: e.Kind, Dir: tmp, Python: interpreter(tmp), Hash: e.Hash}
-	if err := run(ctx, base.Path, "-m", "venv", "--without-pip", tmp); err != nil {
+	made := Env{Kind: e.Kind, Dir: tmp, Python: pip.Interpreter(tmp), Hash: e.Hash}
+	if err := process.Run(ctx, base.Path, "-m", "venv", "--without-pip", tmp); err != nil {
 		return err
 	}
 	if err := made.install(ctx, base, p); err != nil {
@@ -75,27 +77,27 @@ func (e Env) install(ctx context.Context, base Base, p progress.Sink) error {
 			return err
 		}
 	}
-	pip, err := pipOf(ctx, base, e.Dir)
+	pip, err := pip.Of(ctx, base.Path, e.Dir)
 	if err != nil {
 		return err
 	}
 	defer pip.Close()
 	file, noDeps := filepath.Join(dir, requirements(e.Kind)), about[e.Kind].noDeps
 	if !about[e.Kind].large {
-		return pip.install(ctx, e.Python, file, noDeps)
+		return pip.Install(ctx, e.Python, file, noDeps)
 	}
-	u, err := pip.uv(ctx, base, e.Dir, filepath.Join(dir, bootstrap))
+	u, err := pip.UV(ctx, base.Path, e.Dir, filepath.Join(dir, bootstrap))
 	if err != nil {
 		return err
 	}
-	defer u.close()
-	err = u.install(ctx, e.Python, file, noDeps)
+	defer u.Close()
+	err = u.Install(ctx, e.Python, file, noDeps)
 	if err == nil || ctx.Err() != nil || diskFull(err) {
 		return err
 	}
 	// pip got uv itself from here: a mirror that only pip is configured for.
 	p.Say("uv could not install the %s environment; trying pip, which takes minutes", e.Kind)
-	if slow := pip.install(ctx, e.Python, file, noDeps); slow != nil {
+	if slow := pip.Install(ctx, e.Python, file, noDeps); slow != nil {
 		return errors.Join(err, slow)
 	}
 	return nil
@@ -109,7 +111,7 @@ func (e Env) smoke(ctx context.Context) error {
 	if len(modules) == 0 {
 		return nil
 	}
-	if err := run(ctx, e.Python, "-c", "import "+strings.Join(modules, ", ")); err != nil {
+	if err := process.Run(ctx, e.Python, "-c", "import "+strings.Join(modules, ", ")); err != nil {
 		return fmt.Errorf("the packages are installed but do not load: %w", err)
 	}
 	return nil
@@ -120,7 +122,7 @@ func remedy(k Kind, err error) string {
 	if diskFull(err) {
 		return "free disk space (the " + string(k) + " environment takes about " + about[k].disk + "), or set XDG_CACHE_HOME to a folder on a larger disk, then run the same command again"
 	}
-	return "check " + Network() + ", then run the same command again; embedgate doctor tells more"
+	return "check " + pip.Network() + ", then run the same command again; embedgate doctor tells more"
 }
 
 func diskFull(err error) bool {

@@ -1,8 +1,10 @@
 // Package pyenv makes and finds the Python environments: a small one that
 // exports the models that embedgate knows and whose wheel carries ONNX
-// Runtime's library, and a large one with PyTorch, for all else. An environment is keyed by the hash of its
-// requirements, made under a lock, and made again when it is broken. The
-// package must not know what is run inside, nor which provider wants which.
+// Runtime's library, and a large one with PyTorch, for all else. An environment
+// is keyed by the hash of its requirements, made under a lock, and made again
+// when it is broken. The package must not know what is run inside, nor which
+// provider wants which. Its pip installs, process starts programs, and pyscript
+// runs the scripts.
 package pyenv
 
 import "github.com/embedgate/embedgate/internal/progress"

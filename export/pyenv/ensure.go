@@ -11,6 +11,7 @@ import (
 	"runtime"
 
 	"github.com/embedgate/embedgate/export/cache"
+	"github.com/embedgate/embedgate/export/pyenv/pip"
 	"github.com/embedgate/embedgate/internal/fault"
 	"github.com/embedgate/embedgate/scripts"
 )
@@ -130,7 +131,7 @@ func at(k Kind, root, python string) (Env, error) {
 		return Env{}, err
 	}
 	e := Env{Kind: k, Dir: filepath.Join(root, "env", string(k)+"-"+hash[:16]), Hash: hash}
-	e.Python = interpreter(e.Dir)
+	e.Python = pip.Interpreter(e.Dir)
 	return e, nil
 }
 
@@ -152,13 +153,6 @@ func keyOf(k Kind, python string) (string, error) {
 const bootstrap = "requirements-bootstrap.txt"
 
 func requirements(k Kind) string { return "requirements-" + string(k) + ".txt" }
-
-func interpreter(dir string) string {
-	if runtime.GOOS == "windows" {
-		return filepath.Join(dir, "Scripts", "python.exe")
-	}
-	return filepath.Join(dir, "bin", "python")
-}
 
 func sitePackages(dir string) string {
 	if runtime.GOOS == "windows" {

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/embedgate/embedgate/export/cache"
+	"github.com/embedgate/embedgate/export/pyenv/process"
 	"github.com/embedgate/embedgate/internal/fault"
 	"github.com/embedgate/embedgate/internal/files"
 	"github.com/embedgate/embedgate/scripts"
@@ -76,7 +77,7 @@ func fetchForeign(ctx context.Context, dir, pins, tag string) error {
 	if err := os.WriteFile(file, []byte(pins), 0o666); err != nil {
 		return err
 	}
-	if err := run(ctx, pip.Python, "-I", "-m", "pip", "install", "--quiet", "--no-compile", "--require-hashes", "--only-binary=:all:", "--no-deps",
+	if err := process.Run(ctx, pip.Python, "-I", "-m", "pip", "install", "--quiet", "--no-compile", "--require-hashes", "--only-binary=:all:", "--no-deps",
 		"--platform", tag, "--target", site, "-r", file); err != nil {
 		return err
 	}

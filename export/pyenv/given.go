@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/embedgate/embedgate/export/pyenv/process"
 	"github.com/embedgate/embedgate/internal/fault"
 	"github.com/embedgate/embedgate/internal/files"
 )
@@ -46,9 +47,9 @@ func given(ctx context.Context, k Kind, python, from string) (Env, error) {
 	for _, m := range slices.Sorted(maps.Keys(modules)) {
 		args = append(args, m+"="+modules[m])
 	}
-	var tail Tail
+	var tail process.Tail
 	c := exec.CommandContext(ctx, python, args...)
-	c.Env, c.Stderr = Environ(), &tail
+	c.Env, c.Stderr = process.Environ(), &tail
 	out, err := c.Output()
 	if ctx.Err() != nil {
 		return Env{}, ctx.Err()

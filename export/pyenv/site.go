@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"os/exec"
 
+	"github.com/embedgate/embedgate/export/pyenv/process"
 	"github.com/embedgate/embedgate/internal/fault"
 )
 
@@ -20,7 +21,7 @@ func (e Env) Site() string { return sitePackages(e.Dir) }
 // running anything that is installed there.
 func SiteOf(ctx context.Context, python string) ([]string, error) {
 	c := exec.CommandContext(ctx, python, "-I", "-c", asksSite)
-	c.Env = Environ()
+	c.Env = process.Environ()
 	out, err := c.Output()
 	if ctx.Err() != nil {
 		return nil, ctx.Err()

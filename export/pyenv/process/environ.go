@@ -1,4 +1,4 @@
-package pyenv
+package process
 
 import (
 	"os"
@@ -6,35 +6,36 @@ import (
 	"strings"
 )
 
-// Environ is the process environment for a Python of ours. Of the variables of
+// Environ is the process environment for a Python that embedgate starts. Of the variables of
 // Python, pip and uv it has those alone that say where packages come from and
 // how they are reached: the others put packages elsewhere, choose others, or
 // change what a program computes and prints.
 func Environ() []string {
 	env := slices.DeleteFunc(os.Environ(), func(kv string) bool {
 		name, _, _ := strings.Cut(kv, "=")
-		return !passes(name)
+		return !Passes(name)
 	})
 	// ONNX Runtime sends events to Microsoft and queues them on disk unless told
 	// not to; see package providers/ort.
 	return append(env, "PYTHONNOUSERSITE=1", "PYTHONUTF8=1", "PIP_DISABLE_PIP_VERSION_CHECK=1", "PIP_NO_INPUT=1", "ORT_DISABLE_TELEMETRY=1")
 }
 
-// reach are the settings by which pip finds packages, as a variable has them
+// PipSettings are the settings by which pip finds packages, as a variable has them
 // behind PIP_.
-var reach = []string{
+var PipSettings = []string{
 	"INDEX_URL", "EXTRA_INDEX_URL", "FIND_LINKS", "NO_INDEX", "TRUSTED_HOST", "PROXY", "CERT", "CLIENT_CERT",
 	"TIMEOUT", "DEFAULT_TIMEOUT", "RETRIES", "KEYRING_PROVIDER", "CACHE_DIR", "NO_CACHE_DIR",
 }
 
-// uvReach are uv's, behind UV_.
-var uvReach = []string{
+// uvSettings are uv's, behind UV_.
+var uvSettings = []string{
 	"DEFAULT_INDEX", "INDEX", "INDEX_URL", "EXTRA_INDEX_URL", "INDEX_STRATEGY", "FIND_LINKS", "NO_INDEX", "INSECURE_HOST",
 	"NATIVE_TLS", "SYSTEM_CERTS", "HTTP_TIMEOUT", "REQUEST_TIMEOUT", "HTTP_RETRIES", "KEYRING_PROVIDER", "OFFLINE", "CACHE_DIR", "NO_CACHE",
 	"LINK_MODE", "CONCURRENT_DOWNLOADS", "CONCURRENT_INSTALLS",
 }
 
-func passes(name string) bool {
+// Passes tells whether Environ keeps a variable.
+func Passes(name string) bool {
 	switch name {
 	case "VIRTUAL_ENV", "CONDA_PREFIX", "__PYVENV_LAUNCHER__", "ORT_DISABLE_TELEMETRY":
 		return false
@@ -42,11 +43,11 @@ func passes(name string) bool {
 		return true
 	}
 	if s, ok := strings.CutPrefix(name, "PIP_"); ok {
-		return slices.Contains(reach, s)
+		return slices.Contains(PipSettings, s)
 	}
 	if s, ok := strings.CutPrefix(name, "UV_"); ok {
 		// UV_INDEX_COMPANY_USERNAME belongs to the index that UV_INDEX names.
-		return slices.Contains(uvReach, s) || strings.HasPrefix(s, "INDEX_") && (strings.HasSuffix(s, "_USERNAME") || strings.HasSuffix(s, "_PASSWORD"))
+		return slices.Contains(uvSettings, s) || strings.HasPrefix(s, "INDEX_") && (strings.HasSuffix(s, "_USERNAME") || strings.HasSuffix(s, "_PASSWORD"))
 	}
 	return !strings.HasPrefix(name, "PYTHON")
 }

@@ -16,7 +16,7 @@ import (
 	"syscall"
 
 	"github.com/embedgate/embedgate/export/cache"
-	"github.com/embedgate/embedgate/export/pyenv"
+	"github.com/embedgate/embedgate/export/pyenv/process"
 	"github.com/embedgate/embedgate/internal/fault"
 	"github.com/embedgate/embedgate/internal/progress"
 	"github.com/embedgate/embedgate/scripts"
@@ -57,9 +57,9 @@ func Run(ctx context.Context, o Options) (json.RawMessage, error) {
 	}
 	inner, stop := context.WithCancel(ctx)
 	defer stop()
-	c := pyenv.Command(inner, o.Python, append([]string{filepath.Join(dir, o.Script)}, o.Args...)...)
+	c := process.Command(inner, o.Python, append([]string{filepath.Join(dir, o.Script)}, o.Args...)...)
 	c.Env = append(c.Env, o.Env...)
-	var tail pyenv.Tail
+	var tail process.Tail
 	out := reader{progress: o.Progress, stop: stop}
 	c.Stdout, c.Stderr = &out, &tail
 	err = c.Run()
@@ -80,7 +80,7 @@ func Run(ctx context.Context, o Options) (json.RawMessage, error) {
 
 // failure turns a script's end into an error. A script says what is wrong in
 // its last line that begins with "error: "; what goes before is for a bug.
-func failure(script string, err error, tail *pyenv.Tail) error {
+func failure(script string, err error, tail *process.Tail) error {
 	exit := (*exec.ExitError)(nil)
 	if !errors.As(err, &exit) {
 		return &fault.Error{Kind: fault.Missing, Thing: script, Wanted: "a Python to run it", Err: err, Next: "see embedgate doctor"}

@@ -1,4 +1,8 @@
-package pyenv
+// Package process starts the programs that make and use the Python
+// environments: Python, pip, uv, npm and the build scripts. It decides which
+// variables they see, how they end, and what an error shows of their output. It
+// must not know what they do.
+package process
 
 import (
 	"bytes"
@@ -51,13 +55,13 @@ func (t *Tail) Lines(n int) string {
 	return strings.Join(lines[max(0, len(lines)-n):], "\n")
 }
 
-// run runs a command and makes its failure readable.
-func run(ctx context.Context, name string, args ...string) error {
-	return finish(ctx, Command(ctx, name, args...))
+// Run runs a command and makes its failure readable.
+func Run(ctx context.Context, name string, args ...string) error {
+	return Finish(ctx, Command(ctx, name, args...))
 }
 
-// finish runs a prepared command to its end and makes its failure readable.
-func finish(ctx context.Context, c *exec.Cmd) error {
+// Finish runs a prepared command to its end and makes its failure readable.
+func Finish(ctx context.Context, c *exec.Cmd) error {
 	var tail Tail
 	c.Stdout, c.Stderr = &tail, &tail
 	err := c.Run()

@@ -1,4 +1,4 @@
-package pyenv
+package pip
 
 import (
 	"bytes"
@@ -10,19 +10,20 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/embedgate/embedgate/export/pyenv/process"
 	"github.com/embedgate/embedgate/internal/fault"
 )
 
-// installing is what the environment of pip and uv gets besides Environ: how
+// readSettings is what the environment of pip and uv gets besides Environ: how
 // packages are reached, as the user's pip.conf has it, and no configuration
 // file. A file may also say to install elsewhere (user, target, prefix), to
 // take other versions (constraint), or to refuse wheels (no-binary); uv's is
 // not read, for it, too, is told where pip finds packages. python is one that
 // has pip.
-func installing(ctx context.Context, python string) ([]string, error) {
-	var tail Tail
+func readSettings(ctx context.Context, python string) ([]string, error) {
+	var tail process.Tail
 	c := exec.CommandContext(ctx, python, "-I", "-c", readsConfig)
-	c.Env, c.Stderr = Environ(), &tail
+	c.Env, c.Stderr = process.Environ(), &tail
 	out, err := c.Output()
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
@@ -38,7 +39,7 @@ func installing(ctx context.Context, python string) ([]string, error) {
 		}
 	}
 	given := map[string]string{}
-	for _, name := range reach {
+	for _, name := range process.PipSettings {
 		if v, ok := os.LookupEnv("PIP_" + name); ok {
 			given[name] = v
 		}
@@ -77,7 +78,7 @@ func reachable(sections map[string]map[string]string) map[string]string {
 	for _, section := range []string{"global", "download", "install"} {
 		for key, value := range sections[section] {
 			name := strings.ToUpper(strings.ReplaceAll(key, "-", "_"))
-			if slices.Contains(reach, name) {
+			if slices.Contains(process.PipSettings, name) {
 				settings[name] = strings.Join(strings.Fields(value), " ")
 			}
 		}
@@ -116,7 +117,7 @@ func Network() string {
 	for _, kv := range os.Environ() {
 		name, v, _ := strings.Cut(kv, "=")
 		theirs := strings.HasPrefix(name, "PIP_") || strings.HasPrefix(name, "UV_")
-		if v != "" && (strings.HasSuffix(strings.ToUpper(name), "_PROXY") || name == "SSL_CERT_FILE" || name == "REQUESTS_CA_BUNDLE" || theirs && passes(name)) {
+		if v != "" && (strings.HasSuffix(strings.ToUpper(name), "_PROXY") || name == "SSL_CERT_FILE" || name == "REQUESTS_CA_BUNDLE" || theirs && process.Passes(name)) {
 			set = append(set, name)
 		}
 	}

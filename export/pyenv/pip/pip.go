@@ -1,4 +1,7 @@
-package pyenv
+// Package pip installs packages with pip and uv as the user's pip reaches them:
+// the same index, mirror, proxy and certificates, and no other setting. It must
+// not know which packages.
+package pip
 
 import (
 	"context"
@@ -6,6 +9,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
+
+	"github.com/embedgate/embedgate/export/pyenv/process"
 )
 
 // Pip is a Python whose pip fetches and installs for other environments: the
@@ -16,29 +22,21 @@ type Pip struct {
 	made   string   // the folder of an environment that was made for it
 }
 
-// FindPip takes the pip of a Python on the PATH, and makes an environment in
-// the folder scratch with one where that has none. Close removes it.
-func FindPip(ctx context.Context, scratch string) (Pip, error) {
-	base, err := FindBase(ctx)
-	if err != nil {
-		return Pip{}, err
-	}
-	return pipOf(ctx, base, scratch)
-}
-
-func pipOf(ctx context.Context, base Base, scratch string) (Pip, error) {
-	if hasPip(ctx, base.Path) {
-		env, err := installing(ctx, base.Path)
-		return Pip{Python: base.Path, env: env}, err
+// Of takes the pip of an interpreter, and makes an environment in a folder
+// beside scratch with one where that has none. Close removes it.
+func Of(ctx context.Context, python, scratch string) (Pip, error) {
+	if hasPip(ctx, python) {
+		env, err := readSettings(ctx, python)
+		return Pip{Python: python, env: env}, err
 	}
 	dir, err := os.MkdirTemp(filepath.Dir(scratch), filepath.Base(scratch)+"-pip-")
 	if err != nil {
 		return Pip{}, err
 	}
-	p := Pip{Python: interpreter(dir), made: dir}
-	err = run(ctx, base.Path, "-m", "venv", dir)
+	p := Pip{Python: Interpreter(dir), made: dir}
+	err = process.Run(ctx, python, "-m", "venv", dir)
 	if err == nil {
-		p.env, err = installing(ctx, p.Python)
+		p.env, err = readSettings(ctx, p.Python)
 	}
 	if err != nil {
 		p.Close()
@@ -49,7 +47,7 @@ func pipOf(ctx context.Context, base Base, scratch string) (Pip, error) {
 
 // Command prepares a call of pip, which ends as Command's children do.
 func (p Pip) Command(ctx context.Context, args ...string) *exec.Cmd {
-	c := Command(ctx, p.Python, append([]string{"-I", "-m", "pip"}, args...)...)
+	c := process.Command(ctx, p.Python, append([]string{"-I", "-m", "pip"}, args...)...)
 	c.Env = append(c.Env, p.env...)
 	return c
 }
@@ -65,53 +63,54 @@ func (p Pip) Close() {
 // --python came with 22.3.
 func hasPip(ctx context.Context, python string) bool {
 	c := exec.CommandContext(ctx, python, "-I", "-m", "pip", "--version")
-	c.Env = Environ()
+	c.Env = process.Environ()
 	out, err := c.Output()
 	var major, minor int
 	n, _ := fmt.Sscanf(string(out), "pip %d.%d", &major, &minor)
 	return err == nil && n == 2 && (major > 22 || major == 22 && minor >= 3)
 }
 
-// install installs a file of requirements, by their hashes, for the
+// Install installs a file of requirements, by their hashes, for the
 // interpreter target.
-func (p Pip) install(ctx context.Context, target, requirements string, noDeps bool) error {
+func (p Pip) Install(ctx context.Context, target, requirements string, noDeps bool) error {
 	args := []string{"--python", target, "install", "--quiet", "--no-compile", "--require-hashes", "--only-binary=:all:"}
 	if noDeps {
 		args = append(args, "--no-deps")
 	}
-	return finish(ctx, p.Command(ctx, append(args, "-r", requirements)...))
+	return process.Finish(ctx, p.Command(ctx, append(args, "-r", requirements)...))
 }
 
-// uv is a program that installs in seconds what takes pip minutes, in a folder
+// UV is a program that installs in seconds what takes pip minutes, in a folder
 // of its own.
-type uv struct {
+type UV struct {
 	dir, python string
 	env         []string // Pip's
 }
 
-// uv fetches uv into a folder beside scratch.
-func (p Pip) uv(ctx context.Context, base Base, scratch, requirements string) (uv, error) {
+// UV fetches uv into a folder beside scratch.
+func (p Pip) UV(ctx context.Context, python, scratch, requirements string) (UV, error) {
 	dir, err := os.MkdirTemp(filepath.Dir(scratch), filepath.Base(scratch)+"-uv-")
 	if err != nil {
-		return uv{}, err
+		return UV{}, err
 	}
-	u := uv{dir, interpreter(dir), p.env}
-	err = run(ctx, base.Path, "-m", "venv", "--without-pip", dir)
+	u := UV{dir, Interpreter(dir), p.env}
+	err = process.Run(ctx, python, "-m", "venv", "--without-pip", dir)
 	if err == nil {
-		err = p.install(ctx, u.python, requirements, true)
+		err = p.Install(ctx, u.python, requirements, true)
 	}
 	if err != nil {
-		u.close()
+		u.Close()
 	}
 	return u, err
 }
 
-func (u uv) close() { _ = os.RemoveAll(u.dir) }
+// Close removes the folder.
+func (u UV) Close() { _ = os.RemoveAll(u.dir) }
 
-// install is Pip's. What uv fetched lies beside the environment, so that it is
+// Install is Pip's. What uv fetched lies beside the environment, so that it is
 // linked there and not copied, and goes with uv; unless the user has a place
 // for it.
-func (u uv) install(ctx context.Context, target, requirements string, noDeps bool) error {
+func (u UV) Install(ctx context.Context, target, requirements string, noDeps bool) error {
 	args := []string{"-m", "uv", "pip", "install", "--quiet", "--require-hashes", "--only-binary=:all:", "--python", target}
 	if os.Getenv("UV_CACHE_DIR") == "" {
 		args = append(args, "--cache-dir", filepath.Join(u.dir, "cache"))
@@ -119,8 +118,16 @@ func (u uv) install(ctx context.Context, target, requirements string, noDeps boo
 	if noDeps {
 		args = append(args, "--no-deps")
 	}
-	c := Command(ctx, u.python, append(args, "-r", requirements)...)
+	c := process.Command(ctx, u.python, append(args, "-r", requirements)...)
 	c.Env = append(c.Env, u.env...)
 	c.Dir = u.dir // a project's uv.toml is looked for from here on
-	return finish(ctx, c)
+	return process.Finish(ctx, c)
+}
+
+// Interpreter is the Python of the environment in dir.
+func Interpreter(dir string) string {
+	if runtime.GOOS == "windows" {
+		return filepath.Join(dir, "Scripts", "python.exe")
+	}
+	return filepath.Join(dir, "bin", "python")
 }

@@ -1,30 +1,17 @@
-package pyenv
+package pip
 
 import (
 	"os"
+	"os/exec"
 	"path/filepath"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/embedgate/embedgate/export/pyenv/process"
 	"github.com/embedgate/embedgate/internal/fault"
 )
-
-func TestEnvironKeepsHowPackagesAreReachedAndNothingElseOfThePythons(t *testing.T) {
-	for _, v := range []string{"PIP_EXTRA_INDEX_URL", "PIP_CERT", "PIP_CONFIG_FILE", "UV_INDEX", "UV_INDEX_COMPANY_PASSWORD", "UV_CACHE_DIR", "HTTPS_PROXY"} {
-		t.Setenv(v, "7")
-		assert.Contains(t, Environ(), v+"=7")
-	}
-	for _, v := range []string{
-		"PIP_TARGET", "PIP_PREFIX", "PIP_ROOT", "PIP_CONSTRAINT", "PIP_NO_BINARY", "PIP_REQUIRE_VIRTUALENV", "PIP_PYTHON", "PIP_DRY_RUN",
-		"UV_TARGET", "UV_CONSTRAINT", "UV_EXCLUDE_NEWER", "UV_PYTHON", "UV_CONFIG_FILE", "UV_PROJECT_ENVIRONMENT", "UV_SYSTEM_PYTHON",
-		"PYTHONWARNINGS", "PYTHONOPTIMIZE", "PYTHONIOENCODING", "PYTHONINSPECT", "PYTHONUSERBASE", "PYTHONDONTWRITEBYTECODE", "__PYVENV_LAUNCHER__",
-	} {
-		t.Setenv(v, "7")
-		assert.NotContains(t, Environ(), v+"=7")
-	}
-}
 
 func TestPipsConfigurationIsReadForHowPackagesAreReached(t *testing.T) {
 	assert.Equal(t, map[string]string{
@@ -39,14 +26,13 @@ func TestPipsConfigurationIsReadForHowPackagesAreReached(t *testing.T) {
 
 // The user's own settings, in files and variables, as a real pip tells them.
 func TestInstallersGetTheUsersMirrorAndNoOtherSetting(t *testing.T) {
-	base, err := FindBase(t.Context())
-	require.NoError(t, err)
-	if !hasModule(t, base.Path, "pip") {
+	python, err := exec.LookPath("python3")
+	if err != nil || !hasPip(t.Context(), python) {
 		t.Skip("the Python on the PATH has no pip of its own")
 	}
 	for _, kv := range os.Environ() { // this machine's own settings
 		for i := range kv {
-			if name := kv[:i]; kv[i] == '=' && passes(name) && (len(name) > 4 && name[:4] == "PIP_" || len(name) > 3 && name[:3] == "UV_") {
+			if name := kv[:i]; kv[i] == '=' && process.Passes(name) && (len(name) > 4 && name[:4] == "PIP_" || len(name) > 3 && name[:3] == "UV_") {
 				t.Setenv(name, "")
 				require.NoError(t, os.Unsetenv(name))
 			}
@@ -56,7 +42,7 @@ func TestInstallersGetTheUsersMirrorAndNoOtherSetting(t *testing.T) {
 	require.NoError(t, os.WriteFile(file, []byte("[global]\nindex-url = https://mirror.example/simple\nuser = true\ntarget = /elsewhere\n[install]\nprefix = /elsewhere\ncert = /a/cert.pem\n"), 0o666))
 	t.Setenv("PIP_CONFIG_FILE", file)
 	t.Setenv("SSL_CERT_FILE", "")
-	env, err := installing(t.Context(), base.Path)
+	env, err := readSettings(t.Context(), python)
 	require.NoError(t, err)
 	assert.Contains(t, env, "PIP_CONFIG_FILE="+os.DevNull)
 	assert.Contains(t, env, "PIP_INDEX_URL=https://mirror.example/simple")
@@ -69,18 +55,13 @@ func TestInstallersGetTheUsersMirrorAndNoOtherSetting(t *testing.T) {
 
 	t.Setenv("PIP_INDEX_URL", "https://variable.example/simple")
 	t.Setenv("UV_INDEX_URL", "https://uv.example/simple")
-	env, err = installing(t.Context(), base.Path)
+	env, err = readSettings(t.Context(), python)
 	require.NoError(t, err)
 	assert.NotContains(t, env, "PIP_INDEX_URL=https://mirror.example/simple", "a variable rules over a file")
 	assert.NotContains(t, env, "UV_DEFAULT_INDEX=https://variable.example/simple", "uv was told by the user")
 
 	require.NoError(t, os.WriteFile(file, []byte("this is no configuration\n"), 0o666))
-	_, err = installing(t.Context(), base.Path)
+	_, err = readSettings(t.Context(), python)
 	require.ErrorContains(t, err, "PIP_CONFIG_FILE")
 	require.Equal(t, fault.Missing, fault.KindOf(err))
-}
-
-func hasModule(t *testing.T, python, module string) bool {
-	t.Helper()
-	return run(t.Context(), python, "-I", "-c", "import "+module) == nil
 }

@@ -1,6 +1,6 @@
 //go:build unix
 
-package pyenv
+package process
 
 import (
 	"bufio"
@@ -21,7 +21,7 @@ func TestAGroupThatIgnoresTheInterruptIsKilled(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	c := Command(ctx, mustLook(t, "sh"), "-c", `trap "" INT; sleep 600 & echo $!; sleep 600`)
+	c := Command(ctx, "/bin/sh", "-c", `trap "" INT; sleep 600 & echo $!; sleep 600`)
 	out, err := c.StdoutPipe()
 	require.NoError(t, err)
 	require.NoError(t, c.Start())
