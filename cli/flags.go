@@ -30,7 +30,7 @@ func (f *common) runtimeFlags(c *cobra.Command) {
 }
 
 func (f *common) pythonFlag(c *cobra.Command) {
-	c.Flags().StringVar(&f.python, "python", "", "Python interpreter with the packages of scripts/requirements-export.txt (default $EMBEDGATE_PYTHON, else an environment of embedgate's own)")
+	c.Flags().StringVar(&f.python, "python", "", "Python interpreter with the packages of scripts/requirements/requirements-export.txt (default $EMBEDGATE_PYTHON, else an environment of embedgate's own)")
 }
 
 func (f *common) jsonFlag(c *cobra.Command) {

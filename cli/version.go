@@ -40,7 +40,7 @@ func readVersions() versions {
 			}
 		}
 	}
-	files, _ := fs.Glob(scripts.FS, "requirements-*.txt")
+	files, _ := fs.Glob(scripts.FS, "requirements/*.txt")
 	for _, f := range files {
 		b, _ := fs.ReadFile(scripts.FS, f) // embedded: it cannot fail to be there
 		for sc := bufio.NewScanner(strings.NewReader(string(b))); sc.Scan(); {

@@ -51,7 +51,7 @@ func build(ctx context.Context, o Options, src Source, out string) error {
 		}
 	}
 	if s.Embedding != src.Embedding {
-		return fmt.Errorf("%s read %+v from the model's configuration, embedgate read %+v: one of them is wrong", script, s.Embedding, src.Embedding)
+		return fmt.Errorf("%s read %+v from the model's configuration, embedgate read %+v: one of them is wrong", scriptName, s.Embedding, src.Embedding)
 	}
 	for _, v := range names {
 		m, err := onnxfile.Read(filepath.Join(out, s.Variants[v].File))
@@ -118,17 +118,17 @@ func (o Options) names() []string {
 func parseSaid(raw json.RawMessage, names []string) (said, error) {
 	var s said
 	if err := strictjson.Decode(raw, &s); err != nil {
-		return s, fmt.Errorf("%s: its manifest: %w", script, err)
+		return s, fmt.Errorf("%s: its manifest: %w", scriptName, err)
 	}
 	if s.Torch != "" {
 		return s, nil
 	}
 	if got := slices.Sorted(maps.Keys(s.Variants)); !slices.Equal(got, names) {
-		return s, fmt.Errorf("%s: its manifest: got variants %v, wanted %v", script, got, names)
+		return s, fmt.Errorf("%s: its manifest: got variants %v, wanted %v", scriptName, got, names)
 	}
 	for n, v := range s.Variants {
 		if v.File != n+".onnx" {
-			return s, fmt.Errorf("%s: its manifest: got file %q for %s, wanted %s.onnx", script, v.File, n, n)
+			return s, fmt.Errorf("%s: its manifest: got file %q for %s, wanted %s.onnx", scriptName, v.File, n, n)
 		}
 	}
 	return s, nil
@@ -145,16 +145,16 @@ func agrees(m onnxfile.Model, v candidate.Variant) error {
 		})
 	}
 	if !same(inputs, v.Inputs) || !same(outputs, v.Outputs) || m.Opsets[""] != int64(v.Opset) {
-		return fmt.Errorf("%s says inputs %v, outputs %v, opset %d; the file has %v, %v, %d", script, v.Inputs, v.Outputs, v.Opset, inputs, outputs, m.Opsets[""])
+		return fmt.Errorf("%s says inputs %v, outputs %v, opset %d; the file has %v, %v, %d", scriptName, v.Inputs, v.Outputs, v.Opset, inputs, outputs, m.Opsets[""])
 	}
 	rows, cols, fixed := v.Fixed()
 	_, length, static := strings.Cut(strings.TrimSuffix(v.File, ".onnx"), "-static")
 	if fixed != static || (static && (rows != 1 || fmt.Sprint(cols) != length)) {
-		return fmt.Errorf("%s: got inputs %v in %s, wanted one row of the length in its name, or any shape where there is none", script, inputs, v.File)
+		return fmt.Errorf("%s: got inputs %v in %s, wanted one row of the length in its name, or any shape where there is none", scriptName, inputs, v.File)
 	}
 	for _, out := range outputs {
 		if out.Type != "float32" {
-			return fmt.Errorf("%s: got output %v in %s, wanted float32", script, out, v.File)
+			return fmt.Errorf("%s: got output %v in %s, wanted float32", scriptName, out, v.File)
 		}
 	}
 	return nil

@@ -25,8 +25,11 @@ import (
 	"github.com/embedgate/embedgate/scripts"
 )
 
-// script is the exporter's name in package scripts.
-const script = "export_onnx_model.py"
+// script is the exporter, in package scripts.
+const script = "export/" + scriptName
+
+// scriptName names the exporter in errors.
+const scriptName = "export_onnx_model.py"
 
 // Options says what to export.
 type Options struct {
@@ -34,7 +37,7 @@ type Options struct {
 	Spec     string            // source: see package source
 	Files    map[string]string // slash path → sha256
 	BaseDir  string            // what a dir: source is relative to
-	Variants []string          // "fp32", "fp16", "int8", "fp32-static128": scripts/variants.py knows the names
+	Variants []string          // "fp32", "fp16", "int8", "fp32-static128": scripts/export/variants.py knows the names
 	Plain    bool              // export the model's own forward, for comparison
 	Out      string            // candidate directory; "": only the cache's
 	CacheDir string
@@ -166,8 +169,10 @@ func key(o Options, spec, libraries string) (string, error) {
 // their own, and requirements of what exports nothing.
 func decides(name string) bool {
 	switch {
-	case strings.Contains(name, "golden"), name == "hf_download.py", name == "requirements-bootstrap.txt", name == "requirements-cuda.txt", name == "requirements-openvino.txt":
+	case strings.HasPrefix(name, "golden/"), name == "export/hf_download.py":
 		return false
+	case strings.HasPrefix(name, "requirements/"):
+		return name == pyenv.Requirements(pyenv.Export) || name == pyenv.Requirements(pyenv.Reference)
 	}
 	return true
 }

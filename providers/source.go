@@ -23,7 +23,7 @@ type Source struct {
 	Runtime   string // the runtime's version, where it is not the package's
 	Integrity string // npm: "sha512-…" of the tarball; wheels are pinned in Env's requirements
 	Size      string // npm: of what is fetched, for people
-	Env       string // wheels: the environment, made from scripts/requirements-<Env>.txt
+	Env       string // wheels: the environment, made from scripts/requirements/requirements-<Env>.txt
 	Files     []PlatformFiles
 }
 

@@ -5,7 +5,8 @@ package scripts
 
 import "embed"
 
-// FS holds *.py and requirements-*.txt at its root.
+// FS holds the scripts as they lie here, without their tests: export and golden
+// find the modules of shared beside their own folder.
 //
-//go:embed *.py *.txt
+//go:embed export/*.py golden/*.py shared/*.py requirements/*.txt
 var FS embed.FS

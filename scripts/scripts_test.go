@@ -17,7 +17,7 @@ func TestPythonTestsPass(t *testing.T) {
 	if testing.Short() {
 		t.Skip("exports some thirty tiny models")
 	}
-	passes(t, exporttest.Python(t), "tests")
+	passes(t, exporttest.Python(t), filepath.Join("export", "tests"))
 }
 
 // What the scripts make is held to account by torch, transformers and
@@ -26,7 +26,7 @@ func TestPythonTestsAgainstTheReferencePass(t *testing.T) {
 	if testing.Short() {
 		t.Skip("needs the reference environment, 5 GB of it")
 	}
-	passes(t, exporttest.ReferencePython(t), filepath.Join("tests", "reference"))
+	passes(t, exporttest.ReferencePython(t), filepath.Join("export", "tests", "reference"))
 }
 
 // passes runs the Python tests in a folder, none of which may be skipped.
@@ -53,7 +53,7 @@ func passes(t *testing.T, python, folder string) {
 func BenchmarkInt8Made(b *testing.B) {
 	python, model := exporttest.Python(b), exporttest.SourceDir(b)
 	for b.Loop() {
-		cmd := exec.CommandContext(b.Context(), python, "export_onnx_model.py",
+		cmd := exec.CommandContext(b.Context(), python, filepath.Join("export", "export_onnx_model.py"),
 			"--model-dir", model, "--variant", "int8", "--out", filepath.Join(b.TempDir(), "int8.onnx"))
 		cmd.Env = append(os.Environ(), "PYTHONDONTWRITEBYTECODE=1", "PYTHONNOUSERSITE=1", "ORT_DISABLE_TELEMETRY=1")
 		out, err := cmd.CombinedOutput()

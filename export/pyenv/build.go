@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"maps"
 	"os"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -68,12 +69,12 @@ func (e Env) install(ctx context.Context, base Base, p progress.Sink) error {
 		return err
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
-	for _, f := range []string{bootstrap, requirements(e.Kind)} {
+	for _, f := range []string{bootstrap, Requirements(e.Kind)} {
 		b, err := fs.ReadFile(scripts.FS, f)
 		if err != nil {
 			return err
 		}
-		if err := os.WriteFile(filepath.Join(dir, f), b, 0o666); err != nil {
+		if err := os.WriteFile(filepath.Join(dir, path.Base(f)), b, 0o666); err != nil {
 			return err
 		}
 	}
@@ -82,11 +83,11 @@ func (e Env) install(ctx context.Context, base Base, p progress.Sink) error {
 		return err
 	}
 	defer pip.Close()
-	file, noDeps := filepath.Join(dir, requirements(e.Kind)), about[e.Kind].noDeps
+	file, noDeps := filepath.Join(dir, path.Base(Requirements(e.Kind))), about[e.Kind].noDeps
 	if !about[e.Kind].large {
 		return pip.Install(ctx, e.Python, file, noDeps)
 	}
-	u, err := pip.UV(ctx, base.Path, e.Dir, filepath.Join(dir, bootstrap))
+	u, err := pip.UV(ctx, base.Path, e.Dir, filepath.Join(dir, path.Base(bootstrap)))
 	if err != nil {
 		return err
 	}

@@ -12,7 +12,7 @@ import "github.com/embedgate/embedgate/internal/progress"
 // Kind is which environment.
 type Kind string
 
-// The environments. Each is made from scripts/requirements-<kind>.txt.
+// The environments. Each is made from scripts/requirements/requirements-<kind>.txt.
 const (
 	Export    Kind = "export"    // numpy, onnx, onnxruntime, tokenizers, safetensors
 	Reference Kind = "reference" // torch, transformers, sentence-transformers, and what Export has

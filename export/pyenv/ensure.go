@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
 	"runtime"
 
@@ -138,21 +139,23 @@ func at(k Kind, root, python string) (Env, error) {
 // keyOf names an environment by all that decides its content.
 func keyOf(k Kind, python string) (string, error) {
 	h := sha256.New()
-	for _, f := range []string{bootstrap, requirements(k)} {
+	for _, f := range []string{bootstrap, Requirements(k)} {
 		body, err := fs.ReadFile(scripts.FS, f)
 		if err != nil {
 			return "", err
 		}
-		fmt.Fprintf(h, "%s %d\n", f, len(body))
+		fmt.Fprintf(h, "%s %d\n", path.Base(f), len(body))
 		h.Write(body)
 	}
 	fmt.Fprintf(h, "python %s %s/%s", python, runtime.GOOS, runtime.GOARCH)
 	return hex.EncodeToString(h.Sum(nil)), nil
 }
 
-const bootstrap = "requirements-bootstrap.txt"
+const bootstrap = "requirements/requirements-bootstrap.txt"
 
-func requirements(k Kind) string { return "requirements-" + string(k) + ".txt" }
+// Requirements is the file of an environment's hashed requirements, in package
+// scripts.
+func Requirements(k Kind) string { return "requirements/requirements-" + string(k) + ".txt" }
 
 func sitePackages(dir string) string {
 	if runtime.GOOS == "windows" {

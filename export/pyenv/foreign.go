@@ -31,13 +31,13 @@ func Foreign(ctx context.Context, o Options, platform, name string) (string, err
 	if !ok {
 		return "", fmt.Errorf("no packages are known for %s", platform)
 	}
-	list, err := scripts.FS.ReadFile(requirements(o.Kind))
+	list, err := scripts.FS.ReadFile(Requirements(o.Kind))
 	if err != nil {
 		return "", err
 	}
 	pins, ok := pinsOf(string(list), name)
 	if !ok {
-		return "", fmt.Errorf("%s is not in %s", name, requirements(o.Kind))
+		return "", fmt.Errorf("%s is not in %s", name, Requirements(o.Kind))
 	}
 	root, err := cache.Or(o.CacheDir)
 	if err != nil {

@@ -38,7 +38,7 @@ print(json.dumps({"python": "%d.%d" % sys.version_info[:2], "modules": found}))
 func given(ctx context.Context, k Kind, python, from string) (Env, error) {
 	bad := func(got string, err error) (Env, error) {
 		return Env{}, &fault.Error{
-			Kind: fault.Missing, Thing: python, Got: got, Wanted: fmt.Sprintf("a Python of at least 3.%d with the packages of scripts/%s", oldest, requirements(k)),
+			Kind: fault.Missing, Thing: python, Got: got, Wanted: fmt.Sprintf("a Python of at least 3.%d with the packages of scripts/%s", oldest, Requirements(k)),
 			Err: err, Next: "correct " + from + ", or leave it out: embedgate then makes its own environment",
 		}
 	}

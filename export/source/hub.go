@@ -39,7 +39,7 @@ func fromHub(ctx context.Context, o Options, rest, dir string) error {
 		return err
 	}
 	_, err = pyscript.Run(ctx, pyscript.Options{
-		Python: python, Script: "hf_download.py", Progress: o.Progress,
+		Python: python, Script: "export/hf_download.py", Progress: o.Progress,
 		Args: []string{"--name", name, "--revision", revision, "--files", string(files), "--out", dir},
 	})
 	return err

@@ -27,7 +27,7 @@ type configurations struct {
 }
 
 func table(t testing.TB) (c configurations) {
-	b, err := os.ReadFile(filepath.Join("..", "..", "scripts", "tests", "configurations.json"))
+	b, err := os.ReadFile(filepath.Join("..", "..", "scripts", "export", "tests", "configurations.json"))
 	require.NoError(t, err)
 	require.NoError(t, json.Unmarshal(b, &c))
 	require.Greater(t, len(c.Cases), 100)

@@ -74,6 +74,6 @@ func compute(ctx context.Context, o Options, dir string) error {
 	if len(o.Only) > 0 {
 		args = append(args, "--only", strings.Join(o.Only, ","))
 	}
-	_, err := pyscript.Run(ctx, pyscript.Options{Python: o.Python, Script: "make_golden.py", Args: args, Progress: o.Progress})
+	_, err := pyscript.Run(ctx, pyscript.Options{Python: o.Python, Script: "golden/make_golden.py", Args: args, Progress: o.Progress})
 	return err
 }

@@ -89,7 +89,7 @@ func TestTheCorpusIsWhatItsScriptWrites(t *testing.T) {
 	dir := t.TempDir()
 	require.NoError(t, os.CopyFS(dir, scripts.FS))
 	// The script itself counts the ladder's tokens with the real tokenizer.
-	got, err := process.Command(context.Background(), exporttest.ReferencePython(t), filepath.Join(dir, "golden_texts.py"),
+	got, err := process.Command(context.Background(), exporttest.ReferencePython(t), filepath.Join(dir, "golden", "golden_texts.py"),
 		filepath.Join(exporttest.SourceDir(t), "tokenizer.json")).Output()
 	require.NoError(t, err)
 	require.Equal(t, string(builtin(t).Files[golden.TextsName]), string(got))

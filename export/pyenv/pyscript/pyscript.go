@@ -11,6 +11,7 @@ import (
 	"io/fs"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -31,7 +32,7 @@ const (
 // Options says what to run.
 type Options struct {
 	Python   string
-	Script   string // base name in package scripts
+	Script   string // slash path in package scripts
 	Args     []string
 	Env      []string // added to the child's environment
 	Progress progress.Sink
@@ -55,9 +56,10 @@ func Run(ctx context.Context, o Options) (json.RawMessage, error) {
 	if err := os.CopyFS(dir, o.files); err != nil {
 		return nil, err
 	}
+	name := path.Base(o.Script)
 	inner, stop := context.WithCancel(ctx)
 	defer stop()
-	c := process.Command(inner, o.Python, append([]string{filepath.Join(dir, o.Script)}, o.Args...)...)
+	c := process.Command(inner, o.Python, append([]string{filepath.Join(dir, filepath.FromSlash(o.Script))}, o.Args...)...)
 	c.Env = append(c.Env, o.Env...)
 	var tail process.Tail
 	out := reader{progress: o.Progress, stop: stop}
@@ -67,13 +69,13 @@ func Run(ctx context.Context, o Options) (json.RawMessage, error) {
 	case ctx.Err() != nil:
 		return nil, ctx.Err()
 	case out.err != nil:
-		return nil, fmt.Errorf("%s: %w; its last lines:\n%s", o.Script, out.err, tail.Lines(8))
+		return nil, fmt.Errorf("%s: %w; its last lines:\n%s", name, out.err, tail.Lines(8))
 	case err != nil:
-		return nil, failure(o.Script, err, &tail)
+		return nil, failure(name, err, &tail)
 	}
 	manifest, err := out.end()
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w; its last lines:\n%s", o.Script, err, tail.Lines(8))
+		return nil, fmt.Errorf("%s: %w; its last lines:\n%s", name, err, tail.Lines(8))
 	}
 	return manifest, nil
 }

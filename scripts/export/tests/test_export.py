@@ -1,6 +1,6 @@
 """The exporter on tiny random models, in the export environment: without torch.
 
-    python -m unittest discover -s scripts/tests
+    python -m unittest discover -s scripts/export/tests
 
 What it makes is compared with transformers and sentence-transformers in reference/.
 """
@@ -20,8 +20,9 @@ import tempfile
 import unittest
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-SCRIPTS = os.path.dirname(HERE)
-sys.path[:0] = [SCRIPTS, HERE]
+EXPORT = os.path.dirname(HERE)
+SCRIPTS = os.path.dirname(EXPORT)
+sys.path[:0] = [EXPORT, HERE, os.path.join(SCRIPTS, "shared")]
 
 import canonical  # noqa: E402
 import export_onnx_model as exporter  # noqa: E402
@@ -62,7 +63,7 @@ def export(model_dir: str, out: str, plain: bool = False, variants: tuple[str, .
 
 
 def start(model_dir: str, out: str, *more: str, variant: str = "fp32", **env: str) -> subprocess.Popen:
-    command = [sys.executable, os.path.join(SCRIPTS, "export_onnx_model.py"), "--model-dir", model_dir, "--out", out, "--variant", variant, *more]
+    command = [sys.executable, os.path.join(EXPORT, "export_onnx_model.py"), "--model-dir", model_dir, "--out", out, "--variant", variant, *more]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, encoding="utf-8", env={**os.environ, **env})
 
 

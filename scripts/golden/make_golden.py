@@ -14,7 +14,10 @@ import os
 import shutil
 import sys
 
-import st_config
+# The modules that the exporter needs too.
+sys.path.append(os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "shared"))
+
+import st_config  # noqa: E402
 
 # Libraries print where they like; stdout is the protocol's alone.
 protocol = os.fdopen(os.dup(1), "w")

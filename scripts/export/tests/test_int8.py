@@ -1,6 +1,6 @@
 """The int8 variant on tiny random models, without torch.
 
-    python -m unittest discover -s scripts/tests
+    python -m unittest discover -s scripts/export/tests
 """
 
 from __future__ import annotations

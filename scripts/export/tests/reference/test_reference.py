@@ -1,6 +1,6 @@
 """The exporter held to account by torch, transformers and sentence-transformers, in the reference environment.
 
-    python -m unittest discover -s scripts/tests/reference
+    python -m unittest discover -s scripts/export/tests/reference
 
 EMBEDGATE_TEST_MODEL (the official model's directory) and EMBEDGATE_TEST_CANDIDATE
 (its candidate) are set by the Go test that runs this; RealModel needs them.

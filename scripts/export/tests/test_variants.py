@@ -1,6 +1,6 @@
 """Static, fp16 and int8 variants: on tiny random models, and on the official one over the golden corpus.
 
-    python -m unittest discover -s scripts/tests
+    python -m unittest discover -s scripts/export/tests
 
 EMBEDGATE_TEST_CANDIDATE (the official model's candidate, every variant in it) and
 EMBEDGATE_TEST_GOLDEN (its golden directory) are set by the Go test that runs this.

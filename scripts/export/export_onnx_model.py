@@ -26,9 +26,12 @@ import signal
 import sys
 import tempfile
 
-import variants
-from outputs import SIGNALS, Pending, Protocol
-from st_config import WEIGHTS, Config, Failed, Refused, hf_config, positions_of, read, weights_file
+# The modules that the golden script needs too.
+sys.path.append(os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "shared"))
+
+import variants  # noqa: E402
+from outputs import SIGNALS, Pending, Protocol  # noqa: E402
+from st_config import WEIGHTS, Config, Failed, Refused, hf_config, positions_of, read, weights_file  # noqa: E402
 
 # Part of the bytes: raise it whenever the graph changes.
 EXPORTER = "2"
@@ -190,7 +193,7 @@ def _signature(model, names: tuple[str, ...], fixed: int | None, states: bool, c
 
 def _no_trace(text: bytes, model_dir: str) -> None:
     """Raises Failed where the file names a place on this machine."""
-    places = {model_dir, os.path.abspath(model_dir), os.path.realpath(model_dir), os.getcwd(), os.path.dirname(os.path.abspath(__file__)), sys.prefix, sys.base_prefix, os.path.expanduser("~"), tempfile.gettempdir()}
+    places = {model_dir, os.path.abspath(model_dir), os.path.realpath(model_dir), os.getcwd(), os.path.dirname(os.path.dirname(os.path.abspath(__file__))), sys.prefix, sys.base_prefix, os.path.expanduser("~"), tempfile.gettempdir()}
     for place in sorted(p for p in places if len(p) >= 4 and p.startswith(os.sep)):
         if place.encode() in text:
             raise Failed("exported graph", f"the machine's path {place!r} inside", "no trace of the machine", "report this with the model's name")
