@@ -19,11 +19,10 @@ import (
 
 // said is the export script's manifest line.
 type said struct {
-	Event     string                       `json:"event"`
-	Variants  map[string]candidate.Variant `json:"variants"`
-	Embedding candidate.Embedding          `json:"embedding"`
-	Versions  map[string]string            `json:"versions"`
-	Torch     string                       `json:"torch,omitempty"` // why nothing was made: torch must
+	Event    string                       `json:"event"`
+	Variants map[string]candidate.Variant `json:"variants"`
+	Versions map[string]string            `json:"versions"`
+	Torch    string                       `json:"torch,omitempty"` // why nothing was made: torch must
 }
 
 // build fills out with the candidate's files. One call of the script makes all
@@ -32,13 +31,11 @@ func build(ctx context.Context, o Options, src Source, out string) error {
 	if len(o.Variants) == 0 {
 		return &fault.Error{Kind: fault.Usage, Thing: "variants", Got: "none", Wanted: "at least one to export"}
 	}
-	why, err := o.needsTorch(src.Dir)
-	if err != nil {
-		return err
-	}
+	why := o.needsTorch(src.Config)
 	var s said
+	var err error
 	if why == "" {
-		if s, err = o.runScript(ctx, pyenv.Export, src.Dir, out); err != nil {
+		if s, err = o.runScript(ctx, pyenv.Export, src, out); err != nil {
 			return err
 		}
 		why = s.Torch
@@ -46,12 +43,9 @@ func build(ctx context.Context, o Options, src Source, out string) error {
 	names := o.names()
 	if why != "" {
 		o.sayTorch(why)
-		if s, err = o.runScript(ctx, pyenv.Reference, src.Dir, out); err != nil {
+		if s, err = o.runScript(ctx, pyenv.Reference, src, out); err != nil {
 			return err
 		}
-	}
-	if s.Embedding != src.Embedding {
-		return fmt.Errorf("%s read %+v from the model's configuration, embedgate read %+v: one of them is wrong", scriptName, s.Embedding, src.Embedding)
 	}
 	for _, v := range names {
 		m, err := onnxfile.Read(filepath.Join(out, s.Variants[v].File))
@@ -72,20 +66,24 @@ func build(ctx context.Context, o Options, src Source, out string) error {
 	}
 	_, err = candidate.Seal(out, candidate.Manifest{
 		Model: o.Model, Source: candidate.Source{Spec: src.Spec, Files: o.Files},
-		Embedding: src.Embedding, Versions: s.Versions, Variants: s.Variants,
+		Embedding: src.Config.Embedding, Versions: s.Versions, Variants: s.Variants,
 	})
 	return err
 }
 
 // runScript runs the export script in an environment. In Export's it makes
 // nothing where torch must, and says so.
-func (o Options) runScript(ctx context.Context, k pyenv.Kind, src, out string) (s said, err error) {
+func (o Options) runScript(ctx context.Context, k pyenv.Kind, src Source, out string) (s said, err error) {
 	env, err := o.environment(ctx, k)
 	if err != nil {
 		return s, err
 	}
 	names := o.names()
-	args := []string{"--model-dir", src}
+	config, err := src.Config.Argument()
+	if err != nil {
+		return s, err
+	}
+	args := []string{"--model-dir", src.Dir, "--config", config}
 	for _, v := range names {
 		// A name with a "/" in it would be a path; the script refuses it first.
 		args = append(args, "--variant", v, "--out", filepath.Join(out, filepath.Base(v)+".onnx"))

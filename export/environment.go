@@ -2,15 +2,13 @@ package export
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 
 	"golang.org/x/sync/errgroup"
 
 	"github.com/embedgate/embedgate/export/pyenv"
+	"github.com/embedgate/embedgate/export/stmodel"
 )
 
 // written is the model type, by config.json, whose graph the script writes out
@@ -43,26 +41,16 @@ func (o Options) environment(ctx context.Context, k pyenv.Kind) (pyenv.Env, erro
 	return pyenv.Ensure(ctx, pyenv.Options{Kind: k, CacheDir: o.CacheDir, Override: o.Python, Progress: o.Progress})
 }
 
-// needsTorch says why torch must export the model in src, or "" where the
-// script may know it: the script looks closer.
-func (o Options) needsTorch(src string) (string, error) {
-	if o.Plain {
-		return "its own forward is asked for", nil
+// needsTorch says why torch must export the model, or "" where the script may
+// know it: the script looks closer.
+func (o Options) needsTorch(c stmodel.Config) string {
+	switch {
+	case o.Plain:
+		return "its own forward is asked for"
+	case c.ModelType != written:
+		return fmt.Sprintf("config.json's model_type is %q, not %q", c.ModelType, written)
 	}
-	b, err := os.ReadFile(filepath.Join(src, "config.json"))
-	if err != nil {
-		return "", err
-	}
-	var c struct {
-		Type string `json:"model_type"`
-	}
-	if err := json.Unmarshal(b, &c); err != nil {
-		return "", fmt.Errorf("config.json: %w", err)
-	}
-	if c.Type != written {
-		return fmt.Sprintf("config.json's model_type is %q, not %q", c.Type, written), nil
-	}
-	return "", nil
+	return ""
 }
 
 // sayTorch says, before anything is fetched, what is fetched and why.

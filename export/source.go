@@ -3,16 +3,15 @@ package export
 import (
 	"context"
 
-	"github.com/embedgate/embedgate/export/candidate"
 	"github.com/embedgate/embedgate/export/source"
 	"github.com/embedgate/embedgate/export/stmodel"
 )
 
 // Source is a model's verified files, of which a candidate can be made.
 type Source struct {
-	Dir       string // holds exactly the pinned files
-	Spec      string // where they came from, without a path of this machine
-	Embedding candidate.Embedding
+	Dir    string // holds exactly the pinned files
+	Spec   string // where they came from, without a path of this machine
+	Config stmodel.Config
 }
 
 // Fetch brings the pinned files and refuses those of which nothing right can
@@ -24,7 +23,7 @@ func Fetch(ctx context.Context, o Options) (s Source, err error) {
 	if err != nil {
 		return s, err
 	}
-	if s.Embedding, err = stmodel.Read(s.Dir); err != nil {
+	if s.Config, err = stmodel.Read(s.Dir); err != nil {
 		return s, err
 	}
 	if o.Accept != nil {

@@ -98,7 +98,7 @@ func foreign(ctx context.Context, o Options, p policy.Policy, file, variant stri
 		}
 	}
 	return candidate.Seal(dir, candidate.Manifest{
-		Model: p.Model.Name, Source: candidate.Source{Spec: src.Spec, Files: p.Model.Files}, Embedding: src.Embedding,
+		Model: p.Model.Name, Source: candidate.Source{Spec: src.Spec, Files: p.Model.Files}, Embedding: src.Config.Embedding,
 		Versions: map[string]string{}, Variants: map[string]candidate.Variant{variant: {
 			File: name, Precision: class, Opset: int(m.Opsets[""]), Forward: candidate.ForwardForeign, Inputs: signature(m.Inputs), Outputs: signature(m.Outputs),
 		}},

@@ -33,7 +33,7 @@ func Golden(ctx context.Context, o Options, out, texts string) (golden.Set, erro
 	if err != nil {
 		return golden.Set{}, err
 	}
-	if err := compute.Run(ctx, compute.Options{Python: env.Python, ModelDir: src.Dir, Model: p.Model.Name, Texts: corpus, Out: out, Progress: o.sink()}); err != nil {
+	if err := compute.Run(ctx, compute.Options{Python: env.Python, ModelDir: src.Dir, Config: src.Config, Model: p.Model.Name, Texts: corpus, Out: out, Progress: o.sink()}); err != nil {
 		return golden.Set{}, err
 	}
 	return golden.Read(out)

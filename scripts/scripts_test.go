@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/embedgate/embedgate/export/exporttest"
+	"github.com/embedgate/embedgate/export/stmodel"
 )
 
 // The scripts' own tests are Python. This runs them in the export environment,
@@ -52,9 +53,13 @@ func passes(t *testing.T, python, folder string) {
 // Python's start and the reading of the weights included.
 func BenchmarkInt8Made(b *testing.B) {
 	python, model := exporttest.Python(b), exporttest.SourceDir(b)
+	c, err := stmodel.Read(model)
+	require.NoError(b, err)
+	config, err := c.Argument()
+	require.NoError(b, err)
 	for b.Loop() {
 		cmd := exec.CommandContext(b.Context(), python, filepath.Join("export", "export_onnx_model.py"),
-			"--model-dir", model, "--variant", "int8", "--out", filepath.Join(b.TempDir(), "int8.onnx"))
+			"--model-dir", model, "--config", config, "--variant", "int8", "--out", filepath.Join(b.TempDir(), "int8.onnx"))
 		cmd.Env = append(os.Environ(), "PYTHONDONTWRITEBYTECODE=1", "PYTHONNOUSERSITE=1", "ORT_DISABLE_TELEMETRY=1")
 		out, err := cmd.CombinedOutput()
 		require.NoError(b, err, "%s", out)

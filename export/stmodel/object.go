@@ -9,6 +9,7 @@ import (
 	"path"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/embedgate/embedgate/internal/files"
 	"github.com/embedgate/embedgate/internal/strictjson"
@@ -47,6 +48,9 @@ func load(d fs.FS, name string, limit int64, v any) error {
 	}
 	if err != nil {
 		return refuse(name, "a file that cannot be read", "a readable file", "check the file and its permissions")
+	}
+	if !utf8.Valid(b) { // encoding/json would read other text than the libraries refuse
+		return refuse(name, "malformed JSON (bytes that are no UTF-8)", "the JSON of a model's release", fromRelease)
 	}
 	if err := json.Unmarshal(b, v); err != nil {
 		return refuse(name, jsonFault(err), "the JSON of a model's release", fromRelease)

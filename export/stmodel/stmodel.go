@@ -4,11 +4,11 @@
 // reproduce, and compares the directory's files with each other. It must not
 // know what is done with the model.
 //
-// scripts/st_config.py reads the same files for the scripts. Both are held to
-// the table scripts/tests/configurations.json.
+// It is the one reader of these settings: the scripts are given its Config.
 package stmodel
 
 import (
+	"encoding/json"
 	"errors"
 	"io/fs"
 	"os"
@@ -28,45 +28,62 @@ const (
 	savedOnce   = "load and save the model once with a current sentence-transformers, which writes it so"
 )
 
+// Config is what a directory says.
+type Config struct {
+	candidate.Embedding
+	Positions int    `json:"positions"` // tokens that the position table has room for; 0 where the model has no table
+	ModelType string `json:"-"`         // config.json's, such as "bert"
+}
+
+// Argument is the configuration as the scripts take it with --config.
+func (c Config) Argument() (string, error) {
+	b, err := json.Marshal(c)
+	return string(b), err
+}
+
 // Read reads the configuration files in dir. What cannot be reproduced exactly
 // (other poolings, Dense layers, prompts, code of the model's own) is an error
 // of kind Usage that names the file and the setting.
-func Read(dir string) (candidate.Embedding, error) {
+func Read(dir string) (Config, error) {
 	if i, err := os.Stat(dir); err != nil || !i.IsDir() {
-		return candidate.Embedding{}, refuse("model directory", dir+", which is no directory", "a sentence-transformers model directory", "give the folder that holds modules.json")
+		return Config{}, refuse("model directory", dir+", which is no directory", "a sentence-transformers model directory", "give the folder that holds modules.json")
 	}
 	return read(os.DirFS(dir))
 }
 
-func read(d fs.FS) (e candidate.Embedding, err error) {
+func read(d fs.FS) (c Config, err error) {
 	m, err := readModules(d)
 	if err != nil {
-		return e, err
+		return c, err
 	}
 	model, err := readModel(d)
 	if err != nil {
-		return e, err
+		return c, err
 	}
 	if err := wholeModel(d); err != nil {
-		return e, err
+		return c, err
 	}
-	if e.Dimension, err = dimension(model); err != nil {
-		return e, err
+	if c.Dimension, err = dimension(model); err != nil {
+		return c, err
 	}
-	if e.Pooling, err = pooling(d, join(m.pooling, configFile), e.Dimension); err != nil {
-		return e, err
+	if c.Pooling, err = pooling(d, join(m.pooling, configFile), c.Dimension); err != nil {
+		return c, err
 	}
-	if e.Normalize = m.normalizes; e.Normalize {
+	if c.Normalize = m.normalizes; c.Normalize {
 		if err := normalize(d, join(m.normalize, configFile)); err != nil {
-			return e, err
+			return c, err
 		}
 	}
 	t, err := readTransformer(d)
 	if err != nil {
-		return e, err
+		return c, err
 	}
-	e.MaxTokens, err = maxTokens(d, model, t)
-	return e, err
+	if c.Positions, err = positions(model); err != nil {
+		return c, err
+	}
+	c.ModelType, _ = text(model["model_type"]) // readModel wants one
+	c.MaxTokens, err = maxTokens(d, c.Positions, t)
+	return c, err
 }
 
 func refuse(thing, got, wanted, next string) error {

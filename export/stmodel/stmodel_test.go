@@ -5,6 +5,8 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 	"testing/fstest"
 
@@ -15,7 +17,7 @@ import (
 	"github.com/embedgate/embedgate/internal/fault"
 )
 
-// configurations is the table that st_config.py is held to as well.
+// configurations is a table of directories: what each says, or why it is refused.
 type configurations struct {
 	Base  map[string]json.RawMessage `json:"base"`
 	Cases []struct {
@@ -27,7 +29,7 @@ type configurations struct {
 }
 
 func table(t testing.TB) (c configurations) {
-	b, err := os.ReadFile(filepath.Join("..", "..", "scripts", "export", "tests", "configurations.json"))
+	b, err := os.ReadFile(filepath.Join("testdata", "configurations.json"))
 	require.NoError(t, err)
 	require.NoError(t, json.Unmarshal(b, &c))
 	require.Greater(t, len(c.Cases), 100)
@@ -57,14 +59,14 @@ func directory(t testing.TB, base, changed map[string]json.RawMessage) fstest.Ma
 	return d
 }
 
-func TestTheDirectoryIsReadAsTheCommonTableHasIt(t *testing.T) {
+func TestTheDirectoryIsReadAsTheTableHasIt(t *testing.T) {
 	c := table(t)
 	for _, x := range c.Cases {
 		t.Run(x.Name, func(t *testing.T) {
 			got, err := read(directory(t, c.Base, x.Files))
 			if x.Want != nil {
 				require.NoError(t, err)
-				assert.Equal(t, *x.Want, got)
+				assert.Equal(t, *x.Want, got.Embedding)
 				return
 			}
 			require.ErrorContains(t, err, x.Refused)
@@ -98,6 +100,64 @@ func TestReadOfADirectory(t *testing.T) {
 	e, err := Read(dir)
 	require.NoError(t, err)
 	require.Equal(t, 48, e.Dimension)
+}
+
+// scripts/shared/model_dir.py reads it.
+func TestTheScriptsAreGivenEverySetting(t *testing.T) {
+	c, err := read(directory(t, table(t).Base, nil))
+	require.NoError(t, err)
+	require.Equal(t, "bert", c.ModelType)
+	got, err := c.Argument()
+	require.NoError(t, err)
+	require.JSONEq(t, `{"pooling":"mean","normalize":true,"max_tokens":24,"dimension":48,"positions":40}`, got)
+}
+
+func TestHostileJSONIsRefused(t *testing.T) {
+	base := table(t).Base
+	for name, raw := range map[string]string{
+		"not JSON": "{", "not UTF-8": `{"a": "\xff"}`, "deep": strings.Repeat("[", 200_000), "a huge number": `{"hidden_size": ` + strings.Repeat("9", 10_000) + `, "word_embedding_dimension": 1e9}`,
+		"another type": `"x"`, "large": strings.Repeat(" ", maxConfig+1), "empty": "",
+	} {
+		for _, file := range []string{modulesFile, configFile, "1_Pooling/config.json", "sentence_bert_config.json", settingsFile} {
+			if name == "a huge number" && (file == "sentence_bert_config.json" || file == settingsFile) {
+				continue // a setting that nobody reads there
+			}
+			t.Run(name+" in "+file, func(t *testing.T) {
+				d := directory(t, base, nil)
+				d[file] = &fstest.MapFile{Data: []byte(raw)}
+				_, err := read(d)
+				require.Error(t, err)
+				refusal(t, err)
+			})
+		}
+	}
+}
+
+func TestEveryWrongValueIsRefusedOrRead(t *testing.T) {
+	base := table(t).Base
+	wrong := []any{nil, true, -1, 0, 1.5, 1e40, "x", "", []int{}, []int{1}, map[string]int{}, map[string]int{"a": 1}}
+	more := map[string][]string{"sentence_bert_config.json": {"transformer_task", "modality_config", "processing_kwargs", "model_args", "processor_kwargs"}}
+	for _, file := range []string{configFile, "1_Pooling/config.json", "sentence_bert_config.json", settingsFile, sentenceFile} {
+		known := map[string]any{"prompts": map[string]string{"a": "b"}, "model_type": "SentenceTransformer", "default_prompt_name": nil}
+		if raw, ok := base[file]; ok {
+			known = map[string]any{}
+			require.NoError(t, json.Unmarshal(raw, &known))
+		}
+		for _, key := range append(slices.Sorted(maps.Keys(known)), more[file]...) {
+			for _, value := range wrong {
+				changed := maps.Clone(known)
+				changed[key] = value
+				raw, err := json.Marshal(changed)
+				require.NoError(t, err)
+				c, err := read(directory(t, base, map[string]json.RawMessage{file: raw}))
+				if err != nil {
+					refusal(t, err)
+					continue
+				}
+				assert.True(t, c.MaxTokens >= 3 && c.Dimension >= 1 && c.Pooling != "", "%s %s: %v gives %+v", file, key, value, c)
+			}
+		}
+	}
 }
 
 func FuzzRead(f *testing.F) {

@@ -84,12 +84,9 @@ func unmarshal(raw json.RawMessage, v any) error {
 }
 
 // maxTokens follows sentence-transformers: max_seq_length where it is given,
-// else the tokenizer's limit; and never more than the model has positions for.
-func maxTokens(d fs.FS, model, t object) (int, error) {
-	room, err := positions(model)
-	if err != nil {
-		return 0, err
-	}
+// else the tokenizer's limit; and never more than the model has positions for,
+// where it has a table of them.
+func maxTokens(d fs.FS, room int, t object) (int, error) {
 	where, limit := "max_seq_length", t["max_seq_length"]
 	for _, key := range []string{"processor_kwargs", "tokenizer_args"} {
 		var args object

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/embedgate/embedgate/export/pyenv/pyscript"
+	"github.com/embedgate/embedgate/export/stmodel"
 	"github.com/embedgate/embedgate/golden"
 	"github.com/embedgate/embedgate/internal/fault"
 	"github.com/embedgate/embedgate/internal/files"
@@ -17,12 +18,13 @@ import (
 
 // Options says what to compute.
 type Options struct {
-	Python   string   // the export environment's interpreter
-	ModelDir string   // verified source files
-	Model    string   // its name
-	Texts    []byte   // texts.jsonl
-	Out      string   // golden directory; one that is there is replaced when the new one is whole
-	Only     []string // ids of the only texts to compute; the result is then a sample, not a golden
+	Python   string         // the export environment's interpreter
+	ModelDir string         // verified source files
+	Config   stmodel.Config // what they say
+	Model    string         // its name
+	Texts    []byte         // texts.jsonl
+	Out      string         // golden directory; one that is there is replaced when the new one is whole
+	Only     []string       // ids of the only texts to compute; the result is then a sample, not a golden
 	Progress progress.Sink
 }
 
@@ -66,14 +68,18 @@ func Run(ctx context.Context, o Options) error {
 
 // compute runs the script into dir.
 func compute(ctx context.Context, o Options, dir string) error {
+	config, err := o.Config.Argument()
+	if err != nil {
+		return err
+	}
 	texts := filepath.Join(dir, golden.TextsName)
 	if err := os.WriteFile(texts, o.Texts, 0o644); err != nil {
 		return err
 	}
-	args := []string{"--model-dir", o.ModelDir, "--model", o.Model, "--texts", texts, "--out", dir}
+	args := []string{"--model-dir", o.ModelDir, "--config", config, "--model", o.Model, "--texts", texts, "--out", dir}
 	if len(o.Only) > 0 {
 		args = append(args, "--only", strings.Join(o.Only, ","))
 	}
-	_, err := pyscript.Run(ctx, pyscript.Options{Python: o.Python, Script: "golden/make_golden.py", Args: args, Progress: o.Progress})
+	_, err = pyscript.Run(ctx, pyscript.Options{Python: o.Python, Script: "golden/make_golden.py", Args: args, Progress: o.Progress})
 	return err
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/embedgate/embedgate/export/exporttest"
 	"github.com/embedgate/embedgate/export/pyenv/process"
+	"github.com/embedgate/embedgate/export/stmodel"
 	"github.com/embedgate/embedgate/golden"
 	"github.com/embedgate/embedgate/golden/compute"
 	"github.com/embedgate/embedgate/golden/safetensors"
@@ -37,6 +38,14 @@ func builtin(t *testing.T) golden.Set {
 	return s
 }
 
+// config is what a model's directory says.
+func config(t *testing.T, dir string) stmodel.Config {
+	t.Helper()
+	c, err := stmodel.Read(dir)
+	require.NoError(t, err)
+	return c
+}
+
 func TestASampleComputedAgainAgrees(t *testing.T) {
 	needsTorch(t)
 	t.Parallel()
@@ -56,7 +65,7 @@ func TestASampleComputedAgainAgrees(t *testing.T) {
 
 	out := filepath.Join(t.TempDir(), "sample")
 	require.NoError(t, compute.Run(context.Background(), compute.Options{
-		Python: exporttest.ReferencePython(t), ModelDir: exporttest.SourceDir(t), Model: s.Model,
+		Python: exporttest.ReferencePython(t), ModelDir: exporttest.SourceDir(t), Config: config(t, exporttest.SourceDir(t)), Model: s.Model,
 		Texts: s.Files[golden.TextsName], Out: out, Only: only,
 	}))
 	b, err := os.ReadFile(filepath.Join(out, golden.VectorsName))
@@ -104,7 +113,7 @@ func TestATinyModelWithOtherPoolingGetsItsGolden(t *testing.T) {
 			t.Parallel()
 			dir, files := exporttest.TinyModel(t, exporttest.TinyOptions{Hidden: 48, Heads: 3, Intermediate: 80, Pooling: pooling, NoNormalize: true})
 			out := filepath.Join(t.TempDir(), "golden")
-			o := compute.Options{Python: exporttest.ReferencePython(t), ModelDir: dir, Model: "tiny", Texts: texts, Out: out}
+			o := compute.Options{Python: exporttest.ReferencePython(t), ModelDir: dir, Config: config(t, dir), Model: "tiny", Texts: texts, Out: out}
 			require.NoError(t, compute.Run(context.Background(), o))
 			s, err := golden.Read(out)
 			require.NoError(t, err)
@@ -142,7 +151,7 @@ func TestATextThatIsNotThereIsNamed(t *testing.T) {
 	needsTorch(t)
 	t.Parallel()
 	err := compute.Run(context.Background(), compute.Options{
-		Python: exporttest.ReferencePython(t), ModelDir: exporttest.SourceDir(t), Model: "tiny", Texts: []byte(oneText), Only: []string{"a", "zebra"}, Out: filepath.Join(t.TempDir(), "x"),
+		Python: exporttest.ReferencePython(t), ModelDir: exporttest.SourceDir(t), Config: config(t, exporttest.SourceDir(t)), Model: "tiny", Texts: []byte(oneText), Only: []string{"a", "zebra"}, Out: filepath.Join(t.TempDir(), "x"),
 	})
 	require.ErrorContains(t, err, "zebra")
 	assert.Equal(t, fault.Usage, fault.KindOf(err))

@@ -18,7 +18,7 @@ from onnx import TensorProto, helper
 
 from bert_weights import FeedForward, Norm, Weights
 from graph import Graph
-from st_config import Config
+from model_dir import Config
 
 # What a masked score gets. Large enough that exp() of it is 0 in float32, small
 # enough for float16, in which CoreML may compute.

@@ -10,7 +10,7 @@ import math
 
 import numpy as np
 
-from st_config import Config
+from model_dir import Config
 
 _erf = np.frompyfunc(math.erf, 1, 1)
 

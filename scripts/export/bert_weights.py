@@ -13,7 +13,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from st_config import WEIGHTS, Refused, weights_file
+from model_dir import WEIGHTS, weights_file
+from refused import Refused
 
 # By config.json's hidden_act: the ONNX operator and attributes that compute what transformers computes.
 ACTIVATIONS = {

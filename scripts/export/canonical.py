@@ -10,7 +10,7 @@ from __future__ import annotations
 import onnx
 from onnx import helper
 
-from st_config import Failed
+from refused import Failed
 
 PRODUCER = "embedgate"
 

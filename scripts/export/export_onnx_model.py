@@ -1,8 +1,9 @@
 """Turns a sentence-transformers directory into ONNX files, one for each variant.
 
-    export_onnx_model.py --model-dir DIR --variant fp32 --out FILE [--variant int8 --out FILE …] [--plain | --no-torch]
+    export_onnx_model.py --model-dir DIR --config JSON --variant fp32 --out FILE [--variant int8 --out FILE …] [--plain | --no-torch]
 
-Pooling and normalisation are inside the graph. The graph is written out over
+Pooling and normalisation are inside the graph; --config says which, as
+embedgate read it from the directory (model_dir.py). The graph is written out over
 the weights (bert_graph.py) where the model is one that bert_weights.py knows,
 setting by setting and tensor by tensor; otherwise, and with --plain, it is
 transformers' own forward as torch.onnx exports it. The written-out graph has
@@ -31,7 +32,8 @@ sys.path.append(os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__f
 
 import variants  # noqa: E402
 from outputs import SIGNALS, Pending, Protocol  # noqa: E402
-from st_config import WEIGHTS, Config, Failed, Refused, hf_config, positions_of, read, weights_file  # noqa: E402
+from model_dir import WEIGHTS, Config, load_config, weights_file  # noqa: E402
+from refused import Failed, Refused  # noqa: E402
 
 # Part of the bytes: raise it whenever the graph changes.
 EXPORTER = "2"
@@ -59,12 +61,13 @@ def _end_on_signals(pending: Pending) -> None:
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str):
-        raise Refused("command line", message, "--model-dir DIR --variant fp32 --out FILE [--plain]", "see --help")
+        raise Refused("command line", message, "--model-dir DIR --config JSON --variant fp32 --out FILE [--plain]", "see --help")
 
 
 def _arguments(argv: list[str]) -> argparse.Namespace:
     p = _Parser(prog="export_onnx_model.py", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False)
     p.add_argument("--model-dir", required=True, help="the sentence-transformers directory")
+    p.add_argument("--config", required=True, help="what embedgate read of the model's configuration, a JSON object")
     p.add_argument("--variant", required=True, action="append", help="what to write: " + variants.NAMES + "; once for each --out")
     p.add_argument("--out", required=True, action="append", help="the .onnx file to write, of the --variant at the same place; its folder must exist")
     p.add_argument("--no-torch", action="store_true", help="make nothing, and say why in the manifest's \"torch\", where torch is needed")
@@ -72,6 +75,7 @@ def _arguments(argv: list[str]) -> argparse.Namespace:
     a = p.parse_args(argv)
     if len(a.variant) != len(a.out):
         raise Refused("command line", f"{len(a.variant)} --variant and {len(a.out)} --out", "a file for every variant", "name each variant with its file")
+    a.config = Config.parse(a.config)
     a.variant = [variants.parse(v) for v in a.variant]
     for what, given in (("--variant", [v.name for v in a.variant]), ("--out", [os.path.realpath(o) for o in a.out])):
         twice = [g for n, g in enumerate(given) if g in given[:n]]
@@ -113,15 +117,14 @@ class _NeedsTorch(Exception):
 class _Model:
     """What every variant is made from: the weights of a BERT, or transformers' own forward."""
 
-    def __init__(self, a: argparse.Namespace, hf: dict, config: Config, say: Protocol):
+    def __init__(self, a: argparse.Namespace, hf: dict, say: Protocol):
         heavy = os.path.getsize(weights_file(a.model_dir))
         if heavy > MAX_WEIGHT_BYTES:
             raise Refused(WEIGHTS, f"{heavy} bytes", f"at most {MAX_WEIGHT_BYTES}, what one ONNX file can hold", "choose a smaller model")
-        self.dir, self.config = a.model_dir, config
-        longest = min(positions_of(hf) or config.max_tokens, config.max_tokens)
+        self.dir, self.config = a.model_dir, a.config
         why = "--plain was asked for" if a.plain else ""
         for v in a.variant:
-            variants.fits(v, longest, why)
+            variants.fits(v, a.config.max_tokens, why)
         say.step("reading the weights")
         import bert_weights
         import self_check
@@ -129,12 +132,12 @@ class _Model:
         self.hf = hf = bert_weights.completed(hf)
         why = why or bert_weights.why_not(hf, bert_weights.tensor_shapes(a.model_dir))
         for v in a.variant:
-            variants.fits(v, longest, why)
+            variants.fits(v, a.config.max_tokens, why)
         self.forward, self.inputs = ("plain" if why else "written-out"), ("input_ids", "attention_mask")
         if not why:
             tensors = bert_weights.tensors(a.model_dir, hf)
             self.weights = bert_weights.fold(hf, tensors)
-            self.check = self_check.SelfCheck(hf, tensors, config)
+            self.check = self_check.SelfCheck(hf, tensors, a.config)
             return
         if a.no_torch:
             raise _NeedsTorch(why)
@@ -142,7 +145,7 @@ class _Model:
         say.step(f"taking transformers' own forward ({why}): loading torch and transformers (takes 5 to 20 s)")
         import plain_export
 
-        self.plain, self.inputs = plain_export.load(a.model_dir, config)
+        self.plain, self.inputs = plain_export.load(a.model_dir, a.config)
 
     def make(self, v: variants.Variant, say: Protocol):
         """The variant's ModelProto, the domains it needs beside the default one, and what the manifest says more of it."""
@@ -150,7 +153,7 @@ class _Model:
             import plain_export
 
             say.step(f"exporting {v.name} with torch.onnx (takes 5 to 20 s)")
-            return plain_export.export(self.plain, self.inputs, self.hf, self.config, EXPORTER), {}, {}
+            return plain_export.export(self.plain, self.inputs, self.config, EXPORTER), {}, {}
         import bert_graph
 
         if v.precision == "int8":
@@ -244,8 +247,7 @@ def _make(m: _Model, v: variants.Variant, say: Protocol) -> tuple[bytes, dict]:
 def run(a: argparse.Namespace, say: Protocol, pending: Pending) -> None:
     say.total = 2 + 2 * len(a.variant)
     say.step("reading the model's configuration")
-    config = read(a.model_dir)
-    model = _Model(a, hf_config(a.model_dir), config, say)
+    model = _Model(a, load_config(a.model_dir), say)
     made = {}
     for v, out in zip(a.variant, a.out):
         data, said = _make(model, v, say)
@@ -253,11 +255,7 @@ def run(a: argparse.Namespace, say: Protocol, pending: Pending) -> None:
         pending.write(out, data)
         made[v.name] = {"file": os.path.basename(out)} | said
     pending.place()
-    say.manifest(
-        made,
-        {"pooling": config.pooling, "normalize": config.normalize, "max_tokens": config.max_tokens, "dimension": config.dimension},
-        _versions(model.forward),
-    )
+    say.manifest(made, _versions(model.forward))
 
 
 def main(argv: list[str]) -> int:

@@ -28,8 +28,8 @@ class Protocol:
         self._send({"event": "progress", "message": message, "done": self._done, "total": self.total})
         self._done += 1
 
-    def manifest(self, variants: dict, embedding: dict, versions: dict) -> None:
-        self._send({"event": "manifest", "variants": variants, "embedding": embedding, "versions": versions})
+    def manifest(self, variants: dict, versions: dict) -> None:
+        self._send({"event": "manifest", "variants": variants, "versions": versions})
 
     def needs_torch(self, why: str) -> None:
         """The manifest of nothing: torch must export this model, and may not here."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import canonical
 import hf_forward
 from graph import OPSET
-from st_config import Config, positions_of
+from model_dir import Config
 
 
 def load(dir: str, config: Config) -> tuple[hf_forward.Plain, tuple[str, ...]]:
@@ -17,11 +17,11 @@ def load(dir: str, config: Config) -> tuple[hf_forward.Plain, tuple[str, ...]]:
     return hf_forward.Plain(model, config.pooling, config.normalize).float(), names
 
 
-def export(module: hf_forward.Plain, names: tuple[str, ...], hf: dict, config: Config, version: str):
+def export(module: hf_forward.Plain, names: tuple[str, ...], config: Config, version: str):
     """The ModelProto of the forward, for any batch and length."""
     import torch
 
-    longest = max(positions_of(hf) or config.max_tokens, 3)
+    longest = max(config.positions or config.max_tokens, 3)
     # Neither 0 nor 1, which torch would take for fixed.
     shape = (2, min(9, longest))
     axes = {0: torch.export.Dim("batch", min=1, max=1 << 16), 1: torch.export.Dim("sequence", min=2, max=longest)}

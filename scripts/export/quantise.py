@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from st_config import Failed
+from refused import Failed
 
 PAIR = 128
 

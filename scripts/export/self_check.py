@@ -9,7 +9,8 @@ from __future__ import annotations
 import numpy as np
 
 import bert_numpy
-from st_config import Config, Failed, positions_of
+from model_dir import Config
+from refused import Failed
 from variants import Variant
 
 # The largest difference allowed, relative to the largest component that is
@@ -33,9 +34,8 @@ class SelfCheck:
     def __init__(self, hf: dict, tensors: dict[str, np.ndarray], config: Config):
         """hf is config.json; tensors is what bert_weights.tensors gives."""
         self._hf, self._tensors, self._config = hf, tensors, config
-        longest = min(positions_of(hf) or config.max_tokens, config.max_tokens)
         rng = np.random.Generator(np.random.PCG64(20240229))
-        self._texts = [rng.integers(0, hf["vocab_size"], min(n, longest)).tolist() for n in _LENGTHS]
+        self._texts = [rng.integers(0, hf["vocab_size"], min(n, config.max_tokens)).tolist() for n in _LENGTHS]
         self._known: dict[tuple[int, int], tuple[np.ndarray, np.ndarray]] = {}
 
     def compare(self, model: bytes, v: Variant) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from st_config import Refused
+from refused import Refused
 
 NAMES = "fp32, fp16, int8, fp32-static<N> or fp16-static<N>, such as fp32-static128"
 

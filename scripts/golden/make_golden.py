@@ -17,7 +17,8 @@ import sys
 # The modules that the exporter needs too.
 sys.path.append(os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "shared"))
 
-import st_config  # noqa: E402
+from model_dir import Config, weights_file  # noqa: E402
+from refused import Refused  # noqa: E402
 
 # Libraries print where they like; stdout is the protocol's alone.
 protocol = os.fdopen(os.dup(1), "w")
@@ -70,6 +71,7 @@ def source_files(model_dir):
 def main():
     ap = argparse.ArgumentParser()
     ap.add_argument("--model-dir", required=True)
+    ap.add_argument("--config", required=True, help="what embedgate read of the model's configuration, a JSON object")
     ap.add_argument("--model", required=True, help="the model's name")
     ap.add_argument("--texts", required=True)
     ap.add_argument("--out", required=True)
@@ -78,9 +80,9 @@ def main():
 
     # What can be refused is refused before the long loading.
     try:
-        conf = st_config.read(a.model_dir)
-        st_config.weights_file(a.model_dir)
-    except st_config.Refused as e:
+        conf = Config.parse(a.config)
+        weights_file(a.model_dir)
+    except Refused as e:
         fail(str(e))
     texts = read_texts(a.texts)
     if a.only:
@@ -109,7 +111,7 @@ def main():
     # Half-precision weights are widened, whatever config.json says to load them as.
     try:
         model = hf_forward.load(a.model_dir, torch.float64, attn_implementation="eager")
-    except st_config.Refused as e:
+    except Refused as e:
         fail(str(e))
 
     ids, pooled, states = [], [], {}

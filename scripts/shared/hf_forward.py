@@ -14,7 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from st_config import WEIGHTS, Refused, weights_file
+from model_dir import WEIGHTS, weights_file
+from refused import Refused
 
 # Weights that may be absent from the file: no sentence vector reads them.
 _MAY_BE_MISSING = re.compile(r"(.*\.)?pooler\..*|(.*\.)?embeddings\.(position_ids|token_type_ids)")

@@ -21,9 +21,10 @@ import quantise
 import self_check
 import tiny
 import variants
-from st_config import Config, Failed
+from model_dir import Config
+from refused import Failed
 
-CONFIG = Config(pooling="mean", normalize=True, max_tokens=24, dimension=64)
+CONFIG = Config(pooling="mean", normalize=True, max_tokens=24, dimension=64, positions=40)
 
 
 def settings(**changes) -> dict:

@@ -5,6 +5,11 @@ from __future__ import annotations
 import json
 import os
 
+from model_dir import Config
+
+# What the tests give as --config, beside a model: embedgate's reader is Go.
+CONFIG = "read-by-embedgate.json"
+
 WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *"abcdefghijklmnopqrstuvwxyz", *("##" + c for c in "abcdefghijklmnopqrstuvwxyz"), "hello", "world", "river", "music", "protein", "engine"]
 TEXTS = ["hello world", "river", "music of the protein engine in the world", "a", "hello hello hello zebra quartz, of every engine and river"]
 
@@ -27,13 +32,24 @@ def edit(dir: str, name: str, **changes) -> None:
     write(dir, name, value)
 
 
-def configs(dir: str, hidden: int = 48, pooling: str = "mean", normalize: bool = True, max_tokens: int | None = 24) -> None:
-    """The files that sentence-transformers 2 to 4 wrote around a model."""
+def configs(dir: str, hidden: int = 48, pooling: str = "mean", normalize: bool = True, max_tokens: int = 24, positions: int = 40) -> None:
+    """The files that sentence-transformers 2 to 4 wrote around a model, and what embedgate's reader makes of them."""
     kinds = ["Transformer", "Pooling"] + (["Normalize"] if normalize else [])
     write(dir, "modules.json", [{"idx": i, "name": str(i), "path": "" if i == 0 else f"{i}_{k}", "type": f"sentence_transformers.models.{k}"} for i, k in enumerate(kinds)])
     write(dir, "1_Pooling/config.json", {"word_embedding_dimension": hidden, "pooling_mode_cls_token": pooling == "cls", "pooling_mode_mean_tokens": pooling == "mean", "pooling_mode_max_tokens": pooling == "max", "pooling_mode_mean_sqrt_len_tokens": False})
     write(dir, "sentence_bert_config.json", {"max_seq_length": max_tokens, "do_lower_case": False})
     write(dir, "tokenizer_config.json", {"tokenizer_class": "PreTrainedTokenizerFast", "model_max_length": 40, "unk_token": "[UNK]", "pad_token": "[PAD]", "cls_token": "[CLS]", "sep_token": "[SEP]", "mask_token": "[MASK]", "model_input_names": ["input_ids", "attention_mask"]})
+    write(dir, CONFIG, {"pooling": pooling, "normalize": normalize, "max_tokens": max_tokens, "dimension": hidden, "positions": positions})
+
+
+def config_text(dir: str) -> str:
+    """--config for a directory that configs wrote."""
+    with open(os.path.join(dir, CONFIG), encoding="utf-8") as f:
+        return f.read()
+
+
+def config(dir: str) -> Config:
+    return Config.parse(config_text(dir))
 
 
 def bert_config(hidden: int = 48, **changes) -> dict:

@@ -20,10 +20,10 @@ import test_export as base  # noqa: E402  sets the path to the scripts
 from test_export import digest, embed, export, session  # noqa: E402
 
 import tiny  # noqa: E402
-from st_config import Refused  # noqa: E402
+from refused import Refused  # noqa: E402
 
 
-def by_transformers(dir: str, config) -> str:
+def by_transformers(dir: str, config, positions: int) -> str:
     """A random model of any architecture, by its transformers configuration."""
     import torch
     from transformers import AutoModel
@@ -34,7 +34,7 @@ def by_transformers(dir: str, config) -> str:
         for p in m.parameters():
             p.add_(torch.randn_like(p) * 0.1)
     m.save_pretrained(dir)
-    tiny.configs(dir)
+    tiny.configs(dir, positions=positions)
     tiny.tokenizer(dir)
     return dir
 
@@ -110,13 +110,13 @@ class Agreement(Case):
 
         size = {"vocab_size": len(tiny.WORDS), "max_position_embeddings": 42, "pad_token_id": 0}
         other = size | {"hidden_size": 48, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 64}
-        for name, config in (
-            ("relative positions", t.MPNetConfig(**other)),
-            ("positions after the padding's", t.RobertaConfig(**other, type_vocab_size=1)),
-            ("other names for the same sizes", t.DistilBertConfig(**size, dim=48, n_layers=2, n_heads=4, hidden_dim=64)),
+        for name, config, positions in (
+            ("relative positions", t.MPNetConfig(**other), 40),
+            ("positions after the padding's", t.RobertaConfig(**other, type_vocab_size=1), 41),
+            ("other names for the same sizes", t.DistilBertConfig(**size, dim=48, n_layers=2, n_heads=4, hidden_dim=64), 42),
         ):
             with self.subTest(name):
-                dir = by_transformers(self.folder(name), config)
+                dir = by_transformers(self.folder(name), config, positions)
                 heard = export(dir, self.out)
                 with self.assertRaisesRegex(Refused, "'int8' for a forward that is transformers' own .*model_type is"):
                     export(dir, self.out, variants=("int8",))
@@ -133,7 +133,7 @@ class Agreement(Case):
         with contextlib.redirect_stderr(io.StringIO()):
             SentenceTransformer(dir, device="cpu").save(again)
         other = os.path.join(self.folder("out2"), "fp32.onnx")
-        export(again, other)
+        export(again, other, config=tiny.config_text(dir))
         self.assertEqual(digest(self.out), digest(other))
 
     def test_the_forward_in_numpy_is_transformers_own(self):
@@ -141,7 +141,7 @@ class Agreement(Case):
         import bert_weights
         import hf_forward
         import numpy as np
-        import st_config
+        import model_dir
         import torch
 
         for name, changes, options in (
@@ -151,7 +151,7 @@ class Agreement(Case):
         ):
             with self.subTest(name):
                 dir = tiny.model(self.folder(name), tiny.bert_config(**changes), **options)
-                hf, config = st_config.hf_config(dir), st_config.read(dir)
+                hf, config = model_dir.load_config(dir), tiny.config(dir)
                 plain = hf_forward.Plain(hf_forward.load(dir).double(), config.pooling, config.normalize)
                 for ids in ([2, 3], [2, 7, 9, 40, 11, 3]):
                     states, vector = bert_numpy.forward(hf, bert_weights.tensors(dir, hf), config, ids)
@@ -195,11 +195,10 @@ class RealModel(unittest.TestCase):
         from tokenizers import Tokenizer
 
         import hf_forward
-        import st_config
+        from model_dir import Config
 
         dir = os.environ["EMBEDGATE_TEST_MODEL"]
-        config = st_config.read(dir)
-        self.assertEqual(config, st_config.Config("mean", True, 256, 384))
+        config = Config("mean", True, 256, 384, 512)
         plain = hf_forward.Plain(hf_forward.load(dir).double(), config.pooling, config.normalize)
         tokens = Tokenizer.from_file(os.path.join(dir, "tokenizer.json"))
         tokens.no_padding()
