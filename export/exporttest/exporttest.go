@@ -13,6 +13,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -72,12 +73,23 @@ func ReferencePython(t testing.TB) string {
 	return e.Python
 }
 
-// OrtLib returns ONNX Runtime's shared library.
+// OrtLib returns ONNX Runtime's shared library: what EMBEDGATE_ORT_LIB names,
+// or the export environment's.
 func OrtLib(t testing.TB) string {
 	t.Helper()
-	p, err := pyenv.OrtLib(context.Background(), "", "", say(t))
+	if p := os.Getenv(pyenv.OrtLibVar); p != "" {
+		return p
+	}
+	e, err := pyenv.Ensure(context.Background(), pyenv.Options{Kind: pyenv.Export, Own: true, Progress: say(t)})
 	require.NoError(t, err)
-	return p
+	pattern := map[string]string{"windows": "onnxruntime.dll", "darwin": "libonnxruntime*.dylib"}[runtime.GOOS]
+	if pattern == "" {
+		pattern = "libonnxruntime.so*"
+	}
+	found, err := filepath.Glob(filepath.Join(e.Site(), "onnxruntime", "capi", pattern))
+	require.NoError(t, err)
+	require.NotEmpty(t, found, "no %s in the onnxruntime wheel", pattern)
+	return found[0]
 }
 
 // SourceDir returns a directory with the default model's verified files.

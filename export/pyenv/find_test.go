@@ -123,21 +123,3 @@ func TestARealInterpreterWithoutThePackagesIsRefusedByTheirNames(t *testing.T) {
 	_, err = Ensure(t.Context(), Options{Kind: "test", Override: base.Path})
 	require.ErrorContains(t, err, "got no no_such_module_at_all,")
 }
-
-func TestTheLibraryCanBeNamed(t *testing.T) {
-	lib := filepath.Join(t.TempDir(), "libonnxruntime.so")
-	require.NoError(t, os.WriteFile(lib, nil, 0o666))
-	got, err := OrtLib(t.Context(), lib, "", nil)
-	require.NoError(t, err)
-	require.Equal(t, lib, got)
-	t.Setenv(OrtLibVar, lib)
-	got, err = OrtLib(t.Context(), "", "", nil)
-	require.NoError(t, err)
-	require.Equal(t, lib, got)
-	t.Setenv(OrtLibVar, lib+".absent")
-	_, err = OrtLib(t.Context(), "", "", nil)
-	require.ErrorContains(t, err, "correct "+OrtLibVar)
-	require.Equal(t, fault.Missing, fault.KindOf(err))
-	_, err = OrtLib(t.Context(), t.TempDir(), "", nil)
-	require.ErrorContains(t, err, "--ort-lib", "a folder is no library")
-}
