@@ -17,8 +17,8 @@ import (
 	"github.com/embedgate/embedgate/internal/strictjson"
 )
 
-// said is the export script's manifest line.
-type said struct {
+// scriptManifest is the export script's manifest line.
+type scriptManifest struct {
 	Event    string                       `json:"event"`
 	Variants map[string]candidate.Variant `json:"variants"`
 	Versions map[string]string            `json:"versions"`
@@ -32,7 +32,7 @@ func build(ctx context.Context, o Options, src Source, out string) error {
 		return &fault.Error{Kind: fault.Usage, Thing: "variants", Got: "none", Wanted: "at least one to export"}
 	}
 	why := o.needsTorch(src.Config)
-	var s said
+	var s scriptManifest
 	var err error
 	if why == "" {
 		if s, err = o.runScript(ctx, pyenv.Export, src, out); err != nil {
@@ -72,8 +72,8 @@ func build(ctx context.Context, o Options, src Source, out string) error {
 }
 
 // runScript runs the export script in an environment. In Export's it makes
-// nothing where torch must, and says so.
-func (o Options) runScript(ctx context.Context, k pyenv.Kind, src Source, out string) (s said, err error) {
+// nothing for a model that needs torch, and the manifest says why.
+func (o Options) runScript(ctx context.Context, k pyenv.Kind, src Source, out string) (s scriptManifest, err error) {
 	env, err := o.environment(ctx, k)
 	if err != nil {
 		return s, err
@@ -102,19 +102,19 @@ func (o Options) runScript(ctx context.Context, k pyenv.Kind, src Source, out st
 	if err != nil {
 		return s, err
 	}
-	return parseSaid(raw, names)
+	return parseManifest(raw, names)
 }
 
-// names are the variants to export, each once, in an order of their own: it
-// must not decide anything.
+// names are the variants to export, each once and sorted: the order in the
+// policy must decide nothing.
 func (o Options) names() []string {
 	return slices.Compact(slices.Sorted(slices.Values(o.Variants)))
 }
 
-// parseSaid reads the manifest line, which must speak of the variants that
-// were asked for and no others, each in the file that it was given.
-func parseSaid(raw json.RawMessage, names []string) (said, error) {
-	var s said
+// parseManifest reads the manifest line. It must list exactly the variants that
+// were asked for, each in the file that was named for it.
+func parseManifest(raw json.RawMessage, names []string) (scriptManifest, error) {
+	var s scriptManifest
 	if err := strictjson.Decode(raw, &s); err != nil {
 		return s, fmt.Errorf("%s: its manifest: %w", scriptName, err)
 	}
@@ -132,8 +132,8 @@ func parseSaid(raw json.RawMessage, names []string) (said, error) {
 	return s, nil
 }
 
-// agrees checks that the file is what the script said of it, and that what it
-// said is what its name and class promise: float32 out, fixed shapes where the
+// agrees checks that the file is what the manifest says of it, and that the
+// manifest says what the variant's name and class promise: float32 out, fixed shapes where the
 // name has them.
 func agrees(m onnxfile.Model, v candidate.Variant) error {
 	inputs, outputs := tensors(m.Inputs), tensors(m.Outputs)

@@ -12,7 +12,7 @@ import (
 
 func manifestLine(t *testing.T, variants map[string]candidate.Variant) json.RawMessage {
 	t.Helper()
-	raw, err := json.Marshal(said{Event: "manifest", Variants: variants, Versions: map[string]string{"torch": "1"}})
+	raw, err := json.Marshal(scriptManifest{Event: "manifest", Variants: variants, Versions: map[string]string{"torch": "1"}})
 	require.NoError(t, err)
 	return raw
 }
@@ -30,7 +30,7 @@ func TestTheManifestLineMustSpeakOfWhatWasAskedFor(t *testing.T) {
 		"a field too many": {json.RawMessage(`{"event":"manifest","variants":{},"more":1}`), "more"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := parseSaid(c.raw, []string{"fp32", "int8"})
+			_, err := parseManifest(c.raw, []string{"fp32", "int8"})
 			if c.want == "" {
 				require.NoError(t, err)
 				return

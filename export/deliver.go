@@ -15,9 +15,9 @@ import (
 	"github.com/embedgate/embedgate/internal/files"
 )
 
-// deliver copies the cached candidate to o.Out, which is then whole or as it
-// was, also after a kill. What it replaces is an empty directory, or one of which a candidate.json
-// names every file; and nothing inside a release.
+// deliver copies the cached candidate to o.Out. o.Out is then the new candidate
+// or as it was, also after a kill. It replaces only an empty directory, or one of
+// which a candidate.json names every file, and nothing inside a release.
 func (o Options) deliver(ctx context.Context, r *Result) error {
 	if o.Out == "" {
 		return nil
@@ -68,7 +68,7 @@ func (o Options) deliver(ctx context.Context, r *Result) error {
 // releaseName is the file that marks a release; package publish writes it.
 const releaseName = "release.json"
 
-// replaceable tells whether o.Out may be replaced, and which candidate it
+// replaceable checks whether o.Out may be replaced, and which candidate it
 // holds: the digest of its candidate.json, empty where it holds none.
 func (o Options) replaceable() (digest string, err error) {
 	refuse := func(got string, err error) (string, error) {
@@ -77,7 +77,7 @@ func (o Options) replaceable() (digest string, err error) {
 		}
 	}
 	if release, err := releaseAround(o.Out); err != nil || release != "" {
-		return refuse("a place inside the release "+release, err)
+		return refuse("a path inside the release "+release, err)
 	}
 	i, err := os.Lstat(o.Out)
 	switch {

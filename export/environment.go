@@ -11,13 +11,13 @@ import (
 	"github.com/embedgate/embedgate/export/stmodel"
 )
 
-// written is the model type, by config.json, whose graph the script writes out
+// writtenOutType is the model type, by config.json, whose graph the script writes out
 // from the weights. Every other is exported by torch.
-const written = "bert"
+const writtenOutType = "bert"
 
 // prepare fetches the source. Where that is a download, the export environment
 // is made at the same time, which must be there in any case: ONNX Runtime's
-// library is in it. A source that is refused ends both.
+// library is in it. A source that is refused cancels both.
 func (o Options) prepare(ctx context.Context) (s Source, err error) {
 	group, inner := errgroup.WithContext(ctx)
 	if !strings.HasPrefix(o.Spec, "dir:") && !o.Plain {
@@ -47,8 +47,8 @@ func (o Options) needsTorch(c stmodel.Config) string {
 	switch {
 	case o.Plain:
 		return "its own forward is asked for"
-	case c.ModelType != written:
-		return fmt.Sprintf("config.json's model_type is %q, not %q", c.ModelType, written)
+	case c.ModelType != writtenOutType:
+		return fmt.Sprintf("config.json's model_type is %q, not %q", c.ModelType, writtenOutType)
 	}
 	return ""
 }

@@ -1,6 +1,6 @@
 // Package export turns a model's source into a candidate: it fetches the
-// pinned files, calls the export script for each variant and seals what came
-// out. An export whose inputs have not changed is taken from the cache. It
+// pinned files, calls the export script for the variants and seals the
+// result. An export whose inputs have not changed is taken from the cache. It
 // must not know how a candidate is measured or judged.
 package export
 
@@ -58,8 +58,8 @@ type Result struct {
 	Cached    bool // nothing was exported: inputs had not changed
 }
 
-// Run exports, or takes the export from the cache. When ctx ends, what is half
-// made is removed.
+// Run exports, or takes the export from the cache. When ctx ends, it removes
+// what is unfinished.
 func Run(ctx context.Context, o Options) (r Result, err error) {
 	if o.Out != "" { // before minutes are spent
 		if err := files.RestoreDir(o.Out); err != nil {
@@ -73,7 +73,7 @@ func Run(ctx context.Context, o Options) (r Result, err error) {
 	if err != nil {
 		return r, err
 	}
-	root, err := cache.Or(o.CacheDir)
+	root, err := cache.DirOr(o.CacheDir)
 	if err != nil {
 		return r, err
 	}
@@ -82,7 +82,7 @@ func Run(ctx context.Context, o Options) (r Result, err error) {
 	if err != nil {
 		return r, err
 	}
-	k, err := key(o, spec, libraries)
+	k, err := cacheKey(o, spec, libraries)
 	if err != nil {
 		return r, err
 	}
@@ -116,7 +116,7 @@ func Run(ctx context.Context, o Options) (r Result, err error) {
 	if err := build(ctx, o, src, tmp); err != nil {
 		return r, err
 	}
-	if err := cache.Place(tmp, home); err != nil {
+	if err := cache.RenameInto(tmp, home); err != nil {
 		return r, err
 	}
 	if o.DropSource {
@@ -130,9 +130,9 @@ func Run(ctx context.Context, o Options) (r Result, err error) {
 	return r, o.deliver(ctx, &r)
 }
 
-// libraries tells an interpreter that the user named by its libraries'
-// versions. It is empty for the environment that embedgate makes: the
-// requirements tell all of that, and a cached export needs no environment.
+// libraries identifies an interpreter that the user named by its libraries'
+// versions. It is empty for the environment that embedgate makes: its
+// requirements are in the key, and a cached export needs no environment.
 func (o Options) libraries(ctx context.Context) (string, error) {
 	if o.Python == "" && os.Getenv(pyenv.PythonVar) == "" {
 		return "", nil
@@ -145,15 +145,15 @@ func (o Options) libraries(ctx context.Context) (string, error) {
 	return e.Hash, err
 }
 
-// key names an export by all that decides its bytes.
-func key(o Options, spec, libraries string) (string, error) {
+// cacheKey names an export by all that decides its bytes.
+func cacheKey(o Options, spec, libraries string) (string, error) {
 	h := sha256.New()
 	fmt.Fprintf(h, "%d %q %q %v %q %q\n", candidate.Schema, o.Model, spec, o.Plain, o.names(), libraries)
 	for _, f := range slices.Sorted(maps.Keys(o.Files)) {
 		fmt.Fprintf(h, "%s %s\n", o.Files[f], f)
 	}
 	err := fs.WalkDir(scripts.FS, ".", func(p string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() || !decides(p) {
+		if err != nil || d.IsDir() || !decidesBytes(p) {
 			return err
 		}
 		b, err := fs.ReadFile(scripts.FS, p)
@@ -164,10 +164,10 @@ func key(o Options, spec, libraries string) (string, error) {
 	return hex.EncodeToString(h.Sum(nil))[:32], err
 }
 
-// decides tells whether an embedded file decides an export's bytes. The others
+// decidesBytes reports whether an embedded file decides an export's bytes. The others
 // are the scripts that make goldens and fetch, whose results have digests of
 // their own, and requirements of what exports nothing.
-func decides(name string) bool {
+func decidesBytes(name string) bool {
 	switch {
 	case strings.HasPrefix(name, "golden/"), name == "export/hf_download.py":
 		return false

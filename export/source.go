@@ -16,7 +16,7 @@ type Source struct {
 
 // Fetch brings the pinned files and refuses those of which nothing right can
 // be made: settings that embedgate does not reproduce, files that disagree, and
-// what o.Accept refuses. No environment is made for that, so that it is said
+// what o.Accept refuses. It needs no environment, so that the user hears of it
 // before the long work begins.
 func Fetch(ctx context.Context, o Options) (s Source, err error) {
 	s.Dir, s.Spec, err = source.Fetch(ctx, o.source())

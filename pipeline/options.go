@@ -51,5 +51,5 @@ func workDir(report string) (dir string, done func(), err error) {
 	if err != nil {
 		return "", nil, err
 	}
-	return cache.Temp(filepath.Join(base, "runs"))
+	return cache.RunDir(filepath.Join(base, "runs"))
 }

@@ -1,6 +1,6 @@
 // Package cache is embedgate's folder in the user's cache directory: where it
-// is, how two processes share it, and how what a dead one left is cleaned. It
-// must not know what is kept there.
+// is, how two processes share it, and how the leftovers of a killed one are
+// removed. It must not know what is kept there.
 package cache
 
 import (
@@ -29,40 +29,40 @@ func Dir() (string, error) {
 	return filepath.Join(d, "embedgate"), nil
 }
 
-// Or returns dir as an absolute path, or Dir when it is empty.
-func Or(dir string) (string, error) {
+// DirOr returns dir as an absolute path, or Dir when it is empty.
+func DirOr(dir string) (string, error) {
 	if dir != "" {
 		return filepath.Abs(dir)
 	}
 	return Dir()
 }
 
-// Exists tells whether path is there.
+// Exists reports whether path exists.
 func Exists(path string) bool {
 	_, err := os.Lstat(path)
 	return !errors.Is(err, fs.ErrNotExist)
 }
 
-// folder makes a folder of the cache.
-func folder(dir string) error {
+// makeDir makes a folder of the cache.
+func makeDir(dir string) error {
 	if err := os.MkdirAll(dir, 0o777); err != nil {
-		return unwritable(dir, err)
+		return unwritableFault(dir, err)
 	}
 	return nil
 }
 
-// unwritable is told of a folder of the cache that is read-only, or somebody
+// unwritableFault is the error of a folder of the cache that is read-only, or somebody
 // else's, or on a full disk.
-func unwritable(dir string, err error) error {
+func unwritableFault(dir string, err error) error {
 	return &fault.Error{
 		Kind: fault.Missing, Thing: dir, Wanted: "a cache folder that can be written", Err: err,
 		Next: "free space or correct the permissions there, or set XDG_CACHE_HOME to another folder",
 	}
 }
 
-// Work makes a folder for the files of one call, outside the cache. The caller
+// TempDir makes a folder for the files of one call, outside the cache. The caller
 // removes it.
-func Work(pattern string) (string, error) {
+func TempDir(pattern string) (string, error) {
 	dir, err := os.MkdirTemp("", pattern)
 	if err != nil {
 		variable := "TMPDIR"

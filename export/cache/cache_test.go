@@ -20,14 +20,14 @@ func TestTheFolderFollowsXDGCacheHome(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, filepath.Join(home, "embedgate"), d)
 	require.NoDirExists(t, d, "to ask makes nothing")
-	d, err = cache.Or("")
+	d, err = cache.DirOr("")
 	require.NoError(t, err)
 	require.Equal(t, filepath.Join(home, "embedgate"), d)
 }
 
 func TestAFolderThatIsGivenIsMadeAbsolute(t *testing.T) {
 	t.Chdir(t.TempDir())
-	d, err := cache.Or("here")
+	d, err := cache.DirOr("here")
 	require.NoError(t, err)
 	require.True(t, filepath.IsAbs(d))
 }
@@ -82,7 +82,7 @@ func TestScratchRemovesWhatTheDeadLeftAndPlaceNamesWhatIsWhole(t *testing.T) {
 	require.NoError(t, os.WriteFile(filepath.Join(tmp, "f"), []byte("new"), 0o666))
 	require.NoError(t, os.MkdirAll(home, 0o777))
 	require.NoError(t, os.WriteFile(filepath.Join(home, "stale"), nil, 0o666))
-	require.NoError(t, cache.Place(tmp, home))
+	require.NoError(t, cache.RenameInto(tmp, home))
 	require.FileExists(t, filepath.Join(home, "f"))
 	require.NoFileExists(t, filepath.Join(home, "stale"))
 	entries, err := os.ReadDir(dir)
@@ -93,11 +93,11 @@ func TestScratchRemovesWhatTheDeadLeftAndPlaceNamesWhatIsWhole(t *testing.T) {
 }
 
 func TestATemporaryFolderThatCannotBeMadeNamesTheVariable(t *testing.T) {
-	dir, err := cache.Work("embedgate-test-")
+	dir, err := cache.TempDir("embedgate-test-")
 	require.NoError(t, err)
 	require.NoError(t, os.Remove(dir))
 	t.Setenv("TMPDIR", filepath.Join(t.TempDir(), "absent"))
-	_, err = cache.Work("embedgate-test-")
+	_, err = cache.TempDir("embedgate-test-")
 	require.ErrorContains(t, err, "TMPDIR")
 	require.Equal(t, fault.Missing, fault.KindOf(err))
 }

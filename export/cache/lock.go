@@ -22,10 +22,10 @@ const lockSuffix = ".lock"
 // The kernel gives the lock back when its holder dies, however it dies. The
 // lock's file stays: to remove it would let two hold the same lock.
 func Lock(ctx context.Context, path string, busy func()) (unlock func(), err error) {
-	if err := folder(filepath.Dir(path)); err != nil {
+	if err := makeDir(filepath.Dir(path)); err != nil {
 		return nil, err
 	}
-	if err := plain(path + lockSuffix); err != nil {
+	if err := refuseIrregular(path + lockSuffix); err != nil {
 		return nil, err
 	}
 	l := flock.New(path + lockSuffix)
@@ -40,7 +40,7 @@ func Lock(ctx context.Context, path string, busy func()) (unlock func(), err err
 		err = errors.New("not taken")
 	}
 	if err == nil {
-		return func() { _ = l.Unlock() }, nil // the lock goes with the process anyway
+		return func() { _ = l.Unlock() }, nil // the lock ends with the process anyway
 	}
 	if ctx.Err() != nil {
 		return nil, fmt.Errorf("waiting for %s.lock: %w", path, ctx.Err())
@@ -55,12 +55,12 @@ func lockFault(path string, err error) error {
 	}
 }
 
-// plain refuses a lock's file that is a link, a FIFO or anything but a regular
+// refuseIrregular refuses a lock's file that is a link, a FIFO or anything but a regular
 // file: to open it would make or hold a file elsewhere, or wait for ever.
-func plain(path string) error {
+func refuseIrregular(path string) error {
 	i, err := os.Lstat(path)
 	if err != nil || i.Mode().IsRegular() {
-		return nil // one that is not there, or that cannot be looked at, is the lock's to report
+		return nil // the lock reports one that does not exist or cannot be examined
 	}
 	got := "no regular file"
 	if i.Mode()&fs.ModeSymlink != 0 {

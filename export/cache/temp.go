@@ -9,22 +9,21 @@ import (
 	"github.com/gofrs/flock"
 )
 
-// runPrefix begins the name of every folder that Temp makes.
+// runPrefix begins the name of every folder that RunDir makes.
 const runPrefix = "run-"
 
-// Temp makes a folder in dir that goes when done is called. Folders there whose
-// process ended without calling it, as one that was killed does, are removed
-// first: each has a lock beside it, which the kernel gives back whatever
-// happens.
-func Temp(dir string) (path string, done func(), err error) {
-	if err := folder(dir); err != nil {
+// RunDir makes a folder in dir; done removes it. Folders of processes that were
+// killed, so that they did not call done, are removed first: each has a lock
+// beside it, which the kernel releases when its process ends.
+func RunDir(dir string) (path string, done func(), err error) {
+	if err := makeDir(dir); err != nil {
 		return "", nil, err
 	}
-	clean(dir)
+	removeDead(dir)
 	// The lock comes first, so that nobody sees the folder without it.
 	f, err := os.CreateTemp(dir, runPrefix+"*"+lockSuffix)
 	if err != nil {
-		return "", nil, unwritable(dir, err)
+		return "", nil, unwritableFault(dir, err)
 	}
 	_ = f.Close() // nothing was written
 	l := flock.New(f.Name())
@@ -34,14 +33,14 @@ func Temp(dir string) (path string, done func(), err error) {
 	path = strings.TrimSuffix(f.Name(), lockSuffix)
 	if err := os.Mkdir(path, 0o700); err != nil {
 		_ = l.Unlock()
-		return "", nil, unwritable(dir, err)
+		return "", nil, unwritableFault(dir, err)
 	}
-	return path, func() { discard(path, l) }, nil
+	return path, func() { removeLocked(path, l) }, nil
 }
 
-// clean removes what dead runs left in dir. What cannot be removed now is left
-// to the next run.
-func clean(dir string) {
+// removeDead removes the folders of killed runs in dir. The next run tries again
+// to remove what cannot be removed now.
+func removeDead(dir string) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return
@@ -49,24 +48,24 @@ func clean(dir string) {
 	for _, e := range entries {
 		name, _ := strings.CutSuffix(e.Name(), lockSuffix)
 		path := filepath.Join(dir, name)
-		if !strings.HasPrefix(name, runPrefix) || plain(path+lockSuffix) != nil {
+		if !strings.HasPrefix(name, runPrefix) || refuseIrregular(path+lockSuffix) != nil {
 			continue
 		}
-		if i, err := e.Info(); !Exists(path+lockSuffix) && (err != nil || time.Since(i.ModTime()) < stale) {
-			continue // an older embedgate's, which took no lock
+		if i, err := e.Info(); !Exists(path+lockSuffix) && (err != nil || time.Since(i.ModTime()) < staleAge) {
+			continue // an older version of embedgate made it, which took no lock
 		}
 		l := flock.New(path + lockSuffix)
 		if ok, err := l.TryLock(); err == nil && ok {
-			discard(path, l)
+			removeLocked(path, l)
 		}
 	}
 }
 
-// discard removes a folder and the lock that the caller holds on it. The name
+// removeLocked removes a folder and the lock that the caller holds on it. The name
 // is never used again, so that nobody waits for the lock's file.
-func discard(path string, l *flock.Flock) {
+func removeLocked(path string, l *flock.Flock) {
 	_ = os.RemoveAll(path)
 	_ = os.Remove(l.Path())
 	_ = l.Unlock()
-	_ = os.Remove(l.Path()) // on Windows it could not go while it was open
+	_ = os.Remove(l.Path()) // Windows does not remove an open file
 }

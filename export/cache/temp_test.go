@@ -17,7 +17,7 @@ const tempDir = "EMBEDGATE_TEST_TEMP_DIR"
 
 func TestAFolderOfARunThatDiedIsRemovedByTheNextOne(t *testing.T) {
 	if dir := os.Getenv(tempDir); dir != "" {
-		path, _, err := cache.Temp(dir)
+		path, _, err := cache.RunDir(dir)
 		require.NoError(t, err)
 		require.NoError(t, os.WriteFile(filepath.Join(path, "evidence"), nil, 0o666))
 		os.Exit(0) // as a kill does, without a word
@@ -35,9 +35,9 @@ func TestAFolderOfARunThatDiedIsRemovedByTheNextOne(t *testing.T) {
 	require.NoError(t, os.Chtimes(old, past, past))
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "somebody-elses"), nil, 0o666))
 
-	mine, done, err := cache.Temp(dir)
+	mine, done, err := cache.RunDir(dir)
 	require.NoError(t, err)
-	other, alsoDone, err := cache.Temp(dir)
+	other, alsoDone, err := cache.RunDir(dir)
 	require.NoError(t, err)
 	require.DirExists(t, mine, "its process lives")
 	require.DirExists(t, other)

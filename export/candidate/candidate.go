@@ -1,6 +1,6 @@
 // Package candidate is the directory that is measured, judged and published:
 // its manifest, and the digests that bind everything else to it. It must not
-// know how the files were made, nor what is thought of them.
+// know how the files were made, nor how they are judged.
 package candidate
 
 import (
@@ -17,7 +17,7 @@ const ManifestName = "candidate.json"
 const Schema = 1
 
 // Precision is a precision class: what a variant claims to compute in. Parity
-// thresholds hang on it.
+// thresholds depend on it.
 type Precision string
 
 // The precision classes of the design.
@@ -61,7 +61,7 @@ type Variant struct {
 const (
 	ForwardWrittenOut = "written-out" // embedgate's, over the weights
 	ForwardPlain      = "plain"       // transformers' own, exported by embedgate
-	ForwardForeign    = "foreign"     // somebody else's export
+	ForwardForeign    = "foreign"     // exported by another program
 )
 
 // Choice is how the export computes with one weight.
@@ -76,7 +76,7 @@ type Choice struct {
 	Outliers []int `json:"outliers,omitempty"`
 }
 
-// Form is how a weight of an int8 variant is held.
+// Form is how a weight of an int8 variant is stored.
 type Form string
 
 // The forms that a weight of an int8 variant may have.

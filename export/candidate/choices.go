@@ -7,9 +7,9 @@ import (
 	"github.com/embedgate/embedgate/export/onnxfile"
 )
 
-// choicesAgree holds what a manifest tells of the weights of an int8 variant
-// against its graph: each is there as 8-bit integers, used as its form says, with
-// as many units in float32 beside it, and no other is multiplied so. Which units
+// choicesAgree compares what a manifest says of the weights of an int8 variant
+// with its graph: each is stored as 8-bit integers and used as its form says, with
+// as many units in float32, and no other weight is multiplied so. Which units
 // those are, and the smoothing, are in the weights alone and are not checked.
 func choicesAgree(choices []Choice, file onnxfile.Model) error {
 	if len(choices) == 0 {
@@ -28,25 +28,25 @@ func choicesAgree(choices []Choice, file onnxfile.Model) error {
 			uses[n.Inputs[0]] = FormRows
 		}
 	}
-	told := map[string]bool{}
+	listed := map[string]bool{}
 	for _, c := range choices {
 		name := c.Weight + ".q"
 		switch w, ok := weights[name]; {
-		case told[name]:
+		case listed[name]:
 			return fmt.Errorf("got %q twice in choices, wanted it once", clip(c.Weight))
 		case !ok || w.TypeName() != "int8" || len(w.Dims) != 2:
-			return fmt.Errorf("got no matrix %q of int8, wanted one, as choices in %s tell", clip(name), ManifestName)
+			return fmt.Errorf("got no matrix %q of int8, wanted one, as choices in %s say", clip(name), ManifestName)
 		case uses[name] != c.Form:
-			return fmt.Errorf("got %q used as %q, wanted form %q, as choices in %s tell", clip(name), uses[name], c.Form, ManifestName)
+			return fmt.Errorf("got %q used as %q, wanted form %q, as choices in %s say", clip(name), uses[name], c.Form, ManifestName)
 		}
-		told[name] = true
+		listed[name] = true
 		beside := weights[c.Weight+".outliers"].Dims
 		if n := int64(len(c.Outliers)); n > 0 && !slices.Contains(beside, n) || n == 0 && beside != nil {
-			return fmt.Errorf("got float32 units of shape %v beside %q, wanted %d, as choices in %s tell", beside, clip(c.Weight), n, ManifestName)
+			return fmt.Errorf("got float32 units of shape %v beside %q, wanted %d, as choices in %s say", beside, clip(c.Weight), n, ManifestName)
 		}
 	}
 	for name, form := range uses {
-		if form == FormInt8 && !told[name] {
+		if form == FormInt8 && !listed[name] {
 			return fmt.Errorf("got %q multiplied as 8-bit integers, wanted only the weights that choices in %s name", clip(name), ManifestName)
 		}
 	}

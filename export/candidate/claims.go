@@ -27,8 +27,8 @@ var (
 	fileName  = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,99}(/[A-Za-z0-9][A-Za-z0-9._-]{0,99}){0,3}$`)
 )
 
-// Carried tells whether a candidate carries a source file along: configuration
-// and vocabulary, by the kind that its name tells. Weights are in the variants,
+// Carried reports whether a candidate has a copy of a source file: configuration
+// and vocabulary, by the suffix of its name. Weights are in the variants,
 // and code has no place in a candidate.
 func Carried(name string) bool {
 	switch path.Ext(name) {
@@ -38,8 +38,8 @@ func Carried(name string) bool {
 	return false
 }
 
-// checkNames refuses a file that is neither a variant's nor a source file that
-// is carried along with the very digest that source.files claims.
+// checkNames refuses a file that is neither a variant's nor a Carried source
+// file with the digest that source.files claims.
 func (m Manifest) checkNames() error {
 	if len(m.Files) > maxFiles || len(m.Variants) > maxVariants {
 		return fmt.Errorf("files: got %d and %d variants, wanted at most %d and %d", len(m.Files), len(m.Variants), maxFiles, maxVariants)
@@ -74,8 +74,8 @@ func (m Manifest) checkNames() error {
 	return nil
 }
 
-// signed returns variants with the signature and the opset of their files.
-func signed(dir string, variants map[string]Variant) (map[string]Variant, error) {
+// withSignatures returns variants with the signature and the opset of their files.
+func withSignatures(dir string, variants map[string]Variant) (map[string]Variant, error) {
 	out := map[string]Variant{}
 	for _, n := range slices.Sorted(maps.Keys(variants)) {
 		v := variants[n]
@@ -100,8 +100,8 @@ func tensors(vs []onnxfile.Value) []Tensor {
 	return out
 }
 
-// agrees holds what the manifest claims of a variant against its file: what is
-// measured follows from these claims, and must follow from the file.
+// agrees compares what the manifest claims of a variant with its file: what is
+// measured follows from these claims.
 func (m Manifest) agrees(v Variant, file onnxfile.Model) error {
 	same := func(a, b []Tensor) bool {
 		return slices.EqualFunc(a, b, func(x, y Tensor) bool {
@@ -118,7 +118,7 @@ func (m Manifest) agrees(v Variant, file onnxfile.Model) error {
 		return fmt.Errorf("got opset %d, wanted %d, as %s claims", file.Opsets[""], v.Opset, ManifestName)
 	case !slices.ContainsFunc(outputs, func(t Tensor) bool { return mayBeWide(t, m.Embedding.Dimension) }):
 		return fmt.Errorf("got outputs %s, wanted one whose last axis is the embedding's %d", signature(outputs), m.Embedding.Dimension)
-	case v.Forward == "foreign": // its class is what its user holds it to
+	case v.Forward == "foreign": // its user chose the class
 		return nil
 	}
 	if err := weightsAgree(v.Precision, file); err != nil || v.Precision != INT8 {
@@ -127,7 +127,7 @@ func (m Manifest) agrees(v Variant, file onnxfile.Model) error {
 	return choicesAgree(v.Choices, file)
 }
 
-// mayBeWide tells whether a tensor's last axis is dim, or not fixed.
+// mayBeWide reports whether a tensor's last axis is dim, or not fixed.
 func mayBeWide(t Tensor, dim int) bool {
 	if len(t.Shape) == 0 {
 		return t.Shape == nil // the file gives no shape
@@ -136,7 +136,7 @@ func mayBeWide(t Tensor, dim int) bool {
 	return err != nil || n == dim
 }
 
-// weightsAgree holds a class against the kinds of numbers that a file's
+// weightsAgree compares a class with the types of numbers that a file's
 // matrices have. It cannot know what a runtime computes with; that shows in
 // the error that is measured.
 func weightsAgree(class Precision, file onnxfile.Model) error {
@@ -180,7 +180,7 @@ func signature(ts []Tensor) string {
 	return clip(strings.Join(all, ", "))
 }
 
-// clip keeps what a hostile file says of itself short.
+// clip shortens a text of a hostile file.
 func clip(s string) string {
 	const most = 200
 	if len(s) > most {

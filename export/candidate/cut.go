@@ -5,7 +5,7 @@ import (
 	"maps"
 )
 
-// Encode is candidate.json in its one form.
+// Encode is the bytes of candidate.json.
 func (m Manifest) Encode() ([]byte, error) {
 	b, err := json.MarshalIndent(m, "", "  ")
 	return append(b, '\n'), err

@@ -111,7 +111,7 @@ func (m Manifest) check() error {
 	return nil
 }
 
-// SameFiles tells whether dir holds candidate.json, the files that m names and
+// SameFiles returns an error unless dir holds candidate.json, the files that m names and
 // nothing else. It does not look into them.
 func SameFiles(dir string, m Manifest) error {
 	want := m.Files
@@ -146,7 +146,7 @@ func SameFiles(dir string, m Manifest) error {
 }
 
 // Seal computes the identity of every file in dir and reads each variant's
-// signature and opset from its file, whatever m says of them; it writes
+// signature and opset from its file, not from m; it writes
 // candidate.json last and reads the whole back.
 func Seal(dir string, m Manifest) (Candidate, error) {
 	m.Schema, m.Files = Schema, map[string]File{}
@@ -167,7 +167,7 @@ func Seal(dir string, m Manifest) (Candidate, error) {
 	if err != nil {
 		return Candidate{}, err
 	}
-	if m.Variants, err = signed(dir, m.Variants); err != nil {
+	if m.Variants, err = withSignatures(dir, m.Variants); err != nil {
 		return Candidate{}, err
 	}
 	b, err := m.Encode()

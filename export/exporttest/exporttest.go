@@ -52,14 +52,14 @@ func Files() map[string]string {
 }
 
 // say shows progress in the test's log: a first set-up takes minutes.
-func say(t testing.TB) progress.Sink {
+func logProgress(t testing.TB) progress.Sink {
 	return func(e progress.Event) { t.Logf("%s", e.Message) }
 }
 
 // Python returns the export environment's interpreter.
 func Python(t testing.TB) string {
 	t.Helper()
-	e, err := pyenv.Ensure(context.Background(), pyenv.Options{Kind: pyenv.Export, Progress: say(t)})
+	e, err := pyenv.Ensure(context.Background(), pyenv.Options{Kind: pyenv.Export, Progress: logProgress(t)})
 	require.NoError(t, err)
 	return e.Python
 }
@@ -68,7 +68,7 @@ func Python(t testing.TB) string {
 // transformers and sentence-transformers. Its first set-up takes minutes.
 func ReferencePython(t testing.TB) string {
 	t.Helper()
-	e, err := pyenv.Ensure(context.Background(), pyenv.Options{Kind: pyenv.Reference, Progress: say(t)})
+	e, err := pyenv.Ensure(context.Background(), pyenv.Options{Kind: pyenv.Reference, Progress: logProgress(t)})
 	require.NoError(t, err)
 	return e.Python
 }
@@ -80,7 +80,7 @@ func OrtLib(t testing.TB) string {
 	if p := os.Getenv(pyenv.OrtLibVar); p != "" {
 		return p
 	}
-	e, err := pyenv.Ensure(context.Background(), pyenv.Options{Kind: pyenv.Export, Own: true, Progress: say(t)})
+	e, err := pyenv.Ensure(context.Background(), pyenv.Options{Kind: pyenv.Export, Own: true, Progress: logProgress(t)})
 	require.NoError(t, err)
 	pattern := map[string]string{"windows": "onnxruntime.dll", "darwin": "libonnxruntime*.dylib"}[runtime.GOOS]
 	if pattern == "" {
@@ -95,7 +95,7 @@ func OrtLib(t testing.TB) string {
 // SourceDir returns a directory with the default model's verified files.
 func SourceDir(t testing.TB) string {
 	t.Helper()
-	dir, _, err := source.Fetch(context.Background(), source.Options{Spec: Spec, Files: Files(), Progress: say(t)})
+	dir, _, err := source.Fetch(context.Background(), source.Options{Spec: Spec, Files: Files(), Progress: logProgress(t)})
 	require.NoError(t, err)
 	return dir
 }
@@ -111,7 +111,7 @@ func Candidate(t testing.TB) candidate.Candidate {
 // directory is shared: read only.
 func CandidateWith(t testing.TB, variants ...string) candidate.Candidate {
 	t.Helper()
-	return exported(t, export.Options{Model: Model, Spec: Spec, Files: Files(), Variants: variants})
+	return runExport(t, export.Options{Model: Model, Spec: Spec, Files: Files(), Variants: variants})
 }
 
 // Variants are all that the shipped policy's providers may ask for.
@@ -123,12 +123,12 @@ func Variants() []string {
 // it, for comparison. It needs the reference environment.
 func PlainCandidate(t testing.TB) candidate.Candidate {
 	t.Helper()
-	return exported(t, export.Options{Model: Model, Spec: Spec, Files: Files(), Variants: []string{"fp32"}, Plain: true})
+	return runExport(t, export.Options{Model: Model, Spec: Spec, Files: Files(), Variants: []string{"fp32"}, Plain: true})
 }
 
-func exported(t testing.TB, o export.Options) candidate.Candidate {
+func runExport(t testing.TB, o export.Options) candidate.Candidate {
 	t.Helper()
-	o.Progress = say(t)
+	o.Progress = logProgress(t)
 	r, err := export.Run(context.Background(), o)
 	require.NoError(t, err)
 	return r.Candidate
@@ -216,7 +216,7 @@ func TinyCandidateOf(t testing.TB, o TinyOptions, variants ...string) candidate.
 	if len(variants) == 0 {
 		variants = []string{"fp32"}
 	}
-	return exported(t, export.Options{Model: "tiny-bert", Spec: "dir:" + dir, Files: files, Variants: variants})
+	return runExport(t, export.Options{Model: "tiny-bert", Spec: "dir:" + dir, Files: files, Variants: variants})
 }
 
 // Copy copies a candidate, or any directory, to a folder of the test's own, to

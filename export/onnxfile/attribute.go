@@ -48,7 +48,7 @@ func (n Node) Float(name string, otherwise float32) float32 {
 	return otherwise
 }
 
-// HasGraph tells whether a subgraph hangs on the node.
+// HasGraph reports whether the node has a subgraph.
 func (n Node) HasGraph() bool {
 	for _, a := range n.Attributes {
 		if a.Graph {
@@ -60,7 +60,7 @@ func (n Node) HasGraph() bool {
 
 func (p *parser) attribute(b []byte, depth int) (Attribute, error) {
 	var a Attribute
-	if err := p.part(); err != nil {
+	if err := p.count(); err != nil {
 		return a, err
 	}
 	err := fields(b, func(n protowire.Number, v value) error {

@@ -6,15 +6,16 @@ import (
 )
 
 // ownDomains are ONNX's own operators, and the runtime's contributed ones that
-// its quantisation tools emit. Anything else needs a library nobody pinned.
+// its quantisation tools emit. Anything else needs a library that is not
+// pinned.
 var ownDomains = map[string]bool{"": true, "ai.onnx": true, "com.microsoft": true}
 
-// maxSignature bounds what a graph takes and gives. A language model that
+// maxSignature bounds a graph's inputs and outputs. A language model that
 // keeps keys and values of earlier runs has some hundreds.
 const maxSignature = 4096
 
 // Check refuses a model that must not be given to a runtime: data outside the
-// file, custom operators, tensors whose data is not there.
+// file, custom operators, tensors without their data.
 func Check(m Model) error {
 	if len(m.Nodes) == 0 || len(m.Inputs) == 0 || len(m.Outputs) == 0 {
 		return fmt.Errorf("got %d nodes, %d inputs and %d outputs, wanted a graph", len(m.Nodes), len(m.Inputs), len(m.Outputs))

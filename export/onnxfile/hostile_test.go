@@ -23,7 +23,7 @@ var field, varint = onnxedit.Field, onnxedit.Varint
 
 const mib = 1 << 20
 
-// hostile are files of size bytes that ask for as much work as they can.
+// hostile are files of size bytes that need as much work as possible.
 func hostile(size int) map[string]func() []byte {
 	fill := func(part []byte) []byte { return bytes.Repeat(part, max(size/len(part), 1)) }
 	value := func(shape []byte) []byte {

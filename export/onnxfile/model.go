@@ -1,6 +1,6 @@
 // Package onnxfile reads what must be known of an ONNX file before a runtime
 // is given it: signature, operators, initializers, external data. Files are
-// hostile: every length is checked against the bytes that are there. It must
+// hostile: every length is checked against the bytes that follow. It must
 // not know which model a file holds, which provider will run it, nor what its
 // operators compute: that is for infer and saturation.
 //
@@ -16,7 +16,7 @@ type Model struct {
 	Opsets       map[string]int64 // by domain; "" is ONNX's own
 	Nodes        []Node           // subgraphs' and local functions' nodes included
 	Initializers []Initializer    // subgraphs' and attributes' tensors included
-	Inputs       []Value          // what a caller must give
+	Inputs       []Value          // those that a caller must give
 	Defaults     []Value          // inputs that have an initializer: a caller may leave them out
 	Outputs      []Value
 	Values       []Value // what the file says of values between nodes; often little, sometimes nothing
@@ -59,7 +59,7 @@ func (m *Model) setDefaults() {
 	m.Inputs = inputs
 }
 
-// Clip keeps what a hostile file says of itself short in an error.
+// Clip shortens a text of a hostile file for an error.
 func Clip(s string) string {
 	if len(s) > maxText {
 		return s[:maxText] + "…"
@@ -106,8 +106,8 @@ type Value struct {
 // axes and permutations are shorter than any tensor's rank.
 const MaxInts = 64
 
-// Label names the node for people: its name, or its operator and what it makes
-// where it has none.
+// Label names the node for people: its name, or where it has none its operator
+// and first output.
 func (n Node) Label() string {
 	if n.Name != "" || len(n.Outputs) == 0 {
 		return n.Name

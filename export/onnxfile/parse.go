@@ -16,10 +16,10 @@ const maxBytes = 2<<30 - 1
 // maxDepth bounds graphs inside attributes inside graphs.
 const maxDepth = 32
 
-// maxParts bounds nodes, their inputs and outputs, attributes, tensors, values
+// maxCounted bounds nodes, their inputs and outputs, attributes, tensors, values
 // and opsets together: each takes two bytes of a hostile file and a hundred of
 // memory. A language model of many billion weights has some ten thousand.
-const maxParts = 1 << 19
+const maxCounted = 1 << 19
 
 // maxDims bounds the dimensions of one tensor or value, of which each takes two
 // bytes of a hostile file and sixteen of memory. numpy allows as many.
@@ -48,11 +48,11 @@ func ReadFile(path string) (Model, []byte, error) {
 	return m, b, nil
 }
 
-// errTruncated is told for bytes that end too early or are no protobuf.
+// errTruncated is the error for bytes that end too early or are no protobuf.
 var errTruncated = errors.New("got bytes that end early or are no ONNX protobuf (a truncated download?), wanted a whole ONNX file")
 
 // Parse reads an ONNX file's structure. It allocates no more than a small
-// multiple of the number of nodes and tensors that are really there.
+// multiple of the number of nodes and tensors that the file really has.
 func Parse(b []byte) (Model, error) {
 	p := &parser{whole: b, m: Model{Opsets: map[string]int64{}, functions: map[string]bool{}}}
 	graphs := 0
@@ -88,15 +88,15 @@ func Parse(b []byte) (Model, error) {
 }
 
 type parser struct {
-	whole []byte
-	m     Model
-	parts int
+	whole   []byte
+	m       Model
+	counted int
 }
 
-// part counts one more.
-func (p *parser) part() error {
-	if p.parts++; p.parts > maxParts {
-		return fmt.Errorf("got over %d nodes, inputs, outputs, attributes, tensors and values, wanted fewer", maxParts)
+// count counts one more node, input, output, attribute, tensor or value.
+func (p *parser) count() error {
+	if p.counted++; p.counted > maxCounted {
+		return fmt.Errorf("got over %d nodes, inputs, outputs, attributes, tensors and values, wanted fewer", maxCounted)
 	}
 	return nil
 }
@@ -143,7 +143,7 @@ func fields(b []byte, f func(protowire.Number, value) error) error {
 }
 
 func (p *parser) opset(b []byte) error {
-	if err := p.part(); err != nil {
+	if err := p.count(); err != nil {
 		return err
 	}
 	var domain string
@@ -166,7 +166,7 @@ func (p *parser) opset(b []byte) error {
 
 func (p *parser) function(b []byte) error {
 	var name, domain string
-	if err := p.part(); err != nil {
+	if err := p.count(); err != nil {
 		return err
 	}
 	err := fields(b, func(n protowire.Number, v value) error {
@@ -201,7 +201,7 @@ func (p *parser) graph(b []byte, depth int) error {
 			if depth > 0 {
 				return nil
 			}
-			if err := p.part(); err != nil {
+			if err := p.count(); err != nil {
 				return err
 			}
 			x, err := valueInfo(v.bytes)
@@ -219,17 +219,17 @@ func (p *parser) graph(b []byte, depth int) error {
 
 func (p *parser) node(b []byte, depth int) error {
 	x := Node{Inner: depth > 0}
-	if err := p.part(); err != nil {
+	if err := p.count(); err != nil {
 		return err
 	}
 	err := fields(b, func(n protowire.Number, v value) error {
 		switch n {
 		case 1:
 			x.Inputs = append(x.Inputs, string(v.bytes))
-			return p.part()
+			return p.count()
 		case 2:
 			x.Outputs = append(x.Outputs, string(v.bytes))
-			return p.part()
+			return p.count()
 		case 3:
 			x.Name = string(v.bytes)
 		case 4:

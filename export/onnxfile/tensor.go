@@ -17,7 +17,7 @@ const (
 
 func (p *parser) tensor(b []byte, inner bool) (Initializer, error) {
 	t := Initializer{Elements: -1, Inner: inner}
-	if err := p.part(); err != nil {
+	if err := p.count(); err != nil {
 		return t, err
 	}
 	typed, raw := 0, false

@@ -93,5 +93,5 @@ func FindPip(ctx context.Context, scratch string) (pip.Pip, error) {
 	if err != nil {
 		return pip.Pip{}, err
 	}
-	return pip.Of(ctx, base.Path, scratch)
+	return pip.Open(ctx, base.Path, scratch)
 }

@@ -20,15 +20,15 @@ import (
 	"github.com/embedgate/embedgate/scripts"
 )
 
-// build makes the environment in a folder beside its place and moves it there
-// when it is whole, so that neither a kill nor an installer that outlives one
-// can leave half of it. An environment can be moved as long as only its
-// interpreter is used: the launchers in bin name the old folder.
+// build makes the environment in a scratch folder and renames it when it is
+// whole, so that a kill, or an installer that still runs after one, leaves no
+// half of it. An environment can be moved while only its interpreter is used:
+// the launchers in bin name the old folder.
 func (e Env) build(ctx context.Context, base Base, p progress.Sink) error {
-	a := about[e.Kind]
+	a := kinds[e.Kind]
 	began := time.Now()
 	p.Say("making the %s environment: %s", e.Kind, a.why)
-	stop := every(ctx, 5*time.Second, func() {
+	stop := callEvery(ctx, 5*time.Second, func() {
 		p.Say("still making the %s environment (%s so far): %s", e.Kind, time.Since(began).Round(time.Second), a.why)
 	})
 	defer stop()
@@ -44,7 +44,7 @@ func (e Env) build(ctx context.Context, base Base, p progress.Sink) error {
 	if err := made.install(ctx, base, p); err != nil {
 		return err
 	}
-	if !about[e.Kind].large {
+	if !kinds[e.Kind].large {
 		if err := made.prune(); err != nil {
 			return err
 		}
@@ -52,10 +52,10 @@ func (e Env) build(ctx context.Context, base Base, p progress.Sink) error {
 	if err := made.smoke(ctx); err != nil {
 		return err
 	}
-	if err := made.finish(); err != nil {
+	if err := made.writeMarker(); err != nil {
 		return err
 	}
-	if err := cache.Place(tmp, e.Dir); err != nil {
+	if err := cache.RenameInto(tmp, e.Dir); err != nil {
 		return err
 	}
 	p.Say("the %s environment is ready after %s", e.Kind, time.Since(began).Round(time.Second))
@@ -64,7 +64,7 @@ func (e Env) build(ctx context.Context, base Base, p progress.Sink) error {
 
 // install installs the requirements by their hashes.
 func (e Env) install(ctx context.Context, base Base, p progress.Sink) error {
-	dir, err := cache.Work("embedgate-requirements-")
+	dir, err := cache.TempDir("embedgate-requirements-")
 	if err != nil {
 		return err
 	}
@@ -78,13 +78,13 @@ func (e Env) install(ctx context.Context, base Base, p progress.Sink) error {
 			return err
 		}
 	}
-	pip, err := pip.Of(ctx, base.Path, e.Dir)
+	pip, err := pip.Open(ctx, base.Path, e.Dir)
 	if err != nil {
 		return err
 	}
 	defer pip.Close()
-	file, noDeps := filepath.Join(dir, path.Base(Requirements(e.Kind))), about[e.Kind].noDeps
-	if !about[e.Kind].large {
+	file, noDeps := filepath.Join(dir, path.Base(Requirements(e.Kind))), kinds[e.Kind].noDeps
+	if !kinds[e.Kind].large {
 		return pip.Install(ctx, e.Python, file, noDeps)
 	}
 	u, err := pip.UV(ctx, base.Path, e.Dir, filepath.Join(dir, path.Base(bootstrap)))
@@ -96,7 +96,7 @@ func (e Env) install(ctx context.Context, base Base, p progress.Sink) error {
 	if err == nil || ctx.Err() != nil || diskFull(err) {
 		return err
 	}
-	// pip got uv itself from here: a mirror that only pip is configured for.
+	// pip has just installed uv from the same index, so uv may lack pip's settings.
 	p.Say("uv could not install the %s environment; trying pip, which takes minutes", e.Kind)
 	if slow := pip.Install(ctx, e.Python, file, noDeps); slow != nil {
 		return errors.Join(err, slow)
@@ -104,11 +104,11 @@ func (e Env) install(ctx context.Context, base Base, p progress.Sink) error {
 	return nil
 }
 
-// smoke imports what the scripts import: a wheel can be installed and still
-// not load. It also leaves compiled modules behind, so that the first export
-// does not wait for them.
+// smoke imports what the scripts import: a wheel can be installed and not load.
+// Python also writes its compiled modules then, so that the first export does
+// not wait for them.
 func (e Env) smoke(ctx context.Context) error {
-	modules := slices.Sorted(maps.Keys(about[e.Kind].modules))
+	modules := slices.Sorted(maps.Keys(kinds[e.Kind].modules))
 	if len(modules) == 0 {
 		return nil
 	}
@@ -118,12 +118,12 @@ func (e Env) smoke(ctx context.Context) error {
 	return nil
 }
 
-// remedy is the next step after a failed build.
-func remedy(k Kind, err error) string {
+// nextStep is what the user should do after a failed build.
+func nextStep(k Kind, err error) string {
 	if diskFull(err) {
-		return "free disk space (the " + string(k) + " environment takes about " + about[k].disk + "), or set XDG_CACHE_HOME to a folder on a larger disk, then run the same command again"
+		return "free disk space (the " + string(k) + " environment takes about " + kinds[k].disk + "), or set XDG_CACHE_HOME to a folder on a larger disk, then run the same command again"
 	}
-	return "check " + pip.Network() + ", then run the same command again; embedgate doctor tells more"
+	return "check " + pip.Network() + ", then run the same command again; embedgate doctor shows more"
 }
 
 func diskFull(err error) bool {
@@ -131,8 +131,8 @@ func diskFull(err error) bool {
 	return strings.Contains(s, "no space left") || strings.Contains(s, "disk quota exceeded") || strings.Contains(s, "not enough space")
 }
 
-// every calls f each d until stop is called or ctx ends.
-func every(ctx context.Context, d time.Duration, f func()) (stop func()) {
+// callEvery calls f each d until stop is called or ctx ends.
+func callEvery(ctx context.Context, d time.Duration, f func()) (stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	go func() {
 		t := time.NewTicker(d)

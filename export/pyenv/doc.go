@@ -26,18 +26,18 @@ const (
 	OrtLibVar = "EMBEDGATE_ORT_LIB"
 )
 
-// facts is what the program must know of an environment beyond its
+// kindInfo is what the program must know of an environment beyond its
 // requirements.
-type facts struct {
+type kindInfo struct {
 	noDeps  bool              // the requirements leave dependencies out on purpose
 	large   bool              // uv installs it: pip takes minutes
 	disk    string            // about how much it takes
-	why     string            // said while it installs
+	why     string            // shown while it installs
 	files   []string          // globs under site-packages: one file each must be there
 	modules map[string]string // what scripts import → the distribution it comes in
 }
 
-var about = map[Kind]facts{
+var kinds = map[Kind]kindInfo{
 	Export: {
 		noDeps: true, disk: "150 MB",
 		why:   "ONNX Runtime and what writes ONNX files, about 65 MB to fetch and 150 MB on disk, once",
@@ -77,8 +77,8 @@ type Options struct {
 	// Override is an interpreter to use as it is. Empty: $EMBEDGATE_PYTHON for
 	// Export and Reference; then an environment is made.
 	Override string
-	// Own takes embedgate's own environment, whatever the user named: for
-	// ONNX Runtime's library, whose version is pinned.
+	// Own takes embedgate's own environment, also where the user named another:
+	// for ONNX Runtime's library, whose version is pinned.
 	Own      bool
 	Progress progress.Sink
 }
@@ -86,7 +86,7 @@ type Options struct {
 // Env is an environment that is ready.
 type Env struct {
 	Kind   Kind
-	Dir    string // "" where an interpreter was given
+	Dir    string // "" for an interpreter that the user named
 	Python string // its interpreter
-	Hash   string // of requirements, Python version and platform; of the libraries' versions where an interpreter was given
+	Hash   string // of requirements, Python version and platform; for an interpreter that the user named, of the libraries' versions
 }

@@ -17,25 +17,25 @@ import (
 	"github.com/embedgate/embedgate/scripts"
 )
 
-// Ensure returns an environment that is whole, making or remaking it where it
-// is not. Two Ensures at once are safe: one builds, the other waits. What it
+// Ensure returns a whole environment. It makes one where there is none, and
+// makes a broken one again. Two Ensures at once are safe: one builds, the other waits. What it
 // cannot get is a fault of kind Missing.
 func Ensure(ctx context.Context, o Options) (Env, error) {
 	if python, from := o.override(); python != "" {
-		return given(ctx, o.Kind, python, from)
+		return checkOverride(ctx, o.Kind, python, from)
 	}
-	root, err := cache.Or(o.CacheDir)
+	root, err := cache.DirOr(o.CacheDir)
 	if err != nil {
 		return Env{}, err
 	}
-	if e, err := ready(ctx, o.Kind, root); e.Dir != "" || err != nil {
+	if e, err := findReady(ctx, o.Kind, root); e.Dir != "" || err != nil {
 		return e, err
 	}
 	base, err := FindBase(ctx)
 	if err != nil {
 		return Env{}, err
 	}
-	e, err := at(o.Kind, root, base.Version)
+	e, err := envFor(o.Kind, root, base.Version)
 	if err != nil {
 		return Env{}, err
 	}
@@ -46,7 +46,7 @@ func Ensure(ctx context.Context, o Options) (Env, error) {
 		return Env{}, err
 	}
 	defer unlock()
-	broken := e.broken(ctx)
+	broken := e.check(ctx)
 	if broken == nil {
 		return e, nil // made while this waited
 	}
@@ -62,35 +62,35 @@ func Ensure(ctx context.Context, o Options) (Env, error) {
 		}
 		return Env{}, &fault.Error{
 			Kind: fault.Missing, Thing: fmt.Sprintf("the %s environment", o.Kind), Wanted: "Python packages installed from the package registry",
-			Err: err, Next: remedy(o.Kind, err),
+			Err: err, Next: nextStep(o.Kind, err),
 		}
 	}
 	return e, nil
 }
 
-// State tells where an environment is, or what is wrong with it, and makes
+// State returns where an environment is, or what is wrong with it. It makes
 // nothing.
 func State(ctx context.Context, o Options) (string, error) {
 	if python, from := o.override(); python != "" {
-		_, err := given(ctx, o.Kind, python, from)
+		_, err := checkOverride(ctx, o.Kind, python, from)
 		return python, err
 	}
-	root, err := cache.Or(o.CacheDir)
+	root, err := cache.DirOr(o.CacheDir)
 	if err != nil {
 		return "", err
 	}
-	if e, err := ready(ctx, o.Kind, root); e.Dir != "" || err != nil {
+	if e, err := findReady(ctx, o.Kind, root); e.Dir != "" || err != nil {
 		return e.Dir, err
 	}
 	base, err := FindBase(ctx)
 	if err != nil {
 		return "", err
 	}
-	e, err := at(o.Kind, root, base.Version)
+	e, err := envFor(o.Kind, root, base.Version)
 	if err != nil {
 		return "", err
 	}
-	return e.Dir, e.broken(ctx)
+	return e.Dir, e.check(ctx)
 }
 
 func (o Options) override() (python, from string) {
@@ -106,16 +106,16 @@ func (o Options) override() (python, from string) {
 	return "", ""
 }
 
-// ready finds a whole environment, made by whichever Python: to look for one
-// on the PATH takes longer than all else in a start. Its zero value means that
-// there is none.
-func ready(ctx context.Context, k Kind, root string) (Env, error) {
+// findReady finds a whole environment, whichever Python made it: a search for a
+// Python on the PATH takes longer than the rest of a start. The zero value means
+// that there is none.
+func findReady(ctx context.Context, k Kind, root string) (Env, error) {
 	for minor := newest; minor >= oldest; minor-- {
-		e, err := at(k, root, fmt.Sprintf("3.%d", minor))
+		e, err := envFor(k, root, fmt.Sprintf("3.%d", minor))
 		if err != nil {
 			return Env{}, err
 		}
-		if e.broken(ctx) == nil {
+		if e.check(ctx) == nil {
 			return e, nil
 		}
 		if ctx.Err() != nil {
@@ -125,8 +125,9 @@ func ready(ctx context.Context, k Kind, root string) (Env, error) {
 	return Env{}, nil
 }
 
-// at is where the environment made by a version of Python lies.
-func at(k Kind, root, python string) (Env, error) {
+// envFor is the environment that a version of Python makes, whether it exists
+// or not.
+func envFor(k Kind, root, python string) (Env, error) {
 	hash, err := keyOf(k, python)
 	if err != nil {
 		return Env{}, err

@@ -43,7 +43,7 @@ func handmade(t *testing.T, root string) Env {
 	t.Helper()
 	base, err := realBase()
 	require.NoError(t, err)
-	e, err := at(Export, root, base.Version)
+	e, err := envFor(Export, root, base.Version)
 	require.NoError(t, err)
 	lib := filepath.Join(e.Dir, "lib", "python"+base.Version, "site-packages", "onnxruntime")
 	for _, f := range []string{filepath.Join(lib, "__init__.py"), filepath.Join(lib, "capi", "libonnxruntime.so.9"), filepath.Join(lib, "capi", "notes.txt")} {
@@ -52,7 +52,7 @@ func handmade(t *testing.T, root string) Env {
 	}
 	require.NoError(t, os.MkdirAll(filepath.Dir(e.Python), 0o777))
 	require.NoError(t, os.Symlink(base.Path, e.Python))
-	require.NoError(t, e.finish())
+	require.NoError(t, e.writeMarker())
 	return e
 }
 
@@ -60,7 +60,7 @@ func TestAWholeEnvironmentIsTakenWithoutAskingThePath(t *testing.T) {
 	root := t.TempDir()
 	e := handmade(t, root)
 	t.Setenv("PATH", filepath.Dir(mustLook(t, "env"))) // the interpreter may be a script that needs env
-	got, err := ready(t.Context(), Export, root)
+	got, err := findReady(t.Context(), Export, root)
 	require.NoError(t, err)
 	require.Equal(t, e, got)
 }
@@ -80,7 +80,7 @@ func TestABrokenEnvironmentIsSeen(t *testing.T) {
 	}{
 		"one that was never finished":      {func(e Env) error { return os.Remove(filepath.Join(e.Dir, marker)) }, "never finished"},
 		"one whose marker was cut":         {func(e Env) error { return os.Truncate(filepath.Join(e.Dir, marker), 20) }, "marker is damaged"},
-		"one with the marker of another":   {func(e Env) error { e.Hash = strings.Repeat("0", 64); return e.finish() }, "marker is damaged"},
+		"one with the marker of another":   {func(e Env) error { e.Hash = strings.Repeat("0", 64); return e.writeMarker() }, "marker is damaged"},
 		"one without its library":          {func(e Env) error { return os.Remove(site(e, "capi/libonnxruntime.so.9")) }, "libonnxruntime.so.9 is missing"},
 		"one whose library was cut":        {func(e Env) error { return os.Truncate(site(e, "capi/libonnxruntime.so.9"), 1) }, "libonnxruntime.so.9 is missing or changed"},
 		"one without a package's front":    {func(e Env) error { return os.Remove(site(e, "__init__.py")) }, "__init__.py is missing"},
@@ -93,10 +93,10 @@ func TestABrokenEnvironmentIsSeen(t *testing.T) {
 			t.Parallel()
 			root := t.TempDir()
 			e := handmade(t, root)
-			require.NoError(t, e.broken(t.Context()))
+			require.NoError(t, e.check(t.Context()))
 			require.NoError(t, c.spoil(e))
-			require.ErrorContains(t, e.broken(t.Context()), c.want)
-			got, err := ready(t.Context(), Export, root)
+			require.ErrorContains(t, e.check(t.Context()), c.want)
+			got, err := findReady(t.Context(), Export, root)
 			require.NoError(t, err)
 			require.Empty(t, got)
 			_, err = State(t.Context(), Options{Kind: Export, CacheDir: root})
@@ -108,7 +108,7 @@ func TestABrokenEnvironmentIsSeen(t *testing.T) {
 func TestAnEnvironmentWithoutWhatItIsForIsNotFinished(t *testing.T) {
 	e := handmade(t, t.TempDir())
 	require.NoError(t, os.RemoveAll(filepath.Join(sitePackages(e.Dir), "onnxruntime", "capi")))
-	require.ErrorContains(t, e.finish(), "onnxruntime/capi/*onnxruntime.* is not there")
+	require.ErrorContains(t, e.writeMarker(), "onnxruntime/capi/*onnxruntime.* is not there")
 }
 
 func TestTheKeyTellsEnvironmentsApart(t *testing.T) {
@@ -131,7 +131,7 @@ func TestTwoProcessesMakeOneEnvironmentAndABrokenOneIsMadeAgain(t *testing.T) {
 	cache := t.TempDir()
 	base, err := FindBase(t.Context())
 	require.NoError(t, err)
-	e, err := at(Export, cache, base.Version)
+	e, err := envFor(Export, cache, base.Version)
 	require.NoError(t, err)
 	// What a killed process left: a half-made environment under the name, and a
 	// scratch folder.

@@ -118,8 +118,8 @@ func TestAGivenInterpreterIsCheckedAndTakenAsItIs(t *testing.T) {
 func TestARealInterpreterWithoutThePackagesIsRefusedByTheirNames(t *testing.T) {
 	base, err := FindBase(t.Context())
 	require.NoError(t, err)
-	about[Kind("test")] = facts{modules: map[string]string{"json": "json", "no_such_module_at_all": "x"}}
-	defer delete(about, Kind("test"))
+	kinds[Kind("test")] = kindInfo{modules: map[string]string{"json": "json", "no_such_module_at_all": "x"}}
+	defer delete(kinds, Kind("test"))
 	_, err = Ensure(t.Context(), Options{Kind: "test", Override: base.Path})
 	require.ErrorContains(t, err, "got no no_such_module_at_all,")
 }

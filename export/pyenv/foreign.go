@@ -24,8 +24,8 @@ var foreignPlatforms = map[string]string{
 // Foreign returns a folder that holds one package of an environment, without
 // what it depends on, for another platform ("linux/arm64"), laid out as
 // site-packages. Nothing of it can run here; it is pinned by the environment's
-// own hashes. It is made where it is not there yet, under a lock. What cannot be
-// got is a fault of kind Missing.
+// own hashes. It is made under a lock where it does not exist. What cannot be
+// fetched is a fault of kind Missing.
 func Foreign(ctx context.Context, o Options, platform, name string) (string, error) {
 	tag, ok := foreignPlatforms[platform]
 	if !ok {
@@ -39,7 +39,7 @@ func Foreign(ctx context.Context, o Options, platform, name string) (string, err
 	if !ok {
 		return "", fmt.Errorf("%s is not in %s", name, Requirements(o.Kind))
 	}
-	root, err := cache.Or(o.CacheDir)
+	root, err := cache.DirOr(o.CacheDir)
 	if err != nil {
 		return "", err
 	}
@@ -50,14 +50,14 @@ func Foreign(ctx context.Context, o Options, platform, name string) (string, err
 	}
 	defer unlock()
 	if cache.Exists(dir) {
-		return dir, nil // it is placed whole
+		return dir, nil // it is renamed when it is whole
 	}
 	o.Progress.Say("fetching %s for %s, once", name, platform)
 	if err := fetchForeign(ctx, dir, pins, tag); err != nil {
 		if ctx.Err() != nil {
 			return "", ctx.Err()
 		}
-		return "", &fault.Error{Kind: fault.Missing, Thing: name + " for " + platform, Wanted: "its wheel from the package registry", Err: err, Next: remedy(o.Kind, err)}
+		return "", &fault.Error{Kind: fault.Missing, Thing: name + " for " + platform, Wanted: "its wheel from the package registry", Err: err, Next: nextStep(o.Kind, err)}
 	}
 	return dir, nil
 }
@@ -81,7 +81,7 @@ func fetchForeign(ctx context.Context, dir, pins, tag string) error {
 		"--platform", tag, "--target", site, "-r", file); err != nil {
 		return err
 	}
-	return cache.Place(site, dir)
+	return cache.RenameInto(site, dir)
 }
 
 // pinsOf is one package's part of a file of requirements: "name==1.0 \" and the

@@ -22,9 +22,9 @@ type completion struct {
 	Files map[string]int64 `json:"files"` // key files and their sizes, relative to the environment
 }
 
-// broken says what is wrong with an environment, cheaply enough for every
+// check returns what is wrong with an environment. It is cheap enough for every
 // start: the marker, the key files' sizes, an interpreter that runs.
-func (e Env) broken(ctx context.Context) error {
+func (e Env) check(ctx context.Context) error {
 	b, err := os.ReadFile(filepath.Join(e.Dir, marker))
 	if err != nil {
 		return errors.New("it was never finished")
@@ -45,18 +45,18 @@ func (e Env) broken(ctx context.Context) error {
 	return nil
 }
 
-// finish checks that what the environment is for is there and writes the
-// marker.
-func (e Env) finish() error {
+// writeMarker checks that the files that the environment exists for were
+// installed, and writes the marker.
+func (e Env) writeMarker() error {
 	site := sitePackages(e.Dir)
-	for _, g := range about[e.Kind].files {
+	for _, g := range kinds[e.Kind].files {
 		if m, err := filepath.Glob(filepath.Join(site, filepath.FromSlash(g))); err != nil || len(m) == 0 {
 			return fmt.Errorf("installed, but %s is not there", g)
 		}
 	}
 	c := completion{Hash: e.Hash, Files: map[string]int64{}}
 	err := filepath.WalkDir(site, func(p string, d fs.DirEntry, err error) error {
-		if err != nil || !d.Type().IsRegular() || !isKey(site, p) {
+		if err != nil || !d.Type().IsRegular() || !isKeyFile(site, p) {
 			return err
 		}
 		i, err := d.Info()
@@ -77,10 +77,10 @@ func (e Env) finish() error {
 	return files.WriteAtomic(filepath.Join(e.Dir, marker), b)
 }
 
-// isKey picks the files whose sizes are looked at in every start: native
-// libraries and the packages' front doors. All files would be tens of
+// isKeyFile picks the files whose sizes are looked at in every start: native
+// libraries and each package's __init__.py. All files would be tens of
 // thousands.
-func isKey(site, path string) bool {
+func isKeyFile(site, path string) bool {
 	base := filepath.Base(path)
 	for _, mark := range []string{".so", ".dylib", ".dll", ".pyd"} {
 		if i := strings.Index(base, mark); i > 0 && (i+len(mark) == len(base) || base[i+len(mark)] == '.') {

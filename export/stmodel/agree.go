@@ -14,8 +14,8 @@ import (
 // Agree compares the files of dir with each other wherever two of them say the
 // same thing: weights and config.json, tokenizer.json and the weights'
 // embedding table, tokenizer.json and tokenizer_config.json, vocab.txt and the
-// rest. Two readers that each believe another file give a text two vectors, or
-// break on it. A disagreement is an error of kind Usage that names both.
+// rest. Two readers that each use another file give a text two vectors, or
+// fail on it. A disagreement is an error of kind Usage that names both.
 func Agree(dir string) error { return agree(os.DirFS(dir)) }
 
 func agree(d fs.FS) error {
@@ -36,8 +36,8 @@ func agree(d fs.FS) error {
 		return err
 	}
 	for _, pair := range []func() error{
-		func() error { return w.fits(model) },
-		func() error { return t.inside(model, w) },
+		func() error { return w.sameShapes(model) },
+		func() error { return t.idsHaveRows(model, w) },
 		func() error { return t.sameAsVocabulary(d) },
 		func() error { return t.sameNormalizer(settings) },
 		func() error { return t.sameAdded(d, settings) },
@@ -56,13 +56,13 @@ const oneRelease = "find out which of the two is right before you trust either, 
 // disagree names both sides.
 func disagree(thing, got, wanted string) error { return refuse(thing, got, wanted, oneRelease) }
 
-// inside wants every token to have a row in the embedding table.
-func (t *tokenizer) inside(model object, w weights) error {
-	rows, where, err := w.words(model)
+// idsHaveRows wants every token to have a row in the embedding table.
+func (t *tokenizer) idsHaveRows(model object, w weights) error {
+	rows, where, err := w.wordRows(model)
 	if err != nil || rows == 0 {
 		return err
 	}
-	if id, at := t.last(); id >= rows {
+	if id, at := t.largestID(); id >= rows {
 		return refuse(tokenizerFile, fmt.Sprintf("id %d (%s)", id, at), fmt.Sprintf("ids below %d, the rows of %s", rows, where),
 			"remove the token, or give the model a row for it (resize_token_embeddings) and save model and tokenizer again")
 	}
@@ -127,7 +127,7 @@ func (t *tokenizer) sameNormalizer(settings object) error {
 	} {
 		raw := settings[s.key]
 		want := s.otherwise
-		if null(raw) {
+		if isNull(raw) {
 			if !berts {
 				continue
 			}
@@ -139,7 +139,7 @@ func (t *tokenizer) sameNormalizer(settings object) error {
 			}
 		}
 		if s.value != want {
-			return disagree(settingsFile+" "+s.key, shown(raw), fmt.Sprintf("%t, as %s normalizer.%s has it", s.value, tokenizerFile, s.other))
+			return disagree(settingsFile+" "+s.key, display(raw), fmt.Sprintf("%t, as %s normalizer.%s has it", s.value, tokenizerFile, s.other))
 		}
 	}
 	return nil
@@ -154,7 +154,7 @@ func (t *tokenizer) sameAdded(d fs.FS, settings object) error {
 			return err
 		}
 		for _, token := range slices.Sorted(maps.Keys(added)) {
-			if err := t.has(fmt.Sprintf("%s %.40q", name, token), token, added[token]); err != nil {
+			if err := t.wantID(fmt.Sprintf("%s %.40q", name, token), token, added[token]); err != nil {
 				return err
 			}
 		}
@@ -171,15 +171,15 @@ func (t *tokenizer) sameAdded(d fs.FS, settings object) error {
 		if err != nil {
 			return refuse(thing, "no number", "a token's id", fromRelease)
 		}
-		if err := t.has(thing, decoder[key].Content, id); err != nil {
+		if err := t.wantID(thing, decoder[key].Content, id); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// has wants tokenizer.json to give a token that id.
-func (t *tokenizer) has(thing, token string, id int64) error {
+// wantID wants tokenizer.json to give a token that id.
+func (t *tokenizer) wantID(thing, token string, id int64) error {
 	if len(t.vocab) == 0 && len(t.AddedTokens) == 0 {
 		return nil
 	}
@@ -213,12 +213,12 @@ func (t *tokenizer) sameSpecials(d fs.FS, settings object) error {
 			file string
 			object
 		}{{settingsFile, settings}, {specialsFile, specials}} {
-			if null(o.object[key]) {
+			if isNull(o.object[key]) {
 				continue
 			}
 			s, ok := tokenText(o.object[key])
 			if !ok {
-				return refuse(o.file+" "+key, shown(o.object[key]), "a token", fromRelease)
+				return refuse(o.file+" "+key, display(o.object[key]), "a token", fromRelease)
 			}
 			if at != "" && s != name {
 				return disagree(o.file+" "+key, fmt.Sprintf("%.40q", s), fmt.Sprintf("%.40q, as %s has it", name, at))
@@ -234,9 +234,9 @@ func (t *tokenizer) sameSpecials(d fs.FS, settings object) error {
 		}
 		named[key] = naming{token{name, id}, at}
 	}
-	ends, ok := t.ends()
+	ends, ok := t.firstAndLast()
 	if !ok {
-		return nil // another kind of tokenizer, which is told elsewhere
+		return nil // another kind of tokenizer, which is refused elsewhere
 	}
 	for i, key := range []string{"cls_token", "sep_token"} {
 		if id, ok := t.id(ends[i].text); len(t.vocab) > 0 && (!ok || id != ends[i].id) {
@@ -249,7 +249,7 @@ func (t *tokenizer) sameSpecials(d fs.FS, settings object) error {
 	return nil
 }
 
-// samePadding compares the id that fills a row up. RoBERTa's positions hang on
+// samePadding compares the id that pads a row. RoBERTa's positions depend on
 // it.
 func (t *tokenizer) samePadding(model, settings object) error {
 	name, ok := tokenText(settings["pad_token"])
@@ -258,10 +258,10 @@ func (t *tokenizer) samePadding(model, settings object) error {
 	}
 	id, ok := t.id(name)
 	if !ok {
-		return nil // sameSpecials told it
+		return nil // sameSpecials reports it
 	}
-	if raw := model["pad_token_id"]; !null(raw) && string(raw) != strconv.FormatInt(id, 10) {
-		return disagree(configFile+" pad_token_id", shown(raw), fmt.Sprintf("%d, the id of %s pad_token %.40q", id, settingsFile, name))
+	if raw := model["pad_token_id"]; !isNull(raw) && string(raw) != strconv.FormatInt(id, 10) {
+		return disagree(configFile+" pad_token_id", display(raw), fmt.Sprintf("%d, the id of %s pad_token %.40q", id, settingsFile, name))
 	}
 	if p := t.Padding; p != nil && p.ID != id {
 		return disagree(tokenizerFile+" padding.pad_id", fmt.Sprint(p.ID), fmt.Sprintf("%d, the id of %s pad_token %.40q", id, settingsFile, name))

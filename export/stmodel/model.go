@@ -7,8 +7,8 @@ import (
 	"strconv"
 )
 
-// readModel reads config.json, refused where it asks for code of its own or
-// for another forward than the library's.
+// readModel reads config.json, refused where it needs code of the model's own
+// or another forward than the library's.
 func readModel(d fs.FS) (object, error) {
 	model, err := loadObject(d, configFile, false)
 	if err != nil {
@@ -27,15 +27,15 @@ func readModel(d fs.FS) (object, error) {
 				"choose a model without custom code; embedgate never runs a model's own code")
 		}
 	}
-	if set(model["quantization_config"]) {
+	if isSet(model["quantization_config"]) {
 		return nil, refuse(configFile, "a quantization_config", "full-precision weights", "take the model's unquantised release; embedgate makes int8 and fp16 variants itself")
 	}
-	if raw := model["position_embedding_type"]; set(raw) && string(raw) != `"absolute"` {
-		return nil, refuse(configFile+" position_embedding_type", shown(raw), "absolute",
+	if raw := model["position_embedding_type"]; isSet(raw) && string(raw) != `"absolute"` {
+		return nil, refuse(configFile+" position_embedding_type", display(raw), "absolute",
 			"choose another model: the pinned transformers no longer computes relative positions for BERT and would leave them out in silence")
 	}
 	if _, ok := text(model["model_type"]); !ok {
-		return nil, refuse(configFile+" model_type", shown(model["model_type"]), "a name such as bert", "take config.json from the model's own release")
+		return nil, refuse(configFile+" model_type", display(model["model_type"]), "a name such as bert", "take config.json from the model's own release")
 	}
 	return model, nil
 }
@@ -51,14 +51,14 @@ func wholeModel(d fs.FS) error {
 		return err
 	}
 	if raw, ok := c["model_type"]; ok && string(raw) != `"SentenceTransformer"` {
-		return refuse(sentenceFile+" model_type", shown(raw), "SentenceTransformer", "choose a model that gives one dense vector a text")
+		return refuse(sentenceFile+" model_type", display(raw), "SentenceTransformer", "choose a model that gives one dense vector a text")
 	}
-	if raw := c["default_prompt_name"]; !null(raw) {
+	if raw := c["default_prompt_name"]; !isNull(raw) {
 		var prompts object
 		_ = unmarshal(c["prompts"], &prompts) // none, where it is no object
 		name, ok := text(raw)
 		if prompt, isText := text(prompts[name]); !ok || !isText || prompt != "" {
-			return refuse(sentenceFile+" default_prompt_name", shown(raw)+", a prompt that goes before every text", "no default prompt", "choose a model without one; embedgate embeds the text as it is")
+			return refuse(sentenceFile+" default_prompt_name", display(raw)+", a prompt that goes before every text", "no default prompt", "choose a model without one; embedgate embeds the text as it is")
 		}
 	}
 	return nil
@@ -67,12 +67,12 @@ func wholeModel(d fs.FS) error {
 // dimension is hidden_size, which DistilBERT calls dim.
 func dimension(model object) (int, error) {
 	key := "hidden_size"
-	if _, ok := model[key]; !ok && !null(model["dim"]) {
+	if _, ok := model[key]; !ok && !isNull(model["dim"]) {
 		key = "dim"
 	}
 	n, err := model.integer(configFile, key)
-	if err == nil && n > widest {
-		err = refuse(configFile+" "+key, fmt.Sprint(n), fmt.Sprintf("at most %d", widest), fromRelease)
+	if err == nil && n > maxDimension {
+		err = refuse(configFile+" "+key, fmt.Sprint(n), fmt.Sprintf("at most %d", maxDimension), fromRelease)
 	}
 	return n, err
 }
@@ -89,7 +89,7 @@ var offsetPositions = []string{
 // model has no table.
 func positions(model object) (int, error) {
 	raw := model["max_position_embeddings"]
-	if null(raw) || string(raw) == "-1" {
+	if isNull(raw) || string(raw) == "-1" {
 		return 0, nil
 	}
 	rows, err := model.integer(configFile, "max_position_embeddings")
@@ -104,7 +104,7 @@ func positions(model object) (int, error) {
 	if n, err := strconv.Atoi(string(model["pad_token_id"])); err == nil && kind != "mpnet" { // MPNet's is 1, whatever it says
 		pad = n
 	}
-	if pad < 0 || pad > largest || rows <= pad+1 {
+	if pad < 0 || pad > maxNumber || rows <= pad+1 {
 		return 0, refuse(configFile+" max_position_embeddings", fmt.Sprintf("%d with pad_token_id %d", rows, pad), fmt.Sprintf("more than pad_token_id + 1: the positions of %s begin there", kind), fromRelease)
 	}
 	return rows - pad - 1, nil

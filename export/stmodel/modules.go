@@ -29,12 +29,12 @@ func readModules(d fs.FS) (m modules, err error) {
 	for _, x := range all {
 		k := kindOf(x)
 		if k == "" {
-			return m, refuse(modulesFile, "a module of type "+shown(x.Type), "Transformer, Pooling and, where it is used, Normalize of sentence-transformers",
+			return m, refuse(modulesFile, "a module of type "+display(x.Type), "Transformer, Pooling and, where it is used, Normalize of sentence-transformers",
 				"choose a model made of these; embedgate exports no other module yet")
 		}
 		kinds = append(kinds, k)
 	}
-	if !slices.Equal(kinds, []string{transformer, pool}) && !slices.Equal(kinds, []string{transformer, pool, unit}) {
+	if !slices.Equal(kinds, []string{transformerModule, poolModule}) && !slices.Equal(kinds, []string{transformerModule, poolModule, normalizeModule}) {
 		got := strings.Join(kinds, ", ")
 		if got == "" {
 			got = "none"
@@ -45,7 +45,7 @@ func readModules(d fs.FS) (m modules, err error) {
 	for _, x := range all {
 		p, ok := text(x.Path)
 		if !ok || strings.HasPrefix(p, "/") || strings.ContainsAny(p, `\:`) || slices.Contains(strings.Split(p, "/"), "..") {
-			return m, refuse(modulesFile, "the module path "+shown(x.Path), "a folder inside the model directory", fromRelease)
+			return m, refuse(modulesFile, "the module path "+display(x.Path), "a folder inside the model directory", fromRelease)
 		}
 		paths = append(paths, p)
 	}
@@ -59,17 +59,17 @@ func readModules(d fs.FS) (m modules, err error) {
 	return m, nil
 }
 
-const transformer, pool, unit = "Transformer", "Pooling", "Normalize"
+const transformerModule, poolModule, normalizeModule = "Transformer", "Pooling", "Normalize"
 
-// kindOf knows sentence-transformers' names of the three modules, which moved
-// about between its versions; "" for any other.
+// kindOf knows sentence-transformers' names of the three modules, which changed
+// between its versions; "" for any other.
 func kindOf(m module) string {
 	full, _ := text(m.Type)
 	inside, ok := strings.CutPrefix(full, "sentence_transformers.")
 	if !ok {
 		return ""
 	}
-	for _, name := range []string{transformer, pool, unit} {
+	for _, name := range []string{transformerModule, poolModule, normalizeModule} {
 		low := strings.ToLower(name)
 		switch inside {
 		case "models." + name, "models." + name + "." + name, "base.modules." + name, "base.modules." + low + "." + name,
@@ -87,8 +87,8 @@ func normalize(d fs.FS, name string) error {
 		return err
 	}
 	for _, key := range []string{"module_input_name", "module_output_name"} {
-		if s, _ := text(c[key]); !null(c[key]) && s != "sentence_embedding" {
-			return refuse(name+" "+key, shown(c[key]), "sentence_embedding", "choose a model that normalises its sentence vector")
+		if s, _ := text(c[key]); !isNull(c[key]) && s != "sentence_embedding" {
+			return refuse(name+" "+key, display(c[key]), "sentence_embedding", "choose a model that normalises its sentence vector")
 		}
 	}
 	return nil

@@ -58,7 +58,7 @@ func load(d fs.FS, name string, limit int64, v any) error {
 	return nil
 }
 
-// jsonFault says what is wrong with JSON in the words of JSON.
+// jsonFault describes what is wrong with JSON, without Go's types.
 func jsonFault(err error) string {
 	return fmt.Sprintf("malformed JSON (%.300s)", strictjson.Plain(err))
 }
@@ -88,9 +88,9 @@ func text(raw json.RawMessage) (s string, ok bool) {
 	return s, json.Unmarshal(raw, &s) == nil
 }
 
-// set tells whether a value says something, as Python would take it: null,
-// false, 0 and what is empty do not.
-func set(raw json.RawMessage) bool {
+// isSet reports whether Python would take a value for true: null, false, 0 and
+// what is empty are not.
+func isSet(raw json.RawMessage) bool {
 	switch v := string(bytes.TrimSpace(raw)); v {
 	case "", "null", "false", `""`:
 		return false
@@ -105,8 +105,8 @@ func set(raw json.RawMessage) bool {
 	}
 }
 
-// null tells whether a value is absent or null.
-func null(raw json.RawMessage) bool { return len(raw) == 0 || string(raw) == "null" }
+// isNull reports whether a value is absent or null.
+func isNull(raw json.RawMessage) bool { return len(raw) == 0 || string(raw) == "null" }
 
 // boolean reads true or false, and otherwise where the key is absent.
 func (o object) boolean(name, key string, otherwise bool) (bool, error) {
@@ -118,21 +118,21 @@ func (o object) boolean(name, key string, otherwise bool) (bool, error) {
 	case string(raw) == "false":
 		return false, nil
 	default:
-		return false, refuse(name+" "+key, shown(raw), "true or false", fromRelease)
+		return false, refuse(name+" "+key, display(raw), "true or false", fromRelease)
 	}
 }
 
 // integer reads a positive whole number, written as one.
 func (o object) integer(name, key string) (int, error) {
 	n, err := strconv.ParseInt(string(o[key]), 10, 64)
-	if err != nil || n < 1 || n > largest {
-		return 0, refuse(name+" "+key, shown(o[key]), "a positive number", fromRelease)
+	if err != nil || n < 1 || n > maxNumber {
+		return 0, refuse(name+" "+key, display(o[key]), "a positive number", fromRelease)
 	}
 	return int(n), nil
 }
 
-// shown is a value as a message shows it.
-func shown(raw json.RawMessage) string {
+// display is a value as a message shows it.
+func display(raw json.RawMessage) string {
 	if len(raw) == 0 {
 		return "none"
 	}

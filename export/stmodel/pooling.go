@@ -14,9 +14,9 @@ import (
 // poolings are those that embedgate reproduces, by sentence-transformers' names.
 const poolings = "mean, cls or max"
 
-// flags are the older spelling of pooling_mode, in the order in which
+// poolingFlags are the older spelling of pooling_mode, in the order in which
 // sentence-transformers joins several.
-var flags = []struct{ key, mode string }{
+var poolingFlags = []struct{ key, mode string }{
 	{"pooling_mode_cls_token", "cls"}, {"pooling_mode_max_tokens", "max"}, {"pooling_mode_mean_tokens", "mean"},
 	{"pooling_mode_mean_sqrt_len_tokens", "mean_sqrt_len_tokens"}, {"pooling_mode_weightedmean_tokens", "weightedmean"}, {"pooling_mode_lasttoken", "lasttoken"},
 }
@@ -61,14 +61,14 @@ func poolingModes(name string, c object) (modes []string, err error) {
 		for _, one := range all {
 			mode, ok := text(one)
 			if !ok {
-				mode = shown(one)
+				mode = display(one)
 			}
 			modes = append(modes, mode)
 		}
 		return modes, nil
 	}
 	known := map[string]bool{}
-	for _, f := range flags {
+	for _, f := range poolingFlags {
 		on, err := c.boolean(name, f.key, false)
 		if err != nil {
 			return nil, err
@@ -78,7 +78,7 @@ func poolingModes(name string, c object) (modes []string, err error) {
 		}
 	}
 	for _, key := range slices.Sorted(maps.Keys(c)) {
-		if strings.HasPrefix(key, "pooling_mode_") && !known[key] && set(c[key]) {
+		if strings.HasPrefix(key, "pooling_mode_") && !known[key] && isSet(c[key]) {
 			return nil, refuse(name, "the pooling "+key, "one of "+poolings, "choose a model with one of these poolings")
 		}
 	}

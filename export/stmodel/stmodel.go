@@ -1,6 +1,6 @@
 // Package stmodel reads how a sentence-transformers directory goes from text
 // to vector: pooling, normalisation, longest text, dimension. It assumes
-// nothing that the directory does not say, refuses what embedgate cannot
+// nothing that the directory does not state, refuses what embedgate cannot
 // reproduce, and compares the directory's files with each other. It must not
 // know what is done with the model.
 //
@@ -18,11 +18,11 @@ import (
 )
 
 const (
-	// largest bounds the numbers of a configuration, longest the tokens of a
-	// text, widest the numbers of a vector: beyond every model.
-	largest = 1 << 24
-	longest = 1 << 16
-	widest  = 1 << 16
+	// maxNumber bounds the numbers of a configuration, maxTextTokens the tokens
+	// of a text, maxDimension the numbers of a vector. No model has more.
+	maxNumber     = 1 << 24
+	maxTextTokens = 1 << 16
+	maxDimension  = 1 << 16
 
 	fromRelease = "take the file from the model's own release"
 	savedOnce   = "load and save the model once with a current sentence-transformers, which writes it so"
@@ -90,7 +90,7 @@ func refuse(thing, got, wanted, next string) error {
 	return &fault.Error{Kind: fault.Usage, Thing: thing, Got: got, Wanted: wanted, Next: next}
 }
 
-// absent tells whether a file of the directory is not there.
+// absent reports whether the directory lacks a file.
 func absent(d fs.FS, name string) bool {
 	_, err := fs.Stat(d, name)
 	return errors.Is(err, fs.ErrNotExist)

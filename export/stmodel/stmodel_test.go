@@ -173,7 +173,7 @@ func FuzzRead(f *testing.F) {
 			d[name] = &fstest.MapFile{Data: b}
 		}
 		e, err := read(d)
-		if err == nil && (e.Dimension < 1 || e.Dimension > widest || e.MaxTokens < 3 || e.MaxTokens > longest || e.Pooling == "") {
+		if err == nil && (e.Dimension < 1 || e.Dimension > maxDimension || e.MaxTokens < 3 || e.MaxTokens > maxTextTokens || e.Pooling == "") {
 			t.Fatalf("accepted %+v", e)
 		}
 		if err != nil {

@@ -49,14 +49,14 @@ type normalizer struct {
 	Parts   []normalizer `json:"normalizers"`
 }
 
-// lowers tells whether a text's capitals are lost, looking that deep into
-// sequences.
-func (n *normalizer) lowers(deep int) bool {
+// lowerCases reports whether capitals of a text become small letters. It looks
+// at most deep sequences down.
+func (n *normalizer) lowerCases(deep int) bool {
 	if n == nil || deep == 0 {
 		return false
 	}
 	for i := range n.Parts {
-		if n.Type == "Sequence" && n.Parts[i].lowers(deep-1) {
+		if n.Type == "Sequence" && n.Parts[i].lowerCases(deep-1) {
 			return true
 		}
 	}
@@ -64,7 +64,7 @@ func (n *normalizer) lowers(deep int) bool {
 }
 
 // readTokenizer reads tokenizer.json. A kind of tokenizer that is none of
-// BERT's is left to whoever tokenizes: its vocabulary is not read here.
+// BERT's is refused by whatever tokenizes: its vocabulary is not read here.
 func readTokenizer(d fs.FS) (t tokenizer, err error) {
 	if err := load(d, tokenizerFile, maxTokenizer, &t); err != nil {
 		return t, err
@@ -92,8 +92,8 @@ func (t *tokenizer) id(token string) (int64, bool) {
 	return id, ok
 }
 
-// last is the largest id, and where it stands.
-func (t *tokenizer) last() (id int64, where string) {
+// largestID is the largest id, and where it is.
+func (t *tokenizer) largestID() (id int64, where string) {
 	id = -1
 	for piece, n := range t.vocab {
 		if n > id || n == id && piece < where {
@@ -109,9 +109,9 @@ func (t *tokenizer) last() (id int64, where string) {
 	return id, where
 }
 
-// ends are the tokens that begin and end a text, with their ids; ok is false
+// firstAndLast are the tokens that begin and end a text, with their ids; ok is false
 // where the post-processor is of a kind that is not known here.
-func (t *tokenizer) ends() (ends [2]token, ok bool) {
+func (t *tokenizer) firstAndLast() (ends [2]token, ok bool) {
 	p := t.PostProcessor
 	switch {
 	case p.Type == "TemplateProcessing" && len(p.Single) == 3:

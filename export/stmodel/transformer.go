@@ -16,8 +16,8 @@ var sentenceFiles = []string{
 	"sentence_albert_config.json", "sentence_xlm-roberta_config.json", "sentence_xlnet_config.json",
 }
 
-// harmless are arguments that change neither numbers nor tokens.
-var harmless = map[string]bool{
+// allowedArguments are arguments that change neither numbers nor tokens.
+var allowedArguments = map[string]bool{
 	"add_pooling_layer": true, "attn_implementation": true, "dtype": true, "torch_dtype": true, "use_safetensors": true,
 	"model_max_length": true, "trust_remote_code": true,
 }
@@ -36,40 +36,40 @@ func readTransformer(d fs.FS) (c object, err error) {
 	}
 	for key, known := range map[string]string{"transformer_task": "feature-extraction", "module_output_name": "token_embeddings"} {
 		if raw, ok := c[key]; ok && string(raw) != strconv.Quote(known) {
-			return nil, refuse(name+" "+key, shown(raw), known, "choose a model that gives token vectors")
+			return nil, refuse(name+" "+key, display(raw), known, "choose a model that gives token vectors")
 		}
 	}
-	if raw := c["modality_config"]; !null(raw) {
+	if raw := c["modality_config"]; !isNull(raw) {
 		var m struct {
 			Text map[string]string `json:"text"`
 		}
 		if err := json.Unmarshal(raw, &m); err != nil || len(m.Text) != 2 || m.Text["method"] != "forward" || m.Text["method_output_name"] != "last_hidden_state" {
-			return nil, refuse(name+" modality_config", shown(raw), "text through forward to last_hidden_state", "choose a text model")
+			return nil, refuse(name+" modality_config", display(raw), "text through forward to last_hidden_state", "choose a text model")
 		}
 	}
 	for _, key := range []string{"processing_kwargs", "query_length", "document_length", "query_expansion"} {
-		if set(c[key]) {
-			return nil, refuse(name+" "+key, shown(c[key]), "nothing", "choose a model without it; embedgate does not reproduce it")
+		if isSet(c[key]) {
+			return nil, refuse(name+" "+key, display(c[key]), "nothing", "choose a model without it; embedgate does not reproduce it")
 		}
 	}
 	for _, key := range []string{"model_args", "model_kwargs", "config_args", "config_kwargs", "tokenizer_args", "processor_kwargs"} {
 		var args object
 		err := unmarshal(c[key], &args)
 		for a := range args {
-			if !harmless[a] {
+			if !allowedArguments[a] {
 				err = fmt.Errorf("%s", a)
 			}
 		}
-		if err != nil && set(c[key]) {
-			return nil, refuse(name+" "+key, shown(c[key]), "no arguments that change the forward or the tokens", "choose a model without them; embedgate does not reproduce them")
+		if err != nil && isSet(c[key]) {
+			return nil, refuse(name+" "+key, display(c[key]), "no arguments that change the forward or the tokens", "choose a model without them; embedgate does not reproduce them")
 		}
 	}
-	if set(c["do_lower_case"]) {
+	if isSet(c["do_lower_case"]) {
 		f, err := readTokenizer(d)
 		if err != nil {
 			return nil, err
 		}
-		if !f.Normalizer.lowers(8) {
+		if !f.Normalizer.lowerCases(8) {
 			return nil, refuse(name+" do_lower_case", "true, while tokenizer.json's normalizer keeps capitals", "a tokenizer.json that lower-cases by itself", savedOnce)
 		}
 	}
@@ -95,7 +95,7 @@ func maxTokens(d fs.FS, room int, t object) (int, error) {
 			limit = raw
 		}
 	}
-	if null(limit) {
+	if isNull(limit) {
 		settings, err := loadObject(d, settingsFile, true)
 		if err != nil {
 			return 0, err
@@ -103,17 +103,17 @@ func maxTokens(d fs.FS, room int, t object) (int, error) {
 		where, limit = settingsFile+" model_max_length", settings["model_max_length"]
 	}
 	n := room
-	if !null(limit) {
+	if !isNull(limit) {
 		var ok bool
 		if n, ok = tokensOf(limit); !ok {
-			return 0, refuse(where, shown(limit), "a number of tokens", fromRelease)
+			return 0, refuse(where, display(limit), "a number of tokens", fromRelease)
 		}
 	}
 	if room > 0 {
 		n = min(n, room)
 	}
-	if n < 3 || n > longest {
-		return 0, refuse("the longest text", fmt.Sprintf("%d tokens", n), fmt.Sprintf("3 to %d tokens", longest), "set max_seq_length in sentence_bert_config.json")
+	if n < 3 || n > maxTextTokens {
+		return 0, refuse("the longest text", fmt.Sprintf("%d tokens", n), fmt.Sprintf("3 to %d tokens", maxTextTokens), "set max_seq_length in sentence_bert_config.json")
 	}
 	return n, nil
 }
@@ -125,7 +125,7 @@ func tokensOf(raw json.RawMessage) (int, bool) {
 	if err != nil && !math.IsInf(f, 1) || !(f >= 1) {
 		return 0, false
 	}
-	if strings.ContainsAny(string(raw), ".eE") || f > largest {
+	if strings.ContainsAny(string(raw), ".eE") || f > maxNumber {
 		return int(min(f, 1<<40)), true
 	}
 	n, err := strconv.Atoi(string(raw))

@@ -28,7 +28,7 @@ type weights map[string]struct {
 var floats = []string{"F16", "BF16", "F32", "F64"}
 
 // readWeights reads the list of tensors and none of their numbers. Whether the
-// file is whole is left to those who read it whole.
+// file is complete shows when the script reads it.
 func readWeights(d fs.FS) (weights, error) {
 	b, err := header(d)
 	if err != nil {
@@ -90,7 +90,7 @@ func (w weights) table(kind string) (name string, shape []int64) {
 	for _, n := range slices.Sorted(maps.Keys(w)) {
 		if n == kind || strings.HasSuffix(n, "."+kind) {
 			if name != "" {
-				return "", nil // two models in one file: transformers decides
+				return "", nil // two models in one file: transformers chooses
 			}
 			name, shape = n, w[n].Shape
 		}
@@ -100,8 +100,8 @@ func (w weights) table(kind string) (name string, shape []int64) {
 
 const wordTable = "embeddings.word_embeddings.weight"
 
-// fits compares the tables' shapes with what config.json says of them.
-func (w weights) fits(model object) error {
+// sameShapes compares the tables' shapes with what config.json says of them.
+func (w weights) sameShapes(model object) error {
 	for _, t := range []struct {
 		name string
 		keys [2]string // of rows and columns: the first that is there counts
@@ -120,11 +120,11 @@ func (w weights) fits(model object) error {
 		for i, keys := range t.keys {
 			for _, key := range strings.Fields(keys) {
 				raw := model[key]
-				if null(raw) {
+				if isNull(raw) {
 					continue
 				}
 				if string(raw) != fmt.Sprint(shape[i]) {
-					return disagree(configFile+" "+key, shown(raw), fmt.Sprintf("%d, as the shape %v of %s in %s has it", shape[i], shape, name, weightsFile))
+					return disagree(configFile+" "+key, display(raw), fmt.Sprintf("%d, as the shape %v of %s in %s has it", shape[i], shape, name, weightsFile))
 				}
 				break
 			}
@@ -133,13 +133,13 @@ func (w weights) fits(model object) error {
 	return nil
 }
 
-// words is how many rows the word table has: those of the weights, or what
-// config.json says where the table has another name there. 0: nobody says.
-func (w weights) words(model object) (rows int64, where string, err error) {
+// wordRows is how many rows the word table has: those of the weights, or what
+// config.json says where the table has another name there. 0: neither gives it.
+func (w weights) wordRows(model object) (rows int64, where string, err error) {
 	if name, shape := w.table(wordTable); len(shape) == 2 {
 		return shape[0], name + " in " + weightsFile, nil
 	}
-	if null(model["vocab_size"]) {
+	if isNull(model["vocab_size"]) {
 		return 0, "", nil
 	}
 	n, err := model.integer(configFile, "vocab_size")

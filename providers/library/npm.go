@@ -28,7 +28,7 @@ type contents struct {
 
 // packageDir is the folder of a package's files for this platform.
 func (r request) packageDir() (string, error) {
-	root, err := cache.Or(r.o.CacheDir)
+	root, err := cache.DirOr(r.o.CacheDir)
 	if err != nil {
 		return "", err
 	}
@@ -97,7 +97,7 @@ func (r request) npm(ctx context.Context) (providers.Library, error) {
 	if err := r.unpack(ctx, tarball, tmp); err != nil {
 		return providers.Library{}, err
 	}
-	if err := cache.Place(tmp, home); err != nil {
+	if err := cache.RenameInto(tmp, home); err != nil {
 		return providers.Library{}, err
 	}
 	r.o.Progress.Say("%s is ready after %s", s.Package, time.Since(began).Round(time.Second))

@@ -3,11 +3,11 @@
 It holds the nodes that the numbers need and no other: positions and token type
 0 are one table, the softmax's scale is in the query's weight, the biases of key
 and value need no node, the mask is added, pooling is a MatMul. On the CPU it
-takes 0.84 to 0.89 of the time of a plain export, and nothing in it stands in
-CoreML's way.
+takes 0.84 to 0.89 of the time of a plain export, and CoreML takes every node of
+it.
 
-How the encoder looks words up, multiplies and feeds forward is a Products'
-choice: a variant with other arithmetic brings its own.
+A Products decides how the encoder looks words up and multiplies: a variant with
+other arithmetic has its own subclass.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Products:
 
     def const(self, g: Graph, name: str, array: np.ndarray) -> str:
         """A constant in the encoder's type."""
-        with np.errstate(over="ignore"):  # beyond float16: the gate finds it
+        with np.errstate(over="ignore"):  # values beyond float16 become inf, which the gate finds
             return g.const(name, array.astype(self.dtype))
 
     def embed(self, g: Graph, ids: str, name: str, table: np.ndarray) -> str:
@@ -51,7 +51,7 @@ class Products:
     def multiply(self, g: Graph, x: str, weights: dict[str, np.ndarray]) -> list[str]:
         """x [batch, sequence, in] times each of the weights [in, out], by name → [batch, sequence, out] each.
 
-        They come together, because what has to be done to x need be done once.
+        They come together, so that what is done to x is done once.
         """
         return [g.op("MatMul", x, self.const(g, name, w)) for name, w in weights.items()]
 

@@ -121,16 +121,16 @@ def tensors(dir: str, config: dict) -> dict[str, np.ndarray]:
         return {name: _float32(f, path, names[prefix + name]) for name in shapes(config)}
 
 
-def of_today(name: str) -> str:
+def current_name(name: str) -> str:
     """A tensor's name now: TensorFlow's gamma and beta are weight and bias, as transformers reads them."""
     return re.sub(r"LayerNorm\.gamma$", "LayerNorm.weight", re.sub(r"LayerNorm\.beta$", "LayerNorm.bias", name))
 
 
 def _names(f) -> dict[str, str]:
-    """The names of the file's tensors by those of today."""
+    """The names of the file's tensors, by their current names."""
     names = {}
     for name in f.keys():
-        now = of_today(name)
+        now = current_name(name)
         if now in names:
             raise Refused(WEIGHTS, f"both {names[now]} and {name}", f"one {now}", "take the file again from the model's release")
         names[now] = name

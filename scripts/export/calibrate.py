@@ -1,10 +1,10 @@
 """How large the inputs of a BERT's weights become, measured on texts in numpy and float64.
 
 What is measured decides bytes of the int8 variant, so it must come out the same
-on every machine, where sums of a BLAS do not: their last digits hang on the
-CPU. Only two questions are asked of the peaks, both robust. Which units have the
-largest, ties by index; and what a peak's logarithm is, in steps of a quarter
-(quantise.factors). In float64 machines differ by some 1e-14 of a value, so that
+on every machine, where sums of a BLAS do not: their last digits depend on
+the CPU. Only two things are taken from the peaks, and neither depends on last
+digits: which units have the largest, ties by index; and a peak's logarithm, in
+steps of a quarter (quantise.factors). In float64 machines differ by some 1e-14 of a value, so that
 of the thousands of peaks of a model one lies that near to a step with a
 probability of 1e-9. In float32 it would be a few per cent.
 """
@@ -18,7 +18,7 @@ import numpy as np
 from bert_weights import Norm, Weights
 
 # Tokens that go through a layer together: enough for fast products, few enough for the caches.
-_TOGETHER = 512
+_BATCH_TOKENS = 512
 
 
 def _erf(x: np.ndarray) -> np.ndarray:
@@ -45,15 +45,15 @@ def peaks(w: Weights, rows: list[list[int]]) -> dict[str, np.ndarray]:
     """
     out: dict[str, np.ndarray] = {}
     with np.errstate(all="ignore"):  # a weight that is no number is judged by the gate, by name
-        for texts in _together(rows):
+        for texts in _batches(rows):
             _run(w, texts, out)
     return out
 
 
-def _together(rows: list[list[int]]):
+def _batches(rows: list[list[int]]):
     texts: list[list[int]] = []
     for row in rows:
-        if texts and sum(map(len, texts)) + len(row) > _TOGETHER:
+        if texts and sum(map(len, texts)) + len(row) > _BATCH_TOKENS:
             yield texts
             texts = []
         texts.append(row)
@@ -62,9 +62,9 @@ def _together(rows: list[list[int]]):
 
 
 def _run(w: Weights, texts: list[list[int]], out: dict[str, np.ndarray]) -> None:
-    """Takes some texts through the encoder, all their tokens below each other, and raises out's peaks."""
+    """Runs some texts through the encoder, their tokens in one matrix, and updates the peaks in out."""
 
-    def look(name: str, x: np.ndarray) -> None:
+    def record(name: str, x: np.ndarray) -> None:
         high = np.abs(x).max(0)
         out[name] = np.maximum(out.get(name, high), high)
 
@@ -73,15 +73,15 @@ def _run(w: Weights, texts: list[list[int]], out: dict[str, np.ndarray]) -> None
     ends = np.cumsum([len(row) for row in texts])
     for n, layer in enumerate(w.layers):
         name = f"layers.{n}."
-        look(name + "wq", x)
+        record(name + "wq", x)
         q, k, v = (x @ m.astype(np.float64) for m in (layer.wq, layer.wk, layer.wv))
         q += layer.bq
         c = np.concatenate([_attention(q[a:b], k[a:b], v[a:b], w.heads) for a, b in zip([0, *ends], ends)])
         x = _norm(c @ layer.wo.astype(np.float64) + layer.bo + x, layer.ln1, w.epsilon)
-        look(name + "w1", x)
+        record(name + "w1", x)
         f = layer.feed_forward
         y = _activate(x @ f.w1.astype(np.float64) + f.b1, w.activation)
-        look(name + "w2", y)
+        record(name + "w2", y)
         if n + 1 < len(w.layers):
             x = _norm(y @ f.w2.astype(np.float64) + f.b2 + x, layer.ln2, w.epsilon)
 

@@ -1,8 +1,8 @@
 """The texts on which calibrate.py measures how large values become.
 
-Written for that and used for nothing else: no text of a golden corpus may be
-here (a test looks), or the exam would be known beforehand. What matters is
-that they differ: subjects, lengths, languages, scripts, things that are no prose.
+Used for nothing else: no text of a golden corpus may be here, so that the
+measurement is not made on the texts that decided the export (a test checks it).
+They differ in subject, length, language and script, and some are no prose.
 """
 
 _PROSE = """I cannot find the receipt for the washing machine.

@@ -42,17 +42,17 @@ MAX_WEIGHT_BYTES = (2 << 30) - (16 << 20)
 _TYPES = {1: "float32", 7: "int64"}
 
 
-def _say(line: str) -> None:
+def _log(line: str) -> None:
     sys.stderr.flush()
     os.write(2, (line + "\n").encode("utf-8", "replace"))
 
 
 def _end_on_signals(pending: Pending) -> None:
-    """Ends at once: an exception in the midst of torch might be swallowed there."""
+    """Ends at once: torch might catch an exception that is raised inside it."""
 
     def end(number, _frame):
-        pending.drop()
-        _say(f"error: export: got {signal.Signals(number).name}, wanted to finish; next: start it again, nothing was left behind")
+        pending.remove_all()
+        _log(f"error: export: got {signal.Signals(number).name}, wanted to finish; next: start it again, nothing was left behind")
         os._exit(128 + number)
 
     for s in SIGNALS:
@@ -69,7 +69,7 @@ def _arguments(argv: list[str]) -> argparse.Namespace:
     p.add_argument("--model-dir", required=True, help="the sentence-transformers directory")
     p.add_argument("--config", required=True, help="what embedgate read of the model's configuration, a JSON object")
     p.add_argument("--variant", required=True, action="append", help="what to write: " + variants.NAMES + "; once for each --out")
-    p.add_argument("--out", required=True, action="append", help="the .onnx file to write, of the --variant at the same place; its folder must exist")
+    p.add_argument("--out", required=True, action="append", help="the .onnx file to write, of the --variant with the same number; its folder must exist")
     p.add_argument("--no-torch", action="store_true", help="make nothing, and say why in the manifest's \"torch\", where torch is needed")
     p.add_argument("--plain", action="store_true", help="export transformers' own forward, for comparison")
     a = p.parse_args(argv)
@@ -90,7 +90,7 @@ def _arguments(argv: list[str]) -> argparse.Namespace:
 
 
 def _quiet() -> None:
-    """Libraries neither warn, draw bars, nor look for a hub."""
+    """Turns off the libraries' warnings, progress bars and look-ups on the hub."""
     os.environ.update(
         HF_HUB_OFFLINE="1",
         TRANSFORMERS_OFFLINE="1",
@@ -100,7 +100,7 @@ def _quiet() -> None:
         TRANSFORMERS_NO_ADVISORY_WARNINGS="1",
         TOKENIZERS_PARALLELISM="false",
         PYTHONWARNINGS="ignore",
-        OPENBLAS_NUM_THREADS="1",  # two wait for each other, spinning, where the cores have other work
+        OPENBLAS_NUM_THREADS="1",  # two threads would wait for each other in a busy loop when the cores have other work
         CUDA_VISIBLE_DEVICES="",  # an export needs no GPU, and waking one takes seconds
     )
     import logging
@@ -115,7 +115,7 @@ class _NeedsTorch(Exception):
 
 
 class _Model:
-    """What every variant is made from: the weights of a BERT, or transformers' own forward."""
+    """What every variant is made from: a BERT's weights, or transformers' own forward."""
 
     def __init__(self, a: argparse.Namespace, hf: dict, say: Protocol):
         heavy = os.path.getsize(weights_file(a.model_dir))
@@ -172,7 +172,7 @@ class _Model:
         products = int8_graph.Int8Products(calibrate.peaks(self.weights, _rows(self.dir, self.config)))
         say.step(f"writing out the graph of {v.name}")
         model = bert_graph.build(self.weights, self.config, EXPORTER, products)
-        return model, {}, {"choices": [c.said() for c in products.choices]}
+        return model, {}, {"choices": [c.entry() for c in products.choices]}
 
 
 def _tensor(v) -> dict:
@@ -195,11 +195,11 @@ def _signature(model, names: tuple[str, ...], fixed: int | None, states: bool, c
 
 
 def _no_trace(text: bytes, model_dir: str) -> None:
-    """Raises Failed where the file names a place on this machine."""
-    places = {model_dir, os.path.abspath(model_dir), os.path.realpath(model_dir), os.getcwd(), os.path.dirname(os.path.dirname(os.path.abspath(__file__))), sys.prefix, sys.base_prefix, os.path.expanduser("~"), tempfile.gettempdir()}
-    for place in sorted(p for p in places if len(p) >= 4 and p.startswith(os.sep)):
-        if place.encode() in text:
-            raise Failed("exported graph", f"the machine's path {place!r} inside", "no trace of the machine", "report this with the model's name")
+    """Raises Failed where the file names a path of this machine."""
+    paths = {model_dir, os.path.abspath(model_dir), os.path.realpath(model_dir), os.getcwd(), os.path.dirname(os.path.dirname(os.path.abspath(__file__))), sys.prefix, sys.base_prefix, os.path.expanduser("~"), tempfile.gettempdir()}
+    for path in sorted(p for p in paths if len(p) >= 4 and p.startswith(os.sep)):
+        if path.encode() in text:
+            raise Failed("exported graph", f"the machine's path {path!r} inside", "no trace of the machine", "report this with the model's name")
     for word in (b"File \"", b"Traceback", b"site-packages"):
         if word in text:
             raise Failed("exported graph", f"{word.decode()!r} inside", "no stack trace", "report this with the model's name")
@@ -240,8 +240,8 @@ def _make(m: _Model, v: variants.Variant, say: Protocol) -> tuple[bytes, dict]:
     data = model.SerializeToString(deterministic=True)
     if written:
         m.check.compare(data, v)
-    said = {"precision": v.precision, "opset": OPSET, "forward": m.forward, "inputs": inputs, "outputs": outputs}
-    return data, said | more
+    entry = {"precision": v.precision, "opset": OPSET, "forward": m.forward, "inputs": inputs, "outputs": outputs}
+    return data, entry | more
 
 
 def run(a: argparse.Namespace, say: Protocol, pending: Pending) -> None:
@@ -250,11 +250,11 @@ def run(a: argparse.Namespace, say: Protocol, pending: Pending) -> None:
     model = _Model(a, load_config(a.model_dir), say)
     made = {}
     for v, out in zip(a.variant, a.out):
-        data, said = _make(model, v, say)
+        data, entry = _make(model, v, say)
         say.step(f"writing {len(data) / 1e6:.0f} MB")
         pending.write(out, data)
-        made[v.name] = {"file": os.path.basename(out)} | said
-    pending.place()
+        made[v.name] = {"file": os.path.basename(out)} | entry
+    pending.rename_all()
     say.manifest(made, _versions(model.forward))
 
 
@@ -272,26 +272,26 @@ def main(argv: list[str]) -> int:
         say.needs_torch(str(e))
         return 0
     except Refused as e:
-        _say(f"error: {e}")
+        _log(f"error: {e}")
         return 1 if isinstance(e, Failed) else 2
     except BrokenPipeError:
-        _say("error: standard output: got a closed pipe, wanted a reader of the protocol; next: read it to the end")
+        _log("error: standard output: got a closed pipe, wanted a reader of the protocol; next: read it to the end")
         return 1
     except OSError as e:
-        _say(f"error: {e.filename or 'export'}: got {e.strerror or e}, wanted to write the model; next: check the space and the permissions there")
+        _log(f"error: {e.filename or 'export'}: got {e.strerror or e}, wanted to write the model; next: check the space and the permissions there")
         return 1
-    except Exception as e:  # whatever torch may raise: the trace for us, the line for the user
+    except Exception as e:  # whatever torch may raise: the trace for a bug report, the line for the user
         import traceback
 
         traceback.print_exc()
-        _say("error: " + " ".join(f"export: got {type(e).__name__}: {str(e)[:300]}, wanted an ONNX file; next: read the lines above and report them with the model's name".split()))
+        _log("error: " + " ".join(f"export: got {type(e).__name__}: {str(e)[:300]}, wanted an ONNX file; next: read the lines above and report them with the model's name".split()))
         return 1
     finally:
-        pending.drop()
+        pending.remove_all()
 
 
 if __name__ == "__main__":
     code = main(sys.argv[1:])
     sys.stderr.flush()
-    # Without os._exit torch takes seconds to come down; everything is flushed.
+    # Without os._exit torch takes seconds to end; everything is flushed.
     os._exit(code)

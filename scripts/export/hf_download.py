@@ -22,7 +22,7 @@ import urllib.error
 import urllib.parse
 import urllib.request
 
-# Libraries print where they like; stdout is the protocol's alone.
+# Libraries may print to stdout, which is for the protocol only.
 protocol = os.fdopen(os.dup(1), "w", encoding="utf-8", newline="\n")
 os.dup2(2, 1)
 
@@ -42,16 +42,16 @@ def fail(code: int, what: str, why: object) -> int:
 
 
 class _Redirects(urllib.request.HTTPRedirectHandler):
-    """Follows to the storage behind the hub, without taking the user's token there."""
+    """Follows to the storage behind the hub, and does not send the user's token there."""
 
     def redirect_request(self, request, *rest):
         to = super().redirect_request(request, *rest)
-        if to is not None and _place(to.full_url) != _place(request.full_url):
+        if to is not None and _origin(to.full_url) != _origin(request.full_url):
             to.remove_header("Authorization")
         return to
 
 
-def _place(url: str) -> tuple:
+def _origin(url: str) -> tuple:
     u = urllib.parse.urlsplit(url)
     return u.scheme, u.hostname, u.port
 

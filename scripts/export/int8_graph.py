@@ -45,7 +45,7 @@ class Choice:
     smoothing: float = 0.0  # 0: none
     outliers: tuple[int, ...] = ()  # units that are left in float32: columns of w1, rows of w2
 
-    def said(self) -> dict:
+    def entry(self) -> dict:
         """The choice as the manifest has it."""
         s: dict = {"weight": self.weight, "form": self.form}
         if self.smoothing:
@@ -76,15 +76,15 @@ class Int8Products(bert_graph.Products):
         units = len(w.b1)
         out = quantise.outliers(self.peaks[layer + "w2"], min(OUTLIERS, units // 4))
         rest = np.setdiff1d(np.arange(units), out)
-        said = tuple(map(int, out))
+        chosen = tuple(map(int, out))
         kind, attributes = activation
 
-        (y,) = self._multiply(g, x, {layer + "w1": w.w1[:, rest]}, said)
+        (y,) = self._multiply(g, x, {layer + "w1": w.w1[:, rest]}, chosen)
         y = g.op(kind, g.op("Add", y, self.const(g, layer + "b1", w.b1[rest])), **attributes)
-        (y,) = self._multiply(g, y, {layer + "w2": w.w2[rest]}, said)
+        (y,) = self._multiply(g, y, {layer + "w2": w.w2[rest]}, chosen)
         # Here, and not after the sum below, because it costs nothing there: it is fused into the product.
         y = g.op("Add", y, self.const(g, layer + "b2", w.b2))
-        if not said:
+        if not chosen:
             return y
         z = g.op("MatMul", x, self.const(g, layer + "w1.outliers", w.w1[:, out]))
         z = g.op(kind, g.op("Add", z, self.const(g, layer + "b1.outliers", w.b1[out])), **attributes)

@@ -1,4 +1,4 @@
-"""What a script gives away: lines on stdout, and files that appear whole or not at all.
+"""A script's output: lines on stdout, and files that appear whole or not at all.
 
 It must not know what is exported.
 """
@@ -15,7 +15,7 @@ SIGNALS = [s for s in (getattr(signal, n, None) for n in ("SIGINT", "SIGTERM", "
 
 
 class Protocol:
-    """The program's own standard output, kept apart from what libraries print."""
+    """The program's own standard output. What libraries print goes to stderr."""
 
     def __init__(self) -> None:
         self._out = os.fdopen(os.dup(1), "w", encoding="utf-8", newline="\n")
@@ -32,7 +32,7 @@ class Protocol:
         self._send({"event": "manifest", "variants": variants, "versions": versions})
 
     def needs_torch(self, why: str) -> None:
-        """The manifest of nothing: torch must export this model, and may not here."""
+        """A manifest without variants: this model needs torch, which is not to be used here."""
         self._send({"event": "manifest", "torch": why})
 
     def _send(self, event: dict) -> None:
@@ -49,7 +49,7 @@ class Pending:
     def write(self, out: str, data: bytes) -> None:
         """Writes the file under a temporary name."""
         folder, name = os.path.split(os.path.abspath(out))
-        # Signals wait while the name is not yet noted, so that none can leave the file behind.
+        # Signals are blocked until the name is recorded, so that none can leave the file behind.
         mask = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS) if hasattr(signal, "pthread_sigmask") else None
         try:
             fd, temp = tempfile.mkstemp(prefix=f".{name}.", suffix=".partial", dir=folder)
@@ -65,7 +65,7 @@ class Pending:
         os.umask(umask)
         os.chmod(temp, 0o666 & ~umask)  # mkstemp's 0600 is for secrets
 
-    def place(self) -> None:
+    def rename_all(self) -> None:
         """Gives every file its name."""
         folders = {os.path.dirname(out) for _, out in self._made}
         while self._made:
@@ -81,7 +81,7 @@ class Pending:
             finally:
                 os.close(fd)
 
-    def drop(self) -> None:
+    def remove_all(self) -> None:
         for temp, _ in self._made:
             try:
                 os.unlink(temp)

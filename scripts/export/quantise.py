@@ -2,7 +2,7 @@
 
 ONNX Runtime multiplies inputs of 0 to 255 by weights of -127 to 127. On x86
 CPUs without VNNI it adds the products of rows 2k and 2k+1 of a column in 16
-bits (vpmaddubsw), which saturate at 32,767: silently, and only there. Here
+bits (vpmaddubsw), which saturate at 32,767: without an error, and only there. Here
 each pair's magnitudes add up to PAIR at most, so that 255 · 128 = 32,640 is the
 largest sum there is, and every CPU computes the same integers. It costs a
 column 0.3 bits. It must not know about ONNX.
@@ -26,7 +26,7 @@ def columns(w: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     size = np.abs(w)
     scale = np.maximum(size.max(axis=0), _pairs(size).max(axis=0)) / np.float32(127)
     q = _integers(w, scale)
-    # Both roundings up of a pair add 1 to 127. That it holds is not left to that argument.
+    # Rounding up both of a pair adds 1 to 127. It is checked all the same.
     worst = int(_pairs(np.abs(q.astype(np.int32))).max())
     if worst > PAIR:
         raise Failed("8-bit weights", f"a pair of rows with the sum {worst}", f"at most {PAIR}", "report this with the model's name")
@@ -49,7 +49,7 @@ def rows(table: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def _integers(w: np.ndarray, scale: np.ndarray) -> np.ndarray:
     """w in steps of scale. A scale of 0, of zeros alone, becomes 1."""
     scale[scale == 0] = 1
-    with np.errstate(invalid="ignore"):  # a weight that is no number has a scale that is none: the product tells of it
+    with np.errstate(invalid="ignore"):  # a weight that is no number has a scale that is none: the product shows it
         return np.clip(np.rint(np.nan_to_num(w / scale)), -127, 127).astype(np.int8)
 
 

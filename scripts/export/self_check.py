@@ -1,7 +1,7 @@
 """Compares made files, run by ONNX Runtime, with bert_numpy.py over random texts, alone and padded.
 
-It finds a graph that computes another model. How right the numbers are is the
-gate's to say: this decides no byte, and its bounds are wide.
+It finds a graph that computes another model. The gate judges how exact the
+numbers are: this decides no byte, and its bounds are wide.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class SelfCheck:
     def _batch(self, session, v: Variant, batch: list[int]) -> None:
         texts = [self._texts[n][: v.tokens] for n in batch]
         width = v.tokens or max(map(len, texts))
-        # Any id may stand where the mask drops it.
+        # The mask drops these ids, so any will do.
         ids, mask = np.ones((len(texts), width), np.int64), np.zeros((len(texts), width), np.int64)
         for row, text in enumerate(texts):
             ids[row, : len(text)], mask[row, : len(text)] = text, 1
@@ -62,11 +62,11 @@ class SelfCheck:
         for row, (n, text) in enumerate(zip(batch, texts)):
             states, vector = self._want(n, text)
             if v.precision == "int8":
-                _turned(got["sentence_embedding"][row], vector, v, len(text))
+                _check_cosine(got["sentence_embedding"][row], vector, v, len(text))
                 continue
-            _near("sentence_embedding", got["sentence_embedding"][row], vector, v, len(text))
+            _check_difference("sentence_embedding", got["sentence_embedding"][row], vector, v, len(text))
             if "last_hidden_state" in got:
-                _near("last_hidden_state", got["last_hidden_state"][row, : len(text)], states, v, len(text))
+                _check_difference("last_hidden_state", got["last_hidden_state"][row, : len(text)], states, v, len(text))
 
     def _want(self, n: int, text: list[int]) -> tuple[np.ndarray, np.ndarray]:
         key = n, len(text)
@@ -75,19 +75,19 @@ class SelfCheck:
         return self._known[key]
 
 
-def _near(output: str, got: np.ndarray, want: np.ndarray, v: Variant, tokens: int) -> None:
+def _check_difference(output: str, got: np.ndarray, want: np.ndarray, v: Variant, tokens: int) -> None:
     bound = BOUNDS[v.precision] * max(1.0, float(np.abs(np.nan_to_num(want)).max()))
-    # What is no number in both is judged by the gate, by name.
+    # The gate names what is no number in both.
     off = np.where(np.isnan(got) & np.isnan(want), 0, np.abs(got - want))
     worst = float(np.nan_to_num(off, nan=np.inf).max())
     if got.shape != want.shape or not worst <= bound:
         raise Failed(f"the graph of {v.name}", f"{output} {worst:.2g} from a forward in float64 at {tokens} tokens", f"at most {bound:.2g}", "use --plain, and report this with the model's name")
 
 
-def _turned(got: np.ndarray, want: np.ndarray, v: Variant, tokens: int) -> None:
+def _check_cosine(got: np.ndarray, want: np.ndarray, v: Variant, tokens: int) -> None:
     got = got.astype(np.float64)
     lengths = np.linalg.norm(got), np.linalg.norm(want)
-    # What is no number, or has no direction, in both is judged by the gate, by name.
+    # The gate names what is no number, or has no direction, in both.
     if got.shape == want.shape and (np.isnan(lengths).all() or not any(lengths)):
         return
     cosine = float(got @ want / (lengths[0] * lengths[1])) if got.shape == want.shape and all(lengths) else 0.0

@@ -1,6 +1,6 @@
 """Write the golden corpus: texts.jsonl, in a stable order.
 
-Run by hand: python golden_texts.py TOKENIZER_JSON > ../golden/all-MiniLM-L6-v2/texts.jsonl
+Run by hand: python golden_texts.py TOKENIZER_JSON > ../../golden/all-MiniLM-L6-v2/texts.jsonl
 The tokenizer is needed for the length ladder alone.
 """
 

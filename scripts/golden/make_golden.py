@@ -2,7 +2,7 @@
 """Compute golden vectors: PyTorch in float64 from the pinned weights.
 
 Each text alone, no padding, token ids from HF's tokenizers. Cross-checked
-against sentence-transformers' own encode; the ONNX exporter has no part in it.
+against sentence-transformers' own encode; the ONNX exporter is not used.
 Speaks embedgate's line protocol on stdout.
 """
 
@@ -20,7 +20,7 @@ sys.path.append(os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__f
 from model_dir import Config, weights_file  # noqa: E402
 from refused import Refused  # noqa: E402
 
-# Libraries print where they like; stdout is the protocol's alone.
+# Libraries may print to stdout, which is for the protocol only.
 protocol = os.fdopen(os.dup(1), "w")
 os.dup2(2, 1)
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
@@ -78,7 +78,7 @@ def main():
     ap.add_argument("--only", default="", help="ids of the only texts to compute, with commas")
     a = ap.parse_args()
 
-    # What can be refused is refused before the long loading.
+    # Errors in the input are found before the long loading.
     try:
         conf = Config.parse(a.config)
         weights_file(a.model_dir)
@@ -145,7 +145,7 @@ def main():
     if not worst <= CROSS_CHECK:
         n = int(np.abs(got - want).max(axis=1).argmax())
         fail(f"text {texts[n][0]}: got a difference of {worst:.3g} from sentence-transformers, wanted at most {CROSS_CHECK:g}; "
-             "next: find out which of the two is wrong before trusting either")
+             "next: find out which of the two is wrong before you use either")
 
     os.makedirs(a.out, exist_ok=True)
     out = {

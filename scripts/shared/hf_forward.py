@@ -34,7 +34,7 @@ def load(dir: str, dtype: torch.dtype = torch.float32, **options):
             trust_remote_code=False,
             local_files_only=True,
             output_loading_info=True,
-            ignore_mismatched_sizes=True,  # told below, by name; transformers' own error names none
+            ignore_mismatched_sizes=True,  # reported below, by name; transformers' own error names none
             **options,
         )
     except (OSError, ValueError, KeyError, TypeError, RuntimeError, ImportError, AttributeError) as e:

@@ -52,7 +52,7 @@ class Config:
 
 
 def load_config(dir: str) -> dict:
-    """config.json as it stands. Whether it may be used is for embedgate's reader to say, before any script runs."""
+    """config.json as it stands. embedgate's reader has accepted it before any script runs."""
     name, advice = "config.json", "take the file from the model's own release"
     if not os.path.isdir(dir):
         raise Refused("model directory", f"{dir!r}, which is no directory", "a sentence-transformers model directory", "give the folder that holds modules.json")

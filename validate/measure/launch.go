@@ -38,7 +38,7 @@ type outcome struct {
 // on, or a failure of embedgate itself. After ctx is cancelled the child and
 // all it started are dead, and the error is ctx's.
 func launch(ctx context.Context, o Options, s step) (outcome, error) {
-	dir, err := cache.Work("embedgate-measure-")
+	dir, err := cache.TempDir("embedgate-measure-")
 	if err != nil {
 		return outcome{}, err
 	}

@@ -84,19 +84,19 @@ var unpriced = map[string]bool{
 	"com.microsoft:DynamicQuantizeLSTM": true, "com.microsoft:MatMulFpQ4": true, "com.microsoft:QOrderedMatMul": true, "com.microsoft:MoE": true, "com.microsoft:QMoE": true,
 }
 
-// most is more than any run computes; beyond it sizes are nonsense.
-const most = 1e30
+// maxFlops is more than any run computes: sizes that give more are wrong.
+const maxFlops = 1e30
 
 // flops is 2 × the product of sizes.
 func flops(sizes ...int64) (float64, bool) {
 	f := 2.0
 	for _, s := range sizes {
-		if s < 0 || f > most { // Unknown is below 0
+		if s < 0 || f > maxFlops { // Unknown is below 0
 			return 0, false
 		}
 		f *= float64(s)
 	}
-	return f, f <= most
+	return f, f <= maxFlops
 }
 
 func productCost(a, b int) formula {
@@ -114,7 +114,7 @@ func nBitsCost(c call) (float64, bool) {
 	if len(d) == 0 {
 		return 0, false
 	}
-	return flops(append(nBits(c)[0].Dims, natural(c.Int("K", -1)))...)
+	return flops(append(nBits(c)[0].Dims, sizeOrUnknown(c.Int("K", -1)))...)
 }
 
 // convCost is 2 × the output's elements × what is summed for each, where the
@@ -151,7 +151,7 @@ func packedCost(past int) formula {
 			return 0, false
 		}
 		keys := x[1]
-		if c.has(past) {
+		if c.hasInput(past) {
 			p := c.in(past).Dims
 			if len(p) != 5 {
 				return 0, false
@@ -167,13 +167,13 @@ func packedCost(past int) formula {
 
 func multiHeadCost(c call) (float64, bool) {
 	h, ok := multiHeads(c)
-	if !ok || c.has(6) {
+	if !ok || c.hasInput(6) {
 		return 0, false
 	}
 	return h.cost()
 }
 
-// shapes tells what is known of a node's first inputs, for an error.
+// shapes is what is known of a node's first inputs, for an error.
 func (c call) shapes() string {
 	var s []string
 	for i, name := range c.Inputs[:min(len(c.Inputs), 5)] {

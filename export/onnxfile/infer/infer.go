@@ -7,7 +7,7 @@ import (
 	"github.com/embedgate/embedgate/export/onnxfile"
 )
 
-// rule says what an operator makes of its inputs; what it does not say is
+// rule computes an operator's outputs from its inputs. What it leaves out is
 // unknown.
 type rule func(c call) []Tensor
 
@@ -26,15 +26,15 @@ func (c call) in(i int) Tensor {
 	return c.known[c.Inputs[i]]
 }
 
-// has tells whether an input is given.
-func (c call) has(i int) bool { return i < len(c.Inputs) && c.Inputs[i] != "" }
+// hasInput reports whether input i is present.
+func (c call) hasInput(i int) bool { return i < len(c.Inputs) && c.Inputs[i] != "" }
 
 // ints are the integers of input i or, where the operator's older versions had
 // an attribute, of that.
 func (c call) ints(i int, attribute string) ([]int64, bool) {
-	if c.has(i) {
+	if c.hasInput(i) {
 		t := c.in(i)
-		return t.Values, t.whole()
+		return t.Values, t.allKnown()
 	}
 	a, ok := c.Attribute(attribute)
 	return a.Ints, ok && !a.Cut
@@ -51,13 +51,13 @@ func inferNode(n onnxfile.Node, known map[string]Tensor, opset int64) []Tensor {
 
 var rules = map[string]rule{
 	"Constant": constant, "ConstantOfShape": constantOfShape, "Range": rangeOf, "Shape": shapeOf, "Size": sizeOf,
-	"Identity": keep, "Cast": cast, "CastLike": castLike, "Where": where, "Expand": expand, "Tile": tile,
+	"Identity": identity, "Cast": cast, "CastLike": castLike, "Where": where, "Expand": expand, "Tile": tile,
 	"Reshape": reshape, "Transpose": transpose, "Squeeze": squeeze, "Unsqueeze": unsqueeze, "Flatten": flatten,
 	"Concat": concat, "Split": split, "Slice": slice, "Gather": gather, "GatherND": gatherND, "GatherElements": gatherElements,
 	"MatMul": product(0, 1, ""), "MatMulInteger": product(0, 1, "int32"), "QLinearMatMul": product(0, 3, ""), "Gemm": gemm,
 	"com.microsoft:FusedMatMul": product(0, 1, ""), "com.microsoft:DynamicQuantizeMatMul": product(0, 1, "float32"),
 	"com.microsoft:MatMulIntegerToFloat": product(0, 1, "float32"), "com.microsoft:MatMulNBits": nBits,
-	"IsNaN": test, "IsInf": test, "Not": test,
+	"IsNaN": booleans, "IsInf": booleans, "Not": booleans,
 	"DynamicQuantizeLinear": dynamicQuantize, "QuantizeLinear": quantize, "DequantizeLinear": dequantize,
 	"Attention": attention, "com.microsoft:MultiHeadAttention": multiHead, "com.microsoft:Attention": packedAttention, "com.microsoft:QAttention": packedAttention,
 	"com.microsoft:SkipLayerNormalization": skipNorm, "com.microsoft:SkipSimplifiedLayerNormalization": skipNorm,
@@ -74,7 +74,7 @@ func init() {
 			"Sign Softmax LogSoftmax LayerNormalization RMSNormalization Dropout CumSum Trilu ScatterND ScatterElements PRelu " +
 			"com.microsoft:Gelu com.microsoft:FastGelu com.microsoft:BiasGelu com.microsoft:QuickGelu com.microsoft:BiasAdd " +
 			"com.microsoft:BiasSoftmax com.microsoft:RotaryEmbedding com.microsoft:QLinearSigmoid com.microsoft:QLinearSoftmax " +
-			"com.microsoft:QLinearLeakyRelu SimplifiedLayerNormalization": like0,
+			"com.microsoft:QLinearLeakyRelu SimplifiedLayerNormalization": sameAsFirst,
 		"Add Sub Mul Div Pow Max Min Mod Sum Mean":                     arithmetic,
 		"Equal Greater GreaterOrEqual Less LessOrEqual And Or Xor":     comparison,
 		"ReduceSum ReduceMean ReduceMax ReduceMin ReduceProd ReduceL2": reduce,
@@ -85,19 +85,19 @@ func init() {
 	}
 }
 
-// one is the result of an operator with one output.
-func one(typ string, dims []int64) []Tensor { return []Tensor{{Type: typ, Dims: dims}} }
+// oneOutput is the result of an operator with one output.
+func oneOutput(typ string, dims []int64) []Tensor { return []Tensor{{Type: typ, Dims: dims}} }
 
 // vector is a row of integers.
 func vector(typ string, v []int64) Tensor {
 	return Tensor{Type: typ, Dims: []int64{int64(len(v))}, Values: v}
 }
 
-func like0(c call) []Tensor { return one(c.in(0).Type, c.in(0).Dims) }
+func sameAsFirst(c call) []Tensor { return oneOutput(c.in(0).Type, c.in(0).Dims) }
 
-func test(c call) []Tensor { return one("bool", c.in(0).Dims) }
+func booleans(c call) []Tensor { return oneOutput("bool", c.in(0).Dims) }
 
-func keep(c call) []Tensor {
+func identity(c call) []Tensor {
 	t := c.in(0)
 	return []Tensor{{Type: t.Type, Dims: t.Dims, Values: t.Values}}
 }

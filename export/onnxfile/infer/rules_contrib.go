@@ -31,13 +31,13 @@ func embedNorm(c call) []Tensor {
 // quantisedPair is an element-wise operator with a scale and a zero point
 // behind each of its operands.
 func quantisedPair(c call) []Tensor {
-	return one(c.in(0).Type, broadcast(c.in(0).Dims, c.in(3).Dims))
+	return oneOutput(c.in(0).Type, broadcast(c.in(0).Dims, c.in(3).Dims))
 }
 
 // quantisedGemm gives floats where its result has no scale.
 func quantisedGemm(c call) []Tensor {
 	typ := "float32"
-	if c.has(7) {
+	if c.hasInput(7) {
 		typ = c.in(0).Type
 	}
 	return product(0, 3, typ)(c)
@@ -49,9 +49,9 @@ func quantisedGemm(c call) []Tensor {
 func multiHeads(c call) (h heads, ok bool) {
 	q, k, v := c.in(0).Dims, c.in(1).Dims, c.in(2).Dims
 	switch {
-	case len(q) == 5 && !c.has(1) && !c.has(2):
+	case len(q) == 5 && !c.hasInput(1) && !c.hasInput(2):
 		return heads{q[0], q[2], q[1], q[1], q[4], q[4]}, true
-	case len(q) == 3 && len(k) == 5 && !c.has(2):
+	case len(q) == 3 && len(k) == 5 && !c.hasInput(2):
 		return heads{q[0], k[2], q[1], k[1], k[4], k[4]}, true
 	case len(q) == 3 && len(k) == 3 && len(v) == 3:
 		return heads{q[0], 1, q[1], k[1], q[2], v[2]}, true
@@ -64,7 +64,7 @@ func multiHeads(c call) (h heads, ok bool) {
 func multiHead(c call) []Tensor {
 	h, ok := multiHeads(c)
 	if !ok {
-		return one(c.in(0).Type, nil)
+		return oneOutput(c.in(0).Type, nil)
 	}
-	return one(c.in(0).Type, []int64{h.batch, h.queries, mul(h.heads, h.valueSize)})
+	return oneOutput(c.in(0).Type, []int64{h.batch, h.queries, mul(h.heads, h.valueSize)})
 }

@@ -13,7 +13,7 @@ func product(a, b int, typ string) rule {
 			t.Type = c.in(a).Type
 		}
 		if p, ok := matrices(c, a, b); ok {
-			t.Dims = join(p.batch)
+			t.Dims = concatSizes(p.batch)
 			if !p.rowOnly {
 				t.Dims = append(t.Dims, p.m)
 			}
@@ -63,7 +63,7 @@ func swapLast(d []int64) { d[len(d)-1], d[len(d)-2] = d[len(d)-2], d[len(d)-1] }
 
 func gemm(c call) []Tensor {
 	if len(c.in(0).Dims) != 2 || len(c.in(1).Dims) != 2 {
-		return one(c.in(0).Type, nil)
+		return oneOutput(c.in(0).Type, nil)
 	}
 	return product(0, 1, "")(c)
 }
@@ -71,9 +71,9 @@ func gemm(c call) []Tensor {
 func nBits(c call) []Tensor {
 	d := c.in(0).Dims
 	if len(d) == 0 {
-		return one(c.in(0).Type, nil)
+		return oneOutput(c.in(0).Type, nil)
 	}
-	return one(c.in(0).Type, append(slices.Clone(d[:len(d)-1]), natural(c.Int("N", -1))))
+	return oneOutput(c.in(0).Type, append(slices.Clone(d[:len(d)-1]), sizeOrUnknown(c.Int("N", -1))))
 }
 
 // heads says what an attention multiplies: batch × heads of queries × size and
@@ -89,11 +89,11 @@ func standardHeads(c call) (h heads, ok bool) {
 		h = heads{q[0], q[1], q[2], k[2], q[3], v[3]}
 	case len(q) == 3 && len(k) == 3 && len(v) == 3:
 		of, per := c.Int("q_num_heads", 0), c.Int("kv_num_heads", 0)
-		h = heads{q[0], natural(of), q[1], k[1], floorDiv(q[2], of), floorDiv(v[2], per)}
+		h = heads{q[0], sizeOrUnknown(of), q[1], k[1], floorDiv(q[2], of), floorDiv(v[2], per)}
 	default:
 		return h, false
 	}
-	if c.has(4) { // the keys of earlier runs
+	if c.hasInput(4) { // the keys of earlier runs
 		past := c.in(4).Dims
 		if len(past) != 4 {
 			return h, false
@@ -107,11 +107,11 @@ func attention(c call) []Tensor {
 	h, ok := standardHeads(c)
 	switch {
 	case !ok:
-		return one(c.in(0).Type, nil)
+		return oneOutput(c.in(0).Type, nil)
 	case len(c.in(0).Dims) == 3:
-		return one(c.in(0).Type, []int64{h.batch, h.queries, mul(h.heads, h.valueSize)})
+		return oneOutput(c.in(0).Type, []int64{h.batch, h.queries, mul(h.heads, h.valueSize)})
 	}
-	return one(c.in(0).Type, []int64{h.batch, h.heads, h.queries, h.valueSize})
+	return oneOutput(c.in(0).Type, []int64{h.batch, h.heads, h.queries, h.valueSize})
 }
 
 // packedAttention has its projection inside: x of batch × tokens × in, weights
@@ -123,15 +123,15 @@ func packedAttention(c call) []Tensor {
 		typ = "float16"
 	}
 	if len(x) != 3 || len(w) != 2 {
-		return one(typ, nil)
+		return oneOutput(typ, nil)
 	}
-	return one(typ, []int64{x[0], x[1], packedSizes(c, w[1])[2]})
+	return oneOutput(typ, []int64{x[0], x[1], packedSizes(c, w[1])[2]})
 }
 
 // packedSizes are the sizes of queries, keys and values.
 func packedSizes(c call, all int64) [3]int64 {
 	if a, ok := c.Attribute("qkv_hidden_sizes"); ok && len(a.Ints) == 3 {
-		return [3]int64{natural(a.Ints[0]), natural(a.Ints[1]), natural(a.Ints[2])}
+		return [3]int64{sizeOrUnknown(a.Ints[0]), sizeOrUnknown(a.Ints[1]), sizeOrUnknown(a.Ints[2])}
 	}
 	d := floorDiv(all, 3)
 	return [3]int64{d, d, d}

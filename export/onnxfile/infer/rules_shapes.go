@@ -6,13 +6,13 @@ import (
 	"github.com/embedgate/embedgate/export/onnxfile"
 )
 
-// The operators that move numbers without computing any.
+// The operators that move numbers and compute none.
 
-// join puts sizes behind one another; a scalar's none are not nil.
-func join(parts ...[]int64) []int64 { return append([]int64{}, slices.Concat(parts...)...) }
+// concatSizes joins lists of sizes; for a scalar the result is empty, not nil.
+func concatSizes(parts ...[]int64) []int64 { return append([]int64{}, slices.Concat(parts...)...) }
 
-// unknown is a shape of which only the rank is known.
-func unknown(rank int) []int64 {
+// unknownDims is a shape of which only the rank is known.
+func unknownDims(rank int) []int64 {
 	d := make([]int64, rank)
 	for i := range d {
 		d[i] = Unknown
@@ -21,19 +21,19 @@ func unknown(rank int) []int64 {
 }
 
 func expand(c call) []Tensor {
-	return one(c.in(0).Type, broadcast(c.in(0).Dims, c.in(1).Values))
+	return oneOutput(c.in(0).Type, broadcast(c.in(0).Dims, c.in(1).Values))
 }
 
 func tile(c call) []Tensor {
 	dims, times := c.in(0).Dims, c.in(1).Values
 	if dims == nil || len(times) != len(dims) {
-		return one(c.in(0).Type, nil)
+		return oneOutput(c.in(0).Type, nil)
 	}
 	out := make([]int64, len(dims))
 	for i := range dims {
 		out[i] = mul(dims[i], times[i])
 	}
-	return one(c.in(0).Type, out)
+	return oneOutput(c.in(0).Type, out)
 }
 
 func reshape(c call) []Tensor {
@@ -42,7 +42,7 @@ func reshape(c call) []Tensor {
 	if target == nil {
 		t := Tensor{Type: from.Type}
 		if d := c.in(1).Dims; len(d) == 1 && d[0] >= 0 && d[0] <= maxRank {
-			t.Dims = unknown(int(d[0]))
+			t.Dims = unknownDims(int(d[0]))
 		}
 		return []Tensor{t}
 	}
@@ -80,26 +80,26 @@ func transpose(c call) []Tensor {
 	from := c.in(0).Dims
 	a, given := c.Attribute("perm")
 	if from == nil {
-		return one(c.in(0).Type, nil)
+		return oneOutput(c.in(0).Type, nil)
 	}
 	out := make([]int64, len(from))
 	for i := range out {
 		j := len(from) - 1 - i
 		if given {
 			if i >= len(a.Ints) || a.Ints[i] < 0 || a.Ints[i] >= int64(len(from)) {
-				return one(c.in(0).Type, nil)
+				return oneOutput(c.in(0).Type, nil)
 			}
 			j = int(a.Ints[i])
 		}
 		out[i] = from[j]
 	}
-	return one(c.in(0).Type, out)
+	return oneOutput(c.in(0).Type, out)
 }
 
 func squeeze(c call) []Tensor {
 	t := c.in(0)
 	if t.Dims == nil {
-		return one(t.Type, nil)
+		return oneOutput(t.Type, nil)
 	}
 	gone := map[int]bool{}
 	axes, ok := c.ints(1, "axes")
@@ -108,12 +108,12 @@ func squeeze(c call) []Tensor {
 		for _, a := range axes {
 			i, ok := axis(a, len(t.Dims))
 			if !ok {
-				return one(t.Type, nil)
+				return oneOutput(t.Type, nil)
 			}
 			gone[i] = true
 		}
-	case c.has(1) || !t.Fixed():
-		return one(t.Type, nil)
+	case c.hasInput(1) || !t.Fixed():
+		return oneOutput(t.Type, nil)
 	default:
 		for i, d := range t.Dims {
 			gone[i] = d == 1
@@ -133,13 +133,13 @@ func unsqueeze(c call) []Tensor {
 	axes, ok := c.ints(1, "axes")
 	rank := len(t.Dims) + len(axes)
 	if t.Dims == nil || !ok || rank > maxRank {
-		return one(t.Type, nil)
+		return oneOutput(t.Type, nil)
 	}
 	fresh := map[int]bool{}
 	for _, a := range axes {
 		i, ok := axis(a, rank)
 		if !ok || fresh[i] {
-			return one(t.Type, nil)
+			return oneOutput(t.Type, nil)
 		}
 		fresh[i] = true
 	}
@@ -161,22 +161,22 @@ func flatten(c call) []Tensor {
 		a = add(a, int64(len(t.Dims)))
 	}
 	if t.Dims == nil || a < 0 || a > int64(len(t.Dims)) {
-		return one(t.Type, nil)
+		return oneOutput(t.Type, nil)
 	}
-	return one(t.Type, []int64{elements(t.Dims[:a]), elements(t.Dims[a:])})
+	return oneOutput(t.Type, []int64{elements(t.Dims[:a]), elements(t.Dims[a:])})
 }
 
 func concat(c call) []Tensor {
 	t := c.in(0)
 	at, ok := axis(c.Int("axis", 0), len(t.Dims))
 	if !ok {
-		return one(t.Type, nil)
+		return oneOutput(t.Type, nil)
 	}
 	out := Tensor{Type: t.Type, Dims: slices.Clone(t.Dims), Values: slices.Clone(t.Values)}
 	for i := 1; i < len(c.Inputs); i++ {
 		next := c.in(i)
 		if len(next.Dims) != len(out.Dims) {
-			return one(t.Type, nil)
+			return oneOutput(t.Type, nil)
 		}
 		out.Dims[at] = add(out.Dims[at], next.Dims[at])
 		if out.Values != nil && next.Values != nil && len(out.Values) <= onnxfile.MaxInts {
@@ -201,8 +201,8 @@ func split(c call) []Tensor {
 		d := int64(Unknown)
 		switch whole := t.Dims[at]; {
 		case given && i < len(parts):
-			d = natural(parts[i])
-		case !given && !c.has(1) && whole != Unknown: // equal parts, the last what is left
+			d = sizeOrUnknown(parts[i])
+		case !given && !c.hasInput(1) && whole != Unknown: // equal parts, the last what is left
 			part := (whole + n - 1) / n
 			d = max(min(part, whole-int64(i)*part), 0)
 		}
@@ -215,36 +215,36 @@ func split(c call) []Tensor {
 func slice(c call) []Tensor {
 	t := c.in(0)
 	if t.Dims == nil {
-		return one(t.Type, nil)
+		return oneOutput(t.Type, nil)
 	}
 	from, okf := c.ints(1, "starts")
 	to, okt := c.ints(2, "ends")
 	axes, oka := c.ints(3, "axes")
 	steps, oks := c.ints(4, "steps")
-	if !oka && !c.has(3) {
+	if !oka && !c.hasInput(3) {
 		for i := range from {
 			axes = append(axes, int64(i))
 		}
 		oka = okf
 	}
 	if !oka { // any axis may have been cut
-		return one(t.Type, unknown(len(t.Dims)))
+		return oneOutput(t.Type, unknownDims(len(t.Dims)))
 	}
 	out := Tensor{Type: t.Type, Dims: slices.Clone(t.Dims)}
 	for k, a := range axes {
 		i, ok := axis(a, len(t.Dims))
 		if !ok {
-			return one(t.Type, nil)
+			return oneOutput(t.Type, nil)
 		}
 		step := int64(1)
 		if oks && k < len(steps) {
 			step = steps[k]
 		}
 		d := t.Dims[i]
-		if out.Dims[i] = Unknown; d == Unknown || !okf || !okt || (c.has(4) && !oks) || k >= len(from) || k >= len(to) || step <= 0 {
+		if out.Dims[i] = Unknown; d == Unknown || !okf || !okt || (c.hasInput(4) && !oks) || k >= len(from) || k >= len(to) || step <= 0 {
 			continue
 		}
-		start, end := within(from[k], d), within(to[k], d)
+		start, end := clampBound(from[k], d), clampBound(to[k], d)
 		out.Dims[i] = max(end-start+step-1, 0) / step
 		if len(t.Dims) == 1 && len(axes) == 1 && int64(len(t.Values)) == d && t.Values != nil {
 			for j := start; j < end; j += step {
@@ -255,9 +255,9 @@ func slice(c call) []Tensor {
 	return []Tensor{out}
 }
 
-// within is a slice's bound, possibly counted from the end, inside an axis of
-// size d.
-func within(bound, d int64) int64 {
+// clampBound is a slice's bound, possibly counted from the end, limited to an
+// axis of size d.
+func clampBound(bound, d int64) int64 {
 	if bound < 0 {
 		bound = add(bound, d)
 	}
@@ -268,14 +268,14 @@ func gather(c call) []Tensor {
 	t, index := c.in(0), c.in(1)
 	at, ok := axis(c.Int("axis", 0), len(t.Dims))
 	if !ok || index.Dims == nil {
-		return one(t.Type, nil)
+		return oneOutput(t.Type, nil)
 	}
-	out := Tensor{Type: t.Type, Dims: join(t.Dims[:at], index.Dims, t.Dims[at+1:])}
-	if len(t.Dims) == 1 && t.Values != nil && index.whole() && len(index.Dims) <= 1 {
+	out := Tensor{Type: t.Type, Dims: concatSizes(t.Dims[:at], index.Dims, t.Dims[at+1:])}
+	if len(t.Dims) == 1 && t.Values != nil && index.allKnown() && len(index.Dims) <= 1 {
 		for _, i := range index.Values {
 			j, ok := axis(i, len(t.Values))
 			if !ok {
-				return one(t.Type, out.Dims)
+				return oneOutput(t.Type, out.Dims)
 			}
 			out.Values = append(out.Values, t.Values[j])
 		}
@@ -286,29 +286,29 @@ func gather(c call) []Tensor {
 func gatherND(c call) []Tensor {
 	t, index := c.in(0), c.in(1)
 	if t.Dims == nil || len(index.Dims) == 0 {
-		return one(t.Type, nil)
+		return oneOutput(t.Type, nil)
 	}
 	last := len(index.Dims) - 1
 	skip := add(c.Int("batch_dims", 0), index.Dims[last])
 	if skip < 0 || skip > int64(len(t.Dims)) {
-		return one(t.Type, nil)
+		return oneOutput(t.Type, nil)
 	}
-	return one(t.Type, join(index.Dims[:last], t.Dims[skip:]))
+	return oneOutput(t.Type, concatSizes(index.Dims[:last], t.Dims[skip:]))
 }
 
-func gatherElements(c call) []Tensor { return one(c.in(0).Type, c.in(1).Dims) }
+func gatherElements(c call) []Tensor { return oneOutput(c.in(0).Type, c.in(1).Dims) }
 
 func reduce(c call) []Tensor {
 	t := c.in(0)
 	axes, ok := c.ints(1, "axes")
-	if t.Dims == nil || (c.has(1) && !ok) {
-		return one(t.Type, nil)
+	if t.Dims == nil || (c.hasInput(1) && !ok) {
+		return oneOutput(t.Type, nil)
 	}
 	gone := map[int]bool{}
 	for _, a := range axes {
 		i, ok := axis(a, len(t.Dims))
 		if !ok {
-			return one(t.Type, nil)
+			return oneOutput(t.Type, nil)
 		}
 		gone[i] = true
 	}
@@ -322,7 +322,7 @@ func reduce(c call) []Tensor {
 			out = append(out, 1)
 		}
 	}
-	return one(t.Type, out)
+	return oneOutput(t.Type, out)
 }
 
 func quantize(c call) []Tensor {
@@ -333,10 +333,10 @@ func quantize(c call) []Tensor {
 	if typ == "" {
 		typ = "uint8"
 	}
-	return one(typ, c.in(0).Dims)
+	return oneOutput(typ, c.in(0).Dims)
 }
 
-func dequantize(c call) []Tensor { return one(c.in(1).Type, c.in(0).Dims) }
+func dequantize(c call) []Tensor { return oneOutput(c.in(1).Type, c.in(0).Dims) }
 
 func dynamicQuantize(c call) []Tensor {
 	return []Tensor{{Type: "uint8", Dims: c.in(0).Dims}, {Type: "float32", Dims: []int64{}}, {Type: "uint8", Dims: []int64{}}}

@@ -7,7 +7,7 @@ import (
 )
 
 // The operators that make shapes, and constants: their integers are followed
-// too, because other nodes' shapes hang on them.
+// too, because other nodes' shapes depend on them.
 
 func constant(c call) []Tensor {
 	for _, a := range c.Attributes {
@@ -24,7 +24,7 @@ func constant(c call) []Tensor {
 				return []Tensor{vector("int64", a.Ints)}
 			}
 		case "value_float":
-			return one("float32", []int64{})
+			return oneOutput("float32", []int64{})
 		}
 	}
 	return nil
@@ -49,8 +49,8 @@ func rangeOf(c call) []Tensor {
 	var v [3]int64
 	for i := range v {
 		t := c.in(i)
-		if len(t.Values) != 1 || !t.whole() {
-			return one(c.in(0).Type, []int64{Unknown})
+		if len(t.Values) != 1 || !t.allKnown() {
+			return oneOutput(c.in(0).Type, []int64{Unknown})
 		}
 		v[i] = t.Values[0]
 	}
@@ -75,7 +75,7 @@ func rangeOf(c call) []Tensor {
 func shapeOf(c call) []Tensor {
 	dims := c.in(0).Dims
 	if dims == nil {
-		return one("int64", []int64{Unknown})
+		return oneOutput("int64", []int64{Unknown})
 	}
 	rank := int64(len(dims))
 	bound := func(name string, otherwise int64) int64 {
@@ -107,7 +107,7 @@ func cast(c call) []Tensor {
 	return []Tensor{out}
 }
 
-func castLike(c call) []Tensor { return one(c.in(1).Type, c.in(0).Dims) }
+func castLike(c call) []Tensor { return oneOutput(c.in(1).Type, c.in(0).Dims) }
 
 // elementwise computes small integers, of which a single one stands for all.
 func elementwise(a, b Tensor, f func(x, y int64) int64) []int64 {

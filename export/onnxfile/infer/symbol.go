@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// Unknown stands for a size, or an integer, that the file does not say. The
+// Unknown stands for a size, or an integer, that the file does not give. The
 // smallest integer of all is taken: exporters write it for "from the start".
 const Unknown = math.MinInt64 + 1
 
@@ -17,12 +17,12 @@ const maxExpression = 256
 // maxParentheses bounds parentheses inside parentheses.
 const maxParentheses = 32
 
-// size reads one dimension of a value: a number, a symbol that axes knows, or
+// parseSize reads one dimension of a value: a number, a symbol that axes knows, or
 // sums, differences, products and floor divisions of those, as exporters write
 // them ("12*batch", "sequence + 1"). Anything else is Unknown.
-func size(dim string, axes map[string]int64) int64 {
+func parseSize(dim string, axes map[string]int64) int64 {
 	if n, err := strconv.ParseInt(dim, 10, 64); err == nil {
-		return natural(n)
+		return sizeOrUnknown(n)
 	}
 	if n, ok := axes[dim]; ok {
 		return n
@@ -35,11 +35,11 @@ func size(dim string, axes map[string]int64) int64 {
 	if e.space(); e.rest != "" {
 		return Unknown
 	}
-	return natural(n)
+	return sizeOrUnknown(n)
 }
 
-// natural is n, or Unknown for what is no size.
-func natural(n int64) int64 {
+// sizeOrUnknown is n, or Unknown where n is negative.
+func sizeOrUnknown(n int64) int64 {
 	if n < 0 {
 		return Unknown
 	}

@@ -19,7 +19,7 @@ func TestASymbolicSizeIsComputed(t *testing.T) {
 		strings.Repeat("(", 10000):                                Unknown,
 		strings.Repeat("(", 100) + "2" + strings.Repeat(")", 100): Unknown,
 	} {
-		assert.Equal(t, want, size(dim, axes), "%.40q", dim)
+		assert.Equal(t, want, parseSize(dim, axes), "%.40q", dim)
 	}
 }
 
@@ -40,7 +40,7 @@ func FuzzSize(f *testing.F) {
 		f.Add(s, int64(1), int64(128))
 	}
 	f.Fuzz(func(t *testing.T, dim string, batch, sequence int64) {
-		if n := size(dim, map[string]int64{"batch": natural(batch), "sequence": natural(sequence)}); n < 0 && n != Unknown {
+		if n := parseSize(dim, map[string]int64{"batch": sizeOrUnknown(batch), "sequence": sizeOrUnknown(sequence)}); n < 0 && n != Unknown {
 			t.Fatalf("%q is %d", dim, n)
 		}
 	})

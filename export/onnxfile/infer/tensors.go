@@ -22,11 +22,11 @@ type Tensor struct {
 	Const  bool    // the same in every run and known before the first: a weight, or made from weights alone
 }
 
-// Fixed tells whether every size is known.
+// Fixed reports whether every size is known.
 func (t Tensor) Fixed() bool { return t.Dims != nil && !slices.Contains(t.Dims, Unknown) }
 
-// whole tells whether every one of its integers is known.
-func (t Tensor) whole() bool { return t.Values != nil && !slices.Contains(t.Values, Unknown) }
+// allKnown reports whether every one of its integers is known.
+func (t Tensor) allKnown() bool { return t.Values != nil && !slices.Contains(t.Values, Unknown) }
 
 // Tensors infers types and shapes of the graph's values, by name, from its
 // inputs, its initializers, what the file says of values between nodes, and
@@ -37,7 +37,7 @@ func Tensors(m onnxfile.Model, rows, cols int) map[string]Tensor {
 	axes, at := inputAxes(m, rows, cols)
 	known := make(map[string]Tensor, len(m.Initializers)+len(m.Nodes))
 	for _, v := range m.Inputs {
-		known[v.Name] = ofValue(v, axes, at).settled(Tensor{})
+		known[v.Name] = ofValue(v, axes, at).completedBy(Tensor{})
 	}
 	given := make(map[string]bool, len(m.Defaults))
 	for _, v := range m.Defaults {
@@ -47,15 +47,15 @@ func Tensors(m onnxfile.Model, rows, cols int) map[string]Tensor {
 		if t.Inner {
 			continue
 		}
-		x := ofInitializer(t).settled(Tensor{})
+		x := ofInitializer(t).completedBy(Tensor{})
 		// Since IR 4 an initializer that is an input too is only its default:
-		// it has this value where nobody gives another, and is never folded.
+		// it has this value where a caller gives no other, and is never folded.
 		x.Const = !given[t.Name] || m.IRVersion < 4
 		known[t.Name] = x
 	}
 	stated := map[string]Tensor{}
 	for _, v := range slices.Concat(m.Values, m.Outputs) {
-		stated[v.Name] = stated[v.Name].settled(ofValue(v, axes, nil))
+		stated[v.Name] = stated[v.Name].completedBy(ofValue(v, axes, nil))
 	}
 	for _, n := range m.Nodes {
 		if n.Inner {
@@ -71,7 +71,7 @@ func Tensors(m onnxfile.Model, rows, cols int) map[string]Tensor {
 			if i < len(out) {
 				t = out[i]
 			}
-			t = t.settled(stated[name])
+			t = t.completedBy(stated[name])
 			t.Const = folds
 			known[name] = t
 		}
@@ -110,7 +110,7 @@ func ofValue(v onnxfile.Value, axes map[string]int64, at []int64) Tensor {
 	}
 	t.Dims = make([]int64, len(v.Shape))
 	for i, d := range v.Shape {
-		t.Dims[i] = size(d, axes)
+		t.Dims[i] = parseSize(d, axes)
 		if t.Dims[i] == Unknown && len(v.Shape) == 2 && at != nil && (d == "?" || d == "") {
 			t.Dims[i] = at[i]
 		}
@@ -122,7 +122,7 @@ func ofValue(v onnxfile.Value, axes map[string]int64, at []int64) Tensor {
 func ofInitializer(t onnxfile.Initializer) Tensor {
 	x := Tensor{Type: t.TypeName(), Dims: make([]int64, len(t.Dims)), Values: t.Ints, Const: true}
 	for i, d := range t.Dims {
-		x.Dims[i] = natural(d)
+		x.Dims[i] = sizeOrUnknown(d)
 	}
 	switch {
 	case len(t.Dims) > 1 || int64(len(t.Ints)) != t.Count():
@@ -133,9 +133,9 @@ func ofInitializer(t onnxfile.Initializer) Tensor {
 	return x
 }
 
-// settled is t with what the file states where the rules do not say, and
-// within bounds.
-func (t Tensor) settled(stated Tensor) Tensor {
+// completedBy is t with what the file states where the rules give nothing, and
+// without what is too long.
+func (t Tensor) completedBy(stated Tensor) Tensor {
 	if t.Type == "" {
 		t.Type = stated.Type
 	}
@@ -166,13 +166,13 @@ var notFolded = map[string]bool{
 	"Multinomial": true, "Bernoulli": true, "DequantizeLinear": true,
 }
 
-// folded tells whether a runtime computes the node once, before it partitions
+// folded reports whether a runtime computes the node once, before it partitions
 // the graph: one of constants alone, or the Shape of a value of fixed sizes.
 func folded(n onnxfile.Node, known map[string]Tensor, out []Tensor) bool {
 	if notFolded[n.Op] || n.HasGraph() {
 		return false
 	}
-	if n.Kind() == "Shape" && len(out) == 1 && out[0].whole() {
+	if n.Kind() == "Shape" && len(out) == 1 && out[0].allKnown() {
 		return true
 	}
 	for _, name := range n.Inputs {
@@ -183,7 +183,7 @@ func folded(n onnxfile.Node, known map[string]Tensor, out []Tensor) bool {
 	return true
 }
 
-// Folded tells whether n, a node of the graph whose Tensors are known, is
+// Folded reports whether n, a node of the graph whose Tensors are known, is
 // computed before the graph is partitioned.
 func Folded(n onnxfile.Node, known map[string]Tensor) bool {
 	for _, name := range n.Outputs {

@@ -30,24 +30,24 @@ const PairLimit = 128
 // that are unsigned are widened to 16 bits before they are multiplied).
 // Measured with ONNX Runtime 1.32 on AVX2.
 type Result struct {
-	Products int      `json:"products"` // nodes that multiply so
-	Columns  int      `json:"columns"`  // of their weights
-	Over     int      `json:"over"`     // columns with a pair sum over PairLimit
-	Largest  int      `json:"largest"`  // pair sum, 0 to 256
-	Worst    string   `json:"worst"`    // label of the first node that has it
-	Unknown  []string `json:"unknown"`  // products of which that cannot be told, with the reason; at most maxUnknown
-	Untold   int      `json:"untold"`   // how many of them there are in all
+	Products     int      `json:"products"` // nodes that multiply so
+	Columns      int      `json:"columns"`  // of their weights
+	Over         int      `json:"over"`     // columns with a pair sum over PairLimit
+	Largest      int      `json:"largest"`  // pair sum, 0 to 256
+	Worst        string   `json:"worst"`    // label of the first node that has it
+	Unknown      []string `json:"unknown"`  // products for which that is not known, with the reason; at most maxUnknown
+	UnknownCount int      `json:"untold"`   // how many of them there are in all
 }
 
 // maxUnknown is how many reasons are kept.
 const maxUnknown = 8
 
-// Safe tells whether no product can saturate on any x86 processor. What is not
+// Safe reports whether no product can saturate on any x86 processor. What is not
 // known is not safe.
-func (s Result) Safe() bool { return s.Over == 0 && s.Untold == 0 }
+func (s Result) Safe() bool { return s.Over == 0 && s.UnknownCount == 0 }
 
-// Any tells whether there is anything that could.
-func (s Result) Any() bool { return s.Products+s.Untold > 0 }
+// Any reports whether the file has such products, or products that may be such.
+func (s Result) Any() bool { return s.Products+s.UnknownCount > 0 }
 
 // String is the result in words: "safe on every x86 CPU", or how many columns
 // are not.
@@ -58,19 +58,19 @@ func (s Result) String() string {
 	case s.Safe():
 		return fmt.Sprintf("safe on every x86 CPU: the largest pair sum of %d columns is %d, at most %d fits", s.Columns, s.Largest, PairLimit)
 	case s.Over == 0:
-		return s.untold()
+		return s.unknownText()
 	}
 	text := fmt.Sprintf("%d of %d columns can saturate on CPUs without VNNI: the largest pair sum is %d, at most %d fits (%s)", s.Over, s.Columns, s.Largest, PairLimit, onnxfile.Clip(s.Worst))
-	if s.Untold > 0 {
-		text += "; " + s.untold()
+	if s.UnknownCount > 0 {
+		text += "; " + s.unknownText()
 	}
 	return text
 }
 
-func (s Result) untold() string {
+func (s Result) unknownText() string {
 	products := "1 product"
-	if s.Untold > 1 {
-		products = fmt.Sprintf("%d products, the first", s.Untold)
+	if s.UnknownCount > 1 {
+		products = fmt.Sprintf("%d products, the first", s.UnknownCount)
 	}
 	return "not known for " + products + ": " + s.Unknown[0]
 }

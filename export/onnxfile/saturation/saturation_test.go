@@ -135,7 +135,7 @@ func TestEveryProductOfIntegersIsLookedAt(t *testing.T) {
 			s := readGraph(t, c.g)
 			assert.Equal(t, c.columns, s.Columns)
 			assert.Equal(t, c.over, s.Over)
-			assert.Zero(t, s.Untold)
+			assert.Zero(t, s.UnknownCount)
 			assert.Equal(t, c.columns > 0, s.Any())
 		})
 	}
@@ -221,10 +221,10 @@ func TestQuantisedFloatProductsAreLookedAt(t *testing.T) {
 			assert.Equal(t, c.columns, s.Columns)
 			assert.Equal(t, c.over, s.Over)
 			if c.untold == "" {
-				assert.Zero(t, s.Untold, s.Unknown)
+				assert.Zero(t, s.UnknownCount, s.Unknown)
 				return
 			}
-			assert.Equal(t, 1, s.Untold)
+			assert.Equal(t, 1, s.UnknownCount)
 			require.False(t, s.Safe(), "what is not known is not safe")
 			assert.Contains(t, s.Unknown[0], c.untold)
 			assert.Contains(t, s.String(), "not known for 1 product: ")
@@ -246,7 +246,7 @@ func TestWeightsThatAreNotInTheFileAreNotKnown(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := readGraph(t, c.g)
-			require.Equal(t, 1, s.Untold)
+			require.Equal(t, 1, s.UnknownCount)
 			assert.Contains(t, s.Unknown[0], c.want)
 			assert.False(t, s.Safe())
 		})
@@ -290,7 +290,7 @@ func FuzzSaturation(f *testing.F) {
 			return
 		}
 		s := saturation.Find(m, b)
-		if s.Over > s.Columns || s.Largest > 256 || len(s.Unknown) > s.Untold || s.Safe() != (s.Over == 0 && s.Untold == 0) {
+		if s.Over > s.Columns || s.Largest > 256 || len(s.Unknown) > s.UnknownCount || s.Safe() != (s.Over == 0 && s.UnknownCount == 0) {
 			t.Fatalf("%+v", s)
 		}
 		_ = s.String()

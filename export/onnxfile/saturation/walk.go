@@ -35,9 +35,9 @@ var floatProducts = map[string]integerProduct{
 	"MatMul": {weights: []int{1}}, "Gemm": {weights: []int{1}, trans: "transB"}, "Conv": {weights: []int{1}, anyOrder: true},
 }
 
-// moves are operators over which ONNX Runtime carries DequantizeLinear to the
-// product behind.
-var moves = map[string]bool{
+// passThrough are operators across which ONNX Runtime moves DequantizeLinear to
+// the product that follows.
+var passThrough = map[string]bool{
 	"Identity": true, "Reshape": true, "Transpose": true, "Squeeze": true, "Unsqueeze": true, "Flatten": true, "Slice": true, "Gather": true, "MaxPool": true,
 }
 
@@ -49,13 +49,13 @@ type walker struct {
 	m       onnxfile.Model
 	file    []byte
 	known   map[string]infer.Tensor
-	made    map[string]*onnxfile.Node // what makes a value
+	made    map[string]*onnxfile.Node // the node that outputs a value
 	weights map[string]*onnxfile.Initializer
 	sums    map[sumsKey]columnSums
 	out     Result
 }
 
-// Find tells what the 8-bit products of the file, of which m was parsed,
+// Find returns what the 8-bit products of the file, of which m was parsed,
 // can do.
 func Find(m onnxfile.Model, file []byte) Result {
 	w := &walker{m: m, file: file, out: Result{Unknown: []string{}}}
@@ -114,7 +114,7 @@ func (w *walker) prepare() {
 }
 
 func (w *walker) unknown(n onnxfile.Node, why string) {
-	w.out.Untold++
+	w.out.UnknownCount++
 	if len(w.out.Unknown) < maxUnknown {
 		w.out.Unknown = append(w.out.Unknown, fmt.Sprintf("%s (%s): %s", onnxfile.Clip(n.Label()), onnxfile.Clip(n.Kind()), why))
 	}
@@ -198,7 +198,7 @@ func (w *walker) dequantised(name string) (*onnxfile.Node, bool) {
 		if n.Op == "DequantizeLinear" {
 			return n, swapped
 		}
-		if !moves[n.Kind()] {
+		if !passThrough[n.Kind()] {
 			break
 		}
 		swapped = swapped != (n.Op == "Transpose")

@@ -17,14 +17,14 @@ import (
 // Pip is a Python whose pip fetches and installs for other environments: the
 // environments themselves have none, because it is a fifth of a small one.
 type Pip struct {
-	Python string
-	env    []string // how packages are reached, and no other setting of the user's
-	made   string   // the folder of an environment that was made for it
+	Python  string
+	env     []string // the user's settings for reaching packages, and no others
+	madeDir string   // of an environment that Open made; "": none
 }
 
-// Of takes the pip of an interpreter, and makes an environment in a folder
+// Open takes the pip of an interpreter, and makes an environment in a folder
 // beside scratch with one where that has none. Close removes it.
-func Of(ctx context.Context, python, scratch string) (Pip, error) {
+func Open(ctx context.Context, python, scratch string) (Pip, error) {
 	if hasPip(ctx, python) {
 		env, err := readSettings(ctx, python)
 		return Pip{Python: python, env: env}, err
@@ -33,7 +33,7 @@ func Of(ctx context.Context, python, scratch string) (Pip, error) {
 	if err != nil {
 		return Pip{}, err
 	}
-	p := Pip{Python: Interpreter(dir), made: dir}
+	p := Pip{Python: Interpreter(dir), madeDir: dir}
 	err = process.Run(ctx, python, "-m", "venv", dir)
 	if err == nil {
 		p.env, err = readSettings(ctx, p.Python)
@@ -52,14 +52,14 @@ func (p Pip) Command(ctx context.Context, args ...string) *exec.Cmd {
 	return c
 }
 
-// Close removes what was made for the pip.
+// Close removes the environment that Open made, if any.
 func (p Pip) Close() {
-	if p.made != "" {
-		_ = os.RemoveAll(p.made)
+	if p.madeDir != "" {
+		_ = os.RemoveAll(p.madeDir)
 	}
 }
 
-// hasPip tells whether an interpreter has a pip that installs for others:
+// hasPip reports whether an interpreter has a pip that installs for others:
 // --python came with 22.3.
 func hasPip(ctx context.Context, python string) bool {
 	c := exec.CommandContext(ctx, python, "-I", "-m", "pip", "--version")
@@ -108,8 +108,8 @@ func (p Pip) UV(ctx context.Context, python, scratch, requirements string) (UV, 
 func (u UV) Close() { _ = os.RemoveAll(u.dir) }
 
 // Install is Pip's. What uv fetched lies beside the environment, so that it is
-// linked there and not copied, and goes with uv; unless the user has a place
-// for it.
+// linked there and not copied, and is removed with uv; unless the user named a
+// cache for it.
 func (u UV) Install(ctx context.Context, target, requirements string, noDeps bool) error {
 	args := []string{"-m", "uv", "pip", "install", "--quiet", "--require-hashes", "--only-binary=:all:", "--python", target}
 	if os.Getenv("UV_CACHE_DIR") == "" {

@@ -17,12 +17,12 @@ import (
 // readSettings is what the environment of pip and uv gets besides Environ: how
 // packages are reached, as the user's pip.conf has it, and no configuration
 // file. A file may also say to install elsewhere (user, target, prefix), to
-// take other versions (constraint), or to refuse wheels (no-binary); uv's is
-// not read, for it, too, is told where pip finds packages. python is one that
+// take other versions (constraint), or to refuse wheels (no-binary); uv's file
+// is not read: forUV gives uv pip's settings. python is one that
 // has pip.
 func readSettings(ctx context.Context, python string) ([]string, error) {
 	var tail process.Tail
-	c := exec.CommandContext(ctx, python, "-I", "-c", readsConfig)
+	c := exec.CommandContext(ctx, python, "-I", "-c", readConfigScript)
 	c.Env, c.Stderr = process.Environ(), &tail
 	out, err := c.Output()
 	if ctx.Err() != nil {
@@ -46,7 +46,7 @@ func readSettings(ctx context.Context, python string) ([]string, error) {
 	}
 	env := []string{"PIP_CONFIG_FILE=" + os.DevNull, "UV_NO_CONFIG=1"}
 	for name, v := range reachable(sections) {
-		if _, ok := given[name]; !ok { // a variable rules over a file
+		if _, ok := given[name]; !ok { // a variable overrides a file
 			given[name] = v
 			env = append(env, "PIP_"+name+"="+v)
 		}
@@ -54,9 +54,9 @@ func readSettings(ctx context.Context, python string) ([]string, error) {
 	return append(env, forUV(given)...), nil
 }
 
-// readsConfig prints pip's configuration files as one JSON object of sections,
+// readConfigScript prints pip's configuration files as one JSON object of sections,
 // in pip's own order. "pip config list" does not print all of them.
-const readsConfig = `import configparser, json, os
+const readConfigScript = `import configparser, json, os
 try:
     from pip._internal.configuration import get_configuration_files
     files = get_configuration_files()
@@ -71,7 +71,7 @@ if own != os.devnull:
 print(json.dumps({s: dict(read.items(s)) for s in read.sections()}))
 `
 
-// reachable keeps how packages are reached. A command's own section rules over
+// reachable keeps how packages are reached. A command's own section overrides
 // the global one.
 func reachable(sections map[string]map[string]string) map[string]string {
 	settings := map[string]string{}
@@ -86,8 +86,8 @@ func reachable(sections map[string]map[string]string) map[string]string {
 	return settings
 }
 
-// forUV tells uv in its own words how pip reaches packages, wherever the user
-// did not tell uv.
+// forUV returns pip's settings as uv's variables, without those that the user
+// set for uv.
 func forUV(pip map[string]string) (env []string) {
 	for _, s := range []struct{ from, to, or string }{
 		{"INDEX_URL", "UV_DEFAULT_INDEX", "UV_INDEX_URL"},
@@ -110,8 +110,8 @@ func forUV(pip map[string]string) (env []string) {
 	return env
 }
 
-// Network tells a person what to look at where packages cannot be reached: the
-// variables that decide it, by name. Their values may be secret.
+// Network is what a person should check when packages cannot be reached: the
+// variables that decide it, by name only, since their values may be secret.
 func Network() string {
 	var set []string
 	for _, kv := range os.Environ() {

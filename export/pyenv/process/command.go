@@ -17,16 +17,16 @@ import (
 	"github.com/embedgate/embedgate/internal/procgroup"
 )
 
-// grace is how long a child may take to end itself after SIGINT.
-const grace = 5 * time.Second
+// interruptGrace is how long a child may take to end itself after SIGINT.
+const interruptGrace = 5 * time.Second
 
 // Command prepares a child that gets SIGINT, with its whole process group, when
 // ctx ends, and SIGKILL five seconds later.
 func Command(ctx context.Context, name string, args ...string) *exec.Cmd {
 	c := exec.CommandContext(ctx, name, args...)
 	c.Env = Environ()
-	c.WaitDelay = grace + time.Second // then its pipes are closed, whoever holds them
-	procgroup.InterruptOnCancel(c, grace)
+	c.WaitDelay = interruptGrace + time.Second // then its pipes are closed, even if a grandchild holds them
+	procgroup.InterruptOnCancel(c, interruptGrace)
 	return c
 }
 
@@ -69,13 +69,13 @@ func Finish(ctx context.Context, c *exec.Cmd) error {
 		return ctx.Err()
 	}
 	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) {
-		return fmt.Errorf("%s: %w; its last lines:\n%s", brief(c.Path, c.Args[1:]), err, tail.Lines(12))
+		return fmt.Errorf("%s: %w; its last lines:\n%s", shortCommand(c.Path, c.Args[1:]), err, tail.Lines(12))
 	}
 	return err
 }
 
-// brief is a command as a person would name it: "python -m pip install".
-func brief(name string, args []string) string {
+// shortCommand is a command as a person would name it: "python -m pip install".
+func shortCommand(name string, args []string) string {
 	words := []string{filepath.Base(name)}
 	for _, a := range args {
 		if a == "-I" {

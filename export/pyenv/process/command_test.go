@@ -38,8 +38,8 @@ func TestTailKeepsTheLastLines(t *testing.T) {
 }
 
 func TestAFailedCommandIsNamedWithoutItsPaths(t *testing.T) {
-	require.Equal(t, "python -m uv pip install", brief("/a/b/python", []string{"-m", "uv", "pip", "install", "--quiet", "-r", "/x"}))
-	require.Equal(t, "python3 -m venv", brief("/usr/bin/python3", []string{"-m", "venv", "/home/a/b"}))
+	require.Equal(t, "python -m uv pip install", shortCommand("/a/b/python", []string{"-m", "uv", "pip", "install", "--quiet", "-r", "/x"}))
+	require.Equal(t, "python3 -m venv", shortCommand("/usr/bin/python3", []string{"-m", "venv", "/home/a/b"}))
 }
 
 func TestEnvironKeepsHowPackagesAreReachedAndNothingElseOfThePythons(t *testing.T) {

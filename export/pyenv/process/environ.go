@@ -8,15 +8,15 @@ import (
 
 // Environ is the process environment for a Python that embedgate starts. Of the variables of
 // Python, pip and uv it has those alone that say where packages come from and
-// how they are reached: the others put packages elsewhere, choose others, or
+// how they are reached. The others install elsewhere, choose other packages, or
 // change what a program computes and prints.
 func Environ() []string {
 	env := slices.DeleteFunc(os.Environ(), func(kv string) bool {
 		name, _, _ := strings.Cut(kv, "=")
 		return !Passes(name)
 	})
-	// ONNX Runtime sends events to Microsoft and queues them on disk unless told
-	// not to; see package providers/ort.
+	// ONNX Runtime sends events to Microsoft and queues them on disk unless
+	// this is set; see package providers/ort.
 	return append(env, "PYTHONNOUSERSITE=1", "PYTHONUTF8=1", "PIP_DISABLE_PIP_VERSION_CHECK=1", "PIP_NO_INPUT=1", "ORT_DISABLE_TELEMETRY=1")
 }
 

@@ -23,7 +23,7 @@ import (
 	"github.com/embedgate/embedgate/scripts"
 )
 
-// Exit codes by which a script says whose turn it is.
+// Exit codes of a script that the user can do something about.
 const (
 	exitUsage   = 2 // the input cannot be used
 	exitMissing = 4 // this machine or its network lacks something
@@ -45,7 +45,7 @@ type Options struct {
 // Usage, 4 of kind Missing. When ctx ends the script's process group is
 // interrupted, and ctx's error returned.
 func Run(ctx context.Context, o Options) (json.RawMessage, error) {
-	dir, err := cache.Work("embedgate-scripts-")
+	dir, err := cache.TempDir("embedgate-scripts-")
 	if err != nil {
 		return nil, err
 	}
@@ -80,8 +80,9 @@ func Run(ctx context.Context, o Options) (json.RawMessage, error) {
 	return manifest, nil
 }
 
-// failure turns a script's end into an error. A script says what is wrong in
-// its last line that begins with "error: "; what goes before is for a bug.
+// failure turns a script's end into an error. A script writes what is wrong in
+// its last line that begins with "error: "; the lines before it are for whoever
+// looks for a bug.
 func failure(script string, err error, tail *process.Tail) error {
 	exit := (*exec.ExitError)(nil)
 	if !errors.As(err, &exit) {
@@ -93,23 +94,23 @@ func failure(script string, err error, tail *process.Tail) error {
 		if ws.Signal() == syscall.SIGKILL {
 			next = "close other programs: the kernel kills so when memory runs out"
 		}
-		return &fault.Error{Kind: fault.Internal, Thing: script, Got: "killed by " + ws.Signal().String(), Wanted: "a manifest", Err: errors.New(last(lines)), Next: next}
+		return &fault.Error{Kind: fault.Internal, Thing: script, Got: "killed by " + ws.Signal().String(), Wanted: "a manifest", Err: errors.New(lastLines(lines)), Next: next}
 	}
-	e := &fault.Error{Kind: fault.Internal, Thing: script, Err: fmt.Errorf("%w; %s", err, last(lines))}
-	said := lines
+	e := &fault.Error{Kind: fault.Internal, Thing: script, Err: fmt.Errorf("%w; %s", err, lastLines(lines))}
+	message := lines
 	if i := strings.LastIndex("\n"+lines, "\nerror: "); i >= 0 {
-		said = strings.TrimPrefix(lines[i:], "error: ")
+		message = strings.TrimPrefix(lines[i:], "error: ")
 	}
 	switch exit.ExitCode() {
 	case exitUsage:
-		e.Kind, e.Err = fault.Usage, errors.New(said)
+		e.Kind, e.Err = fault.Usage, errors.New(message)
 	case exitMissing:
-		e.Kind, e.Err = fault.Missing, errors.New(said)
+		e.Kind, e.Err = fault.Missing, errors.New(message)
 	}
 	return e
 }
 
-func last(lines string) string {
+func lastLines(lines string) string {
 	if lines == "" {
 		return "it wrote nothing to stderr"
 	}

@@ -12,8 +12,8 @@ import (
 // maxLine bounds one line of the protocol.
 const maxLine = 16 << 20
 
-// event is one line of the protocol. A manifest's other fields are its
-// reader's business.
+// event is one line of the protocol. The caller
+// reads a manifest's other fields.
 type event struct {
 	Event   string `json:"event"` // "progress" or "manifest"
 	Message string `json:"message"`
@@ -21,8 +21,8 @@ type event struct {
 	Total   int64  `json:"total"`
 }
 
-// reader is the script's stdout. The first thing that is no line of the
-// protocol ends the script: it might write on for minutes.
+// reader is the script's stdout. Anything that is no line of the protocol ends
+// the script, which could otherwise write on for minutes.
 type reader struct {
 	progress progress.Sink
 	stop     func()

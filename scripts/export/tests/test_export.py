@@ -33,21 +33,21 @@ exporter._quiet()
 
 
 class Listener:
-    """In the protocol's place when the exporter runs inside the test."""
+    """Takes the protocol's calls when the exporter runs inside the test."""
 
     def __init__(self):
-        self.total, self.steps, self.said = 0, [], None
+        self.total, self.steps, self.manifest_line = 0, [], None
 
     def step(self, message):
         self.steps.append(message)
 
     def manifest(self, variants, versions):
-        self.said = {"variants": variants, "versions": versions}
+        self.manifest_line = {"variants": variants, "versions": versions}
 
     @property
     def variant(self) -> dict:
         """The one variant that was made."""
-        (one,) = self.said["variants"].values()
+        (one,) = self.manifest_line["variants"].values()
         return one
 
 
@@ -55,11 +55,11 @@ def export(model_dir: str, out: str, plain: bool = False, variants: tuple[str, .
     """Exports one variant to out, or each of several to its name in the folder out."""
     pairs = [("--variant", v, "--out", out if len(variants) == 1 else os.path.join(out, v + ".onnx")) for v in variants]
     a = exporter._arguments(["--model-dir", model_dir, "--config", config or tiny.config_text(model_dir)] + [x for p in pairs for x in p] + (["--plain"] if plain else []))
-    heard = Listener()
+    listener = Listener()
     with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
-        exporter.run(a, heard, exporter.Pending())
-    assert len(heard.steps) == heard.total, heard.steps
-    return heard
+        exporter.run(a, listener, exporter.Pending())
+    assert len(listener.steps) == listener.total, listener.steps
+    return listener
 
 
 def start(model_dir: str, out: str, *more: str, variant: str = "fp32", config: str = "", **env: str) -> subprocess.Popen:
@@ -104,8 +104,8 @@ class Signature(Case):
         for pooling, normalize in (("mean", True), ("mean", False), ("cls", False), ("max", True)):
             with self.subTest(pooling=pooling, normalize=normalize):
                 dir = tiny.model(self.folder(f"{pooling}{normalize}"), pooling=pooling, normalize=normalize)
-                heard = export(dir, self.out)
-                self.assertEqual(heard.variant, {
+                listener = export(dir, self.out)
+                self.assertEqual(listener.variant, {
                     "file": "fp32.onnx", "precision": "fp32", "opset": 20, "forward": "written-out",
                     "inputs": [{"name": n, "type": "int64", "shape": ["batch", "sequence"]} for n in ("input_ids", "attention_mask")],
                     "outputs": [
@@ -389,17 +389,17 @@ class Writing(Case):
         try:
             with self.assertRaises(OSError):
                 pending.write(self.out, b"new")
-                pending.place()
+                pending.rename_all()
         finally:
             os.replace = rename
         self.assertEqual(len(os.listdir(os.path.dirname(self.out))), 2)  # what kill -9 would leave: a temporary name
-        pending.drop()
+        pending.remove_all()
         self.assertEqual(os.listdir(os.path.dirname(self.out)), ["fp32.onnx"])
         with open(self.out, "rb") as f:
             self.assertEqual(f.read(), b"old")
         pending = exporter.Pending()
         pending.write(self.out, b"new")
-        pending.place()
+        pending.rename_all()
         with open(self.out, "rb") as f:
             self.assertEqual(f.read(), b"new")
         self.assertEqual(os.listdir(os.path.dirname(self.out)), ["fp32.onnx"])

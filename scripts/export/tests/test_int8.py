@@ -178,12 +178,12 @@ class Peaks(unittest.TestCase):
     def test_how_texts_are_put_together_changes_nothing(self):
         hf = settings()
         w, rows = weights(hf), texts(hf)
-        one, before = calibrate.peaks(w, rows), calibrate._TOGETHER
-        calibrate._TOGETHER = 1
+        one, before = calibrate.peaks(w, rows), calibrate._BATCH_TOKENS
+        calibrate._BATCH_TOKENS = 1
         try:
             two = calibrate.peaks(w, rows)
         finally:
-            calibrate._TOGETHER = before
+            calibrate._BATCH_TOKENS = before
         for name in one:
             np.testing.assert_allclose(one[name], two[name], rtol=1e-12)
 
@@ -304,12 +304,12 @@ class SelfCheck(unittest.TestCase):
 
     def test_vectors_without_numbers_are_refused_unless_they_are_wanted_so(self):
         odd, good = np.array([np.nan, 1.0]), np.array([1.0, 1.0])
-        self_check._turned(odd, odd, self.V, 2)
-        self_check._turned(0 * good, 0 * good, self.V, 2)
-        self_check._turned(good, good, self.V, 2)
+        self_check._check_cosine(odd, odd, self.V, 2)
+        self_check._check_cosine(0 * good, 0 * good, self.V, 2)
+        self_check._check_cosine(good, good, self.V, 2)
         for got, want in ((odd, good), (good, odd), (0 * good, good), (-good, good), (good[:1], good)):
             with self.assertRaises(Failed):
-                self_check._turned(got, want, self.V, 2)
+                self_check._check_cosine(got, want, self.V, 2)
 
 
 if __name__ == "__main__":

@@ -66,7 +66,7 @@ class Tiny(base.Case):
         cls.model = tiny.model(os.path.join(cls.box_of_all.name, "m"), hidden_of(64), hidden=64)
         cls.folder_of_all = os.path.join(cls.box_of_all.name, "out")
         os.mkdir(cls.folder_of_all)
-        cls.said = base.export(cls.model, cls.folder_of_all, variants=ALL).said["variants"]
+        cls.entries = base.export(cls.model, cls.folder_of_all, variants=ALL).manifest_line["variants"]
 
     def path(self, variant: str) -> str:
         return os.path.join(self.folder_of_all, variant + ".onnx")
@@ -79,14 +79,14 @@ class Tiny(base.Case):
         return [t.encode(x).ids for x in tiny.TEXTS]
 
     def test_each_says_what_it_is(self):
-        self.assertEqual(sorted(self.said), sorted(ALL))
+        self.assertEqual(sorted(self.entries), sorted(ALL))
         self.assertEqual(sorted(os.listdir(self.folder_of_all)), sorted(v + ".onnx" for v in ALL))
         for v in ALL:
             with self.subTest(v):
                 batch, sequence = ("1", "24") if "static" in v else ("batch", "sequence")
                 states = [] if "static" in v else [{"name": "last_hidden_state", "type": "float32", "shape": [batch, sequence, "64"]}]
-                said = {k: x for k, x in self.said[v].items() if k != "choices"}
-                self.assertEqual(said, {
+                entry = {k: x for k, x in self.entries[v].items() if k != "choices"}
+                self.assertEqual(entry, {
                     "file": v + ".onnx", "precision": v.split("-")[0], "opset": 20, "forward": "written-out",
                     "inputs": [{"name": n, "type": "int64", "shape": [batch, sequence]} for n in ("input_ids", "attention_mask")],
                     "outputs": states + [{"name": "sentence_embedding", "type": "float32", "shape": [batch, "64"]}],

@@ -27,7 +27,7 @@ func Saturation() check.Check {
 				return !c.Foreign
 			}},
 			{Name: "weights that are computed in the graph", Spoil: func(c *check.Case) bool {
-				c.Graph.Saturation.Untold, c.Graph.Saturation.Unknown = 1, []string{"it"}
+				c.Graph.Saturation.UnknownCount, c.Graph.Saturation.Unknown = 1, []string{"it"}
 				return !c.Foreign
 			}},
 			{Name: "wrong vectors where products saturate", Spoil: func(c *check.Case) bool {

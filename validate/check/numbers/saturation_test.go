@@ -40,7 +40,7 @@ func wrong(e *evidence.Evidence) {
 
 func TestAVariantOfOursThatCanSaturateFailsOnEveryMachine(t *testing.T) {
 	unknown := good.SafeSaturation()
-	unknown.Untold, unknown.Unknown = 1, []string{"n (MatMulInteger): its weights are computed in the graph"}
+	unknown.UnknownCount, unknown.Unknown = 1, []string{"n (MatMulInteger): its weights are computed in the graph"}
 	for name, c := range map[string]struct {
 		s    saturation.Result
 		m    evidence.Machine

@@ -100,9 +100,9 @@ class Agreement(Case):
 
     def test_plain_has_token_types_where_the_model_does(self):
         dir = tiny.model(self.folder("m"))
-        heard = export(dir, self.out, plain=True)
-        self.assertEqual(heard.variant["forward"], "plain")
-        self.assertEqual([i["name"] for i in heard.variant["inputs"]], ["input_ids", "attention_mask", "token_type_ids"])
+        listener = export(dir, self.out, plain=True)
+        self.assertEqual(listener.variant["forward"], "plain")
+        self.assertEqual([i["name"] for i in listener.variant["inputs"]], ["input_ids", "attention_mask", "token_type_ids"])
         self.assertAgrees(dir, self.out)
 
     def test_an_architecture_that_the_written_out_forward_does_not_know_is_exported_plain(self):
@@ -117,12 +117,12 @@ class Agreement(Case):
         ):
             with self.subTest(name):
                 dir = by_transformers(self.folder(name), config, positions)
-                heard = export(dir, self.out)
+                listener = export(dir, self.out)
                 with self.assertRaisesRegex(Refused, "'int8' for a forward that is transformers' own .*model_type is"):
                     export(dir, self.out, variants=("int8",))
-                self.assertEqual(heard.variant["forward"], "plain")
-                self.assertEqual(len(heard.variant["inputs"]), 2)
-                self.assertTrue(any("model_type is" in s for s in heard.steps), heard.steps)
+                self.assertEqual(listener.variant["forward"], "plain")
+                self.assertEqual(len(listener.variant["inputs"]), 2)
+                self.assertTrue(any("model_type is" in s for s in listener.steps), listener.steps)
                 self.assertAgrees(dir, self.out)
 
     def test_what_sentence_transformers_saves_again_gives_the_same_bytes(self):

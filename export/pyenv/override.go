@@ -15,9 +15,9 @@ import (
 	"github.com/embedgate/embedgate/internal/files"
 )
 
-// lookup tells an interpreter's version and, of the modules named in its
-// arguments (MODULE=DISTRIBUTION), which are there and in which version.
-const lookup = `
+// lookupScript prints an interpreter's version and, of the modules named in its
+// arguments (MODULE=DISTRIBUTION), which are installed and in which version.
+const lookupScript = `
 import json, sys
 found = {}
 if sys.version_info >= (3, 11):
@@ -32,18 +32,18 @@ for arg in sys.argv[1:] if sys.version_info >= (3, 11) else []:
 print(json.dumps({"python": "%d.%d" % sys.version_info[:2], "modules": found}))
 `
 
-// given checks an interpreter that the user named and takes it as it is. Its
+// checkOverride checks an interpreter that the user named and takes it as it is. Its
 // hash is that of the libraries' versions, so that an export made with others
 // is not taken from the cache.
-func given(ctx context.Context, k Kind, python, from string) (Env, error) {
+func checkOverride(ctx context.Context, k Kind, python, from string) (Env, error) {
 	bad := func(got string, err error) (Env, error) {
 		return Env{}, &fault.Error{
 			Kind: fault.Missing, Thing: python, Got: got, Wanted: fmt.Sprintf("a Python of at least 3.%d with the packages of scripts/%s", oldest, Requirements(k)),
 			Err: err, Next: "correct " + from + ", or leave it out: embedgate then makes its own environment",
 		}
 	}
-	modules := about[k].modules
-	args := []string{"-I", "-c", lookup}
+	modules := kinds[k].modules
+	args := []string{"-I", "-c", lookupScript}
 	for _, m := range slices.Sorted(maps.Keys(modules)) {
 		args = append(args, m+"="+modules[m])
 	}
