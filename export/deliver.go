@@ -54,7 +54,7 @@ func (o Options) deliver(ctx context.Context, r *Result) error {
 			return fmt.Errorf("%s: %w", o.Out, err)
 		}
 	}
-	// What somebody put there meanwhile must not be removed with it.
+	// Files that somebody wrote to it meanwhile must not be removed.
 	if _, err := o.replaceable(); err != nil {
 		return err
 	}

@@ -220,7 +220,7 @@ func TinyCandidateOf(t testing.TB, o TinyOptions, variants ...string) candidate.
 }
 
 // Copy copies a candidate, or any directory, to a folder of the test's own, to
-// be spoiled there.
+// be changed there.
 func Copy(t testing.TB, dir string) string {
 	t.Helper()
 	to := filepath.Join(t.TempDir(), "copy")

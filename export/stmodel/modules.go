@@ -65,13 +65,13 @@ const transformerModule, poolModule, normalizeModule = "Transformer", "Pooling",
 // between its versions; "" for any other.
 func kindOf(m module) string {
 	full, _ := text(m.Type)
-	inside, ok := strings.CutPrefix(full, "sentence_transformers.")
+	rest, ok := strings.CutPrefix(full, "sentence_transformers.")
 	if !ok {
 		return ""
 	}
 	for _, name := range []string{transformerModule, poolModule, normalizeModule} {
 		low := strings.ToLower(name)
-		switch inside {
+		switch rest {
 		case "models." + name, "models." + name + "." + name, "base.modules." + name, "base.modules." + low + "." + name,
 			"sentence_transformer.modules." + name, "sentence_transformer.modules." + low + "." + name:
 			return name

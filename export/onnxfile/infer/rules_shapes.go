@@ -78,14 +78,14 @@ func reshape(c call) []Tensor {
 
 func transpose(c call) []Tensor {
 	from := c.in(0).Dims
-	a, given := c.Attribute("perm")
+	a, hasPerm := c.Attribute("perm")
 	if from == nil {
 		return oneOutput(c.in(0).Type, nil)
 	}
 	out := make([]int64, len(from))
 	for i := range out {
 		j := len(from) - 1 - i
-		if given {
+		if hasPerm {
 			if i >= len(a.Ints) || a.Ints[i] < 0 || a.Ints[i] >= int64(len(from)) {
 				return oneOutput(c.in(0).Type, nil)
 			}
@@ -195,14 +195,14 @@ func split(c call) []Tensor {
 		return nil
 	}
 	n := int64(len(c.Outputs))
-	parts, given := c.ints(1, "split")
+	sizes, hasSizes := c.ints(1, "split")
 	out := make([]Tensor, n)
 	for i := range out {
 		d := int64(Unknown)
 		switch whole := t.Dims[at]; {
-		case given && i < len(parts):
-			d = sizeOrUnknown(parts[i])
-		case !given && !c.hasInput(1) && whole != Unknown: // equal parts, the last what is left
+		case hasSizes && i < len(sizes):
+			d = sizeOrUnknown(sizes[i])
+		case !hasSizes && !c.hasInput(1) && whole != Unknown: // equal parts, the last what is left
 			part := (whole + n - 1) / n
 			d = max(min(part, whole-int64(i)*part), 0)
 		}

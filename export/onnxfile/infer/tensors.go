@@ -1,5 +1,5 @@
 // Package infer computes what a graph's values are without running it: types,
-// shapes and the integers that shapes hang on, by the operators' own rules, and
+// shapes and the integers that shapes depend on, by the operators' own rules, and
 // from them the arithmetic of a run. What cannot be known is unknown, never a
 // guess. It must not know which provider will run the graph.
 package infer
@@ -39,9 +39,9 @@ func Tensors(m onnxfile.Model, rows, cols int) map[string]Tensor {
 	for _, v := range m.Inputs {
 		known[v.Name] = ofValue(v, axes, at).completedBy(Tensor{})
 	}
-	given := make(map[string]bool, len(m.Defaults))
+	isInput := make(map[string]bool, len(m.Defaults))
 	for _, v := range m.Defaults {
-		given[v.Name] = true
+		isInput[v.Name] = true
 	}
 	for _, t := range m.Initializers {
 		if t.Inner {
@@ -50,7 +50,7 @@ func Tensors(m onnxfile.Model, rows, cols int) map[string]Tensor {
 		x := ofInitializer(t).completedBy(Tensor{})
 		// Since IR 4 an initializer that is an input too is only its default:
 		// it has this value where a caller gives no other, and is never folded.
-		x.Const = !given[t.Name] || m.IRVersion < 4
+		x.Const = !isInput[t.Name] || m.IRVersion < 4
 		known[t.Name] = x
 	}
 	stated := map[string]Tensor{}

@@ -38,20 +38,20 @@ func readSettings(ctx context.Context, python string) ([]string, error) {
 			Err: errors.New(tail.Lines(1)), Next: "correct it (pip config debug lists the files), or set PIP_CONFIG_FILE to " + os.DevNull + " to do without",
 		}
 	}
-	given := map[string]string{}
+	settings := map[string]string{}
 	for _, name := range process.PipSettings {
 		if v, ok := os.LookupEnv("PIP_" + name); ok {
-			given[name] = v
+			settings[name] = v
 		}
 	}
 	env := []string{"PIP_CONFIG_FILE=" + os.DevNull, "UV_NO_CONFIG=1"}
 	for name, v := range reachable(sections) {
-		if _, ok := given[name]; !ok { // a variable overrides a file
-			given[name] = v
+		if _, ok := settings[name]; !ok { // a variable overrides a file
+			settings[name] = v
 			env = append(env, "PIP_"+name+"="+v)
 		}
 	}
-	return append(env, forUV(given)...), nil
+	return append(env, forUV(settings)...), nil
 }
 
 // readConfigScript prints pip's configuration files as one JSON object of sections,

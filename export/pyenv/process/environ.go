@@ -34,7 +34,7 @@ var uvSettings = []string{
 	"LINK_MODE", "CONCURRENT_DOWNLOADS", "CONCURRENT_INSTALLS",
 }
 
-// Passes tells whether Environ keeps a variable.
+// Passes reports whether Environ keeps a variable.
 func Passes(name string) bool {
 	switch name {
 	case "VIRTUAL_ENV", "CONDA_PREFIX", "__PYVENV_LAUNCHER__", "ORT_DISABLE_TELEMETRY":
