@@ -34,6 +34,9 @@ func (o Options) prepare(ctx context.Context) (s Source, err error) {
 	if ctx.Err() != nil {
 		err = ctx.Err()
 	}
+	if err != nil && s.Release != nil {
+		s.Release()
+	}
 	return s, err
 }
 

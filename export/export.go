@@ -113,7 +113,9 @@ func Run(ctx context.Context, o Options) (r Result, err error) {
 	if err != nil {
 		return r, err
 	}
-	if err := build(ctx, o, src, tmp); err != nil {
+	err = build(ctx, o, src, tmp)
+	src.Release()
+	if err != nil {
 		return r, err
 	}
 	if err := cache.RenameInto(tmp, home); err != nil {

@@ -9,20 +9,23 @@ import (
 
 // Source is a model's verified files, of which a candidate can be made.
 type Source struct {
-	Dir    string // holds exactly the pinned files
-	Spec   string // where they came from, without a path of this machine
+	source.Files
 	Config stmodel.Config
 }
 
 // Fetch brings the pinned files and refuses those of which nothing right can
 // be made: settings that embedgate does not reproduce, files that disagree, and
 // what o.Accept refuses. It needs no environment, so that the user hears of it
-// before the long work begins.
+// before the long work begins. The caller calls Release when it has read them.
 func Fetch(ctx context.Context, o Options) (s Source, err error) {
-	s.Dir, s.Spec, err = source.Fetch(ctx, o.source())
-	if err != nil {
+	if s.Files, err = source.Fetch(ctx, o.source()); err != nil {
 		return s, err
 	}
+	defer func() {
+		if err != nil {
+			s.Release()
+		}
+	}()
 	if s.Config, err = stmodel.Read(s.Dir); err != nil {
 		return s, err
 	}

@@ -85,6 +85,7 @@ func foreign(ctx context.Context, o Options, p policy.Policy, file, variant stri
 	if err != nil {
 		return c, err
 	}
+	defer src.Release()
 	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return c, err
 	}

@@ -29,6 +29,7 @@ func Golden(ctx context.Context, o Options, out, texts string) (golden.Set, erro
 	if err != nil {
 		return golden.Set{}, err
 	}
+	defer src.Release()
 	env, err := pyenv.Ensure(ctx, pyenv.Options{Kind: pyenv.Reference, Override: o.Python, Progress: o.sink()})
 	if err != nil {
 		return golden.Set{}, err

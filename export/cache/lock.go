@@ -48,6 +48,39 @@ func Lock(ctx context.Context, path string, busy func()) (unlock func(), err err
 	return nil, lockFault(path+lockSuffix, err)
 }
 
+// useSuffix ends the name of the lock that the users of a folder share.
+const useSuffix = ".use"
+
+// Share says that this process uses a folder of the cache, until release is
+// called or the process ends. RemoveUnused leaves the folder alone meanwhile.
+func Share(path string) (release func(), err error) {
+	if err := refuseIrregular(path + useSuffix + lockSuffix); err != nil {
+		return nil, err
+	}
+	l := flock.New(path + useSuffix + lockSuffix)
+	if err := l.RLock(); err != nil {
+		return nil, lockFault(path+useSuffix+lockSuffix, err)
+	}
+	return func() { _ = l.Unlock() }, nil // the lock ends with the process anyway
+}
+
+// RemoveUnused removes a folder of the cache unless somebody uses it. The
+// caller holds the folder's own lock, under which its users call Share.
+func RemoveUnused(path string) error {
+	if err := refuseIrregular(path + useSuffix + lockSuffix); err != nil {
+		return err
+	}
+	l := flock.New(path + useSuffix + lockSuffix)
+	switch ok, err := l.TryLock(); {
+	case err != nil:
+		return lockFault(path+useSuffix+lockSuffix, err)
+	case !ok:
+		return nil
+	}
+	defer func() { _ = l.Unlock() }()
+	return os.RemoveAll(path)
+}
+
 func lockFault(path string, err error) error {
 	return &fault.Error{
 		Kind: fault.Missing, Thing: path, Wanted: "a cache folder that can be written and locked", Err: err,

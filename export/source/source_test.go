@@ -48,13 +48,15 @@ func read(t testing.TB, dir, name string) string {
 func TestADirectoryArrivesWithThePinnedFilesAndNoOther(t *testing.T) {
 	o := whole(t)
 	require.NoError(t, os.WriteFile(filepath.Join(o.BaseDir, "m", "unpinned.py"), []byte("x"), 0o666))
-	dir, spec, err := Fetch(t.Context(), o)
+	got, err := Fetch(t.Context(), o)
+	dir, spec := got.Dir, got.Spec
 	require.NoError(t, err)
 	assert.Equal(t, "dir:m", spec)
 	assert.Equal(t, "w", read(t, dir, weights))
 	assert.Equal(t, "{}", read(t, dir, "1_Pooling/config.json"))
 	assert.NoFileExists(t, filepath.Join(dir, "unpinned.py"))
-	again, _, err := Fetch(t.Context(), o)
+	second, err := Fetch(t.Context(), o)
+	again := second.Dir
 	require.NoError(t, err)
 	require.Equal(t, dir, again)
 }
@@ -62,7 +64,8 @@ func TestADirectoryArrivesWithThePinnedFilesAndNoOther(t *testing.T) {
 func TestTheSpecOfADirectoryDoesNotTellWhereItLies(t *testing.T) {
 	o := whole(t)
 	o.Spec = "dir:" + filepath.Join(o.BaseDir, "m")
-	_, spec, err := Fetch(t.Context(), o)
+	got, err := Fetch(t.Context(), o)
+	spec := got.Spec
 	require.NoError(t, err)
 	require.Equal(t, "dir:m", spec)
 }
@@ -80,11 +83,13 @@ func TestADamagedCacheIsFetchedAgain(t *testing.T) {
 	for name, spoil := range cases {
 		t.Run(name, func(t *testing.T) {
 			o := whole(t)
-			dir, _, err := Fetch(t.Context(), o)
+			got, err := Fetch(t.Context(), o)
+			dir := got.Dir
 			require.NoError(t, err)
 			p := filepath.Join(dir, weights)
 			spoil(t, p)
-			dir, _, err = Fetch(t.Context(), o)
+			got, err = Fetch(t.Context(), o)
+			dir = got.Dir
 			require.NoError(t, err)
 			require.Equal(t, "w", read(t, dir, weights))
 			i, err := os.Lstat(p)
@@ -97,7 +102,7 @@ func TestADamagedCacheIsFetchedAgain(t *testing.T) {
 func TestAFileThatIsNotThePinnedOneIsRefusedWithBothDigests(t *testing.T) {
 	o := whole(t)
 	o.Files[weights] = sum("another")
-	_, _, err := Fetch(t.Context(), o)
+	_, err := Fetch(t.Context(), o)
 	require.ErrorContains(t, err, sum("w"))
 	require.ErrorContains(t, err, sum("another"))
 	require.ErrorContains(t, err, weights)
@@ -131,7 +136,7 @@ func TestFetchRefuses(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			o := whole(t)
 			c.change(&o)
-			_, _, err := Fetch(t.Context(), o)
+			_, err := Fetch(t.Context(), o)
 			require.ErrorContains(t, err, c.want)
 			assert.Equal(t, fault.Usage, fault.KindOf(err))
 		})
@@ -189,4 +194,18 @@ func TestAWheelIsRefused(t *testing.T) {
 		require.NoError(t, os.WriteFile(p, []byte("<html>"), 0o666))
 		require.Error(t, unpack(t.Context(), p, nil, t.TempDir()))
 	})
+}
+
+func TestFilesThatAreReadAreNotDropped(t *testing.T) {
+	o := whole(t)
+	one, err := Fetch(t.Context(), o)
+	require.NoError(t, err)
+	two, err := Fetch(t.Context(), o)
+	require.NoError(t, err)
+	one.Release()
+	require.NoError(t, Drop(t.Context(), o))
+	assert.DirExists(t, two.Dir, "another reads them")
+	two.Release()
+	require.NoError(t, Drop(t.Context(), o))
+	assert.NoDirExists(t, two.Dir)
 }
