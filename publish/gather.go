@@ -11,28 +11,29 @@ import (
 	"github.com/embedgate/embedgate/internal/files"
 	"github.com/embedgate/embedgate/internal/waiting"
 	"github.com/embedgate/embedgate/pipeline/policy"
+	"github.com/embedgate/embedgate/publish/store"
 	"github.com/embedgate/embedgate/validate/check"
 	"github.com/embedgate/embedgate/validate/evidence"
 	"github.com/embedgate/embedgate/validate/gate"
 	"github.com/embedgate/embedgate/validate/verdict"
 )
 
-// shipment is a release that may be written: every file with the digest that
-// was judged, and its manifest.
-type shipment struct {
-	parts    map[string]part
+// releaseFiles is a release that may be written: its manifest, and every other
+// file with the digest that was judged.
+type releaseFiles struct {
+	files    map[string]store.File
 	manifest Manifest
-	expect   Expect // what verifying it is told
+	expect   Expect // for verifying it
 }
 
 // gather reads everything again, has the gate judge it again, and lists the
 // files with the digests that were judged. It writes nothing.
-func (o Options) gather(ctx context.Context) (s shipment, err error) {
+func (o Options) gather(ctx context.Context) (s releaseFiles, err error) {
 	v, verdict, err := readVerdict(o.VerdictFile)
 	if err != nil {
 		return s, err
 	}
-	if err := o.asked(v); err != nil {
+	if err := o.checkVerdict(v); err != nil {
 		return s, err
 	}
 	c, err := candidate.Read(o.CandidateDir)
@@ -49,42 +50,42 @@ func (o Options) gather(ctx context.Context) (s shipment, err error) {
 			return s, notJudged(d.thing, d.got, d.want)
 		}
 	}
-	// What is published is the bytes: they decide, not what somebody made of
-	// them since.
+	// The policy's bytes are published. The parsed policy may have been changed
+	// in memory.
 	p, err := policy.Parse(PolicyName, o.Policy.Raw)
 	if err != nil {
 		return s, err
 	}
-	if err := belongs(c.Manifest, p); err != nil {
+	if err := checkCandidate(c.Manifest, p); err != nil {
 		return s, &fault.Error{
 			Kind: fault.Usage, Thing: "candidate " + o.CandidateDir, Err: err,
 			Next: "export the candidate again with this policy: embedgate export --out DIR",
 		}
 	}
-	passed := proven(v, p)
+	passed := passedRuns(v, p)
 	s.manifest = Manifest{
 		Schema: Schema, Model: p.Model.Name, Version: p.Release.Version, Channel: v.Channel,
 		Verdict: files.HashBytes(verdict), Selection: selection(v), Files: map[string]candidate.File{},
 	}
-	if name := s.manifest.name(); !filepath.IsLocal(name) || filepath.Base(name) != name {
+	if name := s.manifest.name(); store.CheckName(name) != nil {
 		return s, &fault.Error{
 			Kind: fault.Usage, Thing: "release", Got: name, Wanted: "a name for a directory",
 			Next: "correct model.name or release.version in the policy",
 		}
 	}
 	s.expect = Expect{Channel: o.Channel, Golden: &o.Golden}
-	s.parts = map[string]part{
-		PolicyName:  bytesPart(p.Raw),
-		VerdictName: bytesPart(verdict),
+	s.files = map[string]store.File{
+		PolicyName:  store.FileOf(p.Raw),
+		VerdictName: store.FileOf(verdict),
 	}
-	if s.manifest.Proven, err = inRelease(c.Manifest, passed); err != nil {
+	if s.manifest.Proven, err = byModelFile(c.Manifest, passed); err != nil {
 		return s, &fault.Error{Kind: fault.Usage, Thing: o.VerdictFile, Err: err, Next: "judge this candidate: embedgate gate"}
 	}
 	if err := s.addCandidate(c, func(variant string) bool { return passed[variant] != nil }); err != nil {
 		return s, err
 	}
 	for f, b := range o.Golden.Files {
-		s.parts[GoldenDir+"/"+f] = bytesPart(b)
+		s.files[GoldenDir+"/"+f] = store.FileOf(b)
 	}
 	in := check.Input{Policy: p, Channel: v.Channel, Golden: o.Golden, Candidate: c, Nonce: v.Nonce}
 	for _, dir := range o.EvidenceDirs {
@@ -94,19 +95,19 @@ func (o Options) gather(ctx context.Context) (s shipment, err error) {
 		}
 		in.Evidence = append(in.Evidence, e)
 	}
-	for f := range s.parts {
-		s.manifest.Files[f] = s.parts[f].want
+	for f := range s.files {
+		s.manifest.Files[f] = s.files[f].Identity
 	}
-	if err := s.manifest.places(); err != nil {
+	if err := s.manifest.checkPaths(); err != nil {
 		return s, &fault.Error{Kind: fault.Usage, Thing: "release", Err: err}
 	}
-	s.manifest.Content = content(s.manifest.Files)
-	return s, judgedAgain(ctx, in, v, func(string) bool { return true })
+	s.manifest.Content = contentDigest(s.manifest.Files)
+	return s, recheck(ctx, in, v, func(string) bool { return true })
 }
 
-// asked compares the verdict with what the caller asked to publish: an old
-// round's verdict, or another channel's, says PASS as well.
-func (o Options) asked(v verdict.Verdict) error {
+// checkVerdict compares the verdict with what the caller wants to publish: the
+// verdict of an old round, or of another channel, can be PASS too.
+func (o Options) checkVerdict(v verdict.Verdict) error {
 	refuse := func(what, got, wanted, next string) error {
 		return &fault.Error{Kind: fault.Usage, Thing: o.VerdictFile, Got: "a verdict " + what + " " + got, Wanted: wanted, Next: next}
 	}
@@ -126,8 +127,8 @@ func (o Options) asked(v verdict.Verdict) error {
 	return nil
 }
 
-// readVerdict reads a verdict that allows a release, and its bytes as they are
-// published.
+// readVerdict reads a verdict and refuses one that allows no release. It also
+// returns the bytes that are published.
 func readVerdict(path string) (v verdict.Verdict, raw []byte, err error) {
 	if v, err = verdict.Read(path); err != nil {
 		return v, nil, err
@@ -150,9 +151,9 @@ func readVerdict(path string) (v verdict.Verdict, raw []byte, err error) {
 	}
 }
 
-// addCandidate adds the candidate without the variants that are not kept, and
-// the manifest of the whole, to which the evidence is bound.
-func (s shipment) addCandidate(c candidate.Candidate, keep func(variant string) bool) error {
+// addCandidate adds the candidate without the variants that are not kept. It
+// also adds the manifest of the whole candidate: the evidence names its digest.
+func (s releaseFiles) addCandidate(c candidate.Candidate, keep func(variant string) bool) error {
 	path := filepath.Join(c.Dir, candidate.ManifestName)
 	m, err := files.HashFile(path)
 	if err != nil {
@@ -161,26 +162,26 @@ func (s shipment) addCandidate(c candidate.Candidate, keep func(variant string) 
 	if m.SHA256 != c.Digest {
 		return notJudged(path, m.SHA256, c.Digest)
 	}
-	s.parts[JudgedName] = part{from: path, want: m}
+	s.files[JudgedName] = store.File{Path: path, Identity: m}
 	cut := c.Manifest.Cut(keep)
 	b, err := cut.Encode()
 	if err != nil {
 		return err
 	}
-	s.parts[ModelDir+"/"+candidate.ManifestName] = bytesPart(b)
+	s.files[ModelDir+"/"+candidate.ManifestName] = store.FileOf(b)
 	for f, id := range cut.Files {
-		s.parts[ModelDir+"/"+f] = part{from: filepath.Join(c.Dir, filepath.FromSlash(f)), want: id}
+		s.files[ModelDir+"/"+f] = store.File{Path: filepath.Join(c.Dir, filepath.FromSlash(f)), Identity: id}
 	}
 	return nil
 }
 
-func (s shipment) addEvidence(dir string) (evidence.Evidence, error) {
+func (s releaseFiles) addEvidence(dir string) (evidence.Evidence, error) {
 	e, err := evidence.Read(dir)
 	if err != nil {
 		return e, err
 	}
-	at := evidenceAt(e)
-	if _, ok := s.parts[at+"/"+evidence.FileName]; ok {
+	at := evidencePath(e)
+	if _, ok := s.files[at+"/"+evidence.FileName]; ok {
 		return e, &fault.Error{
 			Kind: fault.Usage, Thing: dir, Got: "a second piece of evidence of " + e.Provider + " × " + e.Variant, Wanted: "one",
 			Next: "publish with the evidence that was judged; choosing among several is choosing the result",
@@ -199,23 +200,23 @@ func (s shipment) addEvidence(dir string) (evidence.Evidence, error) {
 		if id.SHA256 != sha {
 			return e, notJudged(path, id.SHA256, sha)
 		}
-		s.parts[at+"/"+f] = part{from: path, want: id}
+		s.files[at+"/"+f] = store.File{Path: path, Identity: id}
 	}
 	return e, nil
 }
 
-// evidenceAt is where a piece of evidence lies in a release.
-func evidenceAt(e evidence.Evidence) string {
+// evidencePath is the folder of one evidence in a release.
+func evidencePath(e evidence.Evidence) string {
 	at := EvidenceDir + "/" + e.Provider + "-" + e.Variant
 	if e.CPU != "" {
-		at += "@" + e.CPU // which no variant's name holds
+		at += "@" + e.CPU // no variant's name holds an @
 	}
 	return at
 }
 
-// judgedAgain has the gate, which is pure, judge the same input: a verdict that
-// somebody wrote by hand does not survive it. It ends when ctx does.
-func judgedAgain(ctx context.Context, in check.Input, v verdict.Verdict, has func(variant string) bool) error {
+// recheck has the gate judge the same input again, and refuses a verdict that
+// differs: somebody wrote it by hand. It ends when ctx does.
+func recheck(ctx context.Context, in check.Input, v verdict.Verdict, has func(variant string) bool) error {
 	again, err := waiting.Until(ctx, func() (verdict.Verdict, error) {
 		in.Graphs = check.ReadGraphs(in.Candidate, in.Policy)
 		return gate.Gate(in)
@@ -236,6 +237,7 @@ func judgedAgain(ctx context.Context, in check.Input, v verdict.Verdict, has fun
 	return nil
 }
 
+// notJudged is the error of a file that is not the one that was judged.
 func notJudged(thing, got, want string) error {
 	return &fault.Error{
 		Kind: fault.Usage, Thing: thing, Got: "sha256 " + got, Wanted: "sha256 " + want + ", which was judged",

@@ -42,6 +42,6 @@ func TestAskingTheGateAgainEndsWithItsContext(t *testing.T) {
 	v := f.judge(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	err := judgedAgain(ctx, check.Input{Policy: f.Policy, Golden: f.Set, Candidate: f.Candidate, Channel: "local"}, v, func(string) bool { return true })
+	err := recheck(ctx, check.Input{Policy: f.Policy, Golden: f.Set, Candidate: f.Candidate, Channel: "local"}, v, func(string) bool { return true })
 	require.ErrorIs(t, err, context.Canceled)
 }

@@ -84,6 +84,9 @@ func (j childJob) run() {
 	}
 }
 
+// tmpPrefix begins the names that package dirstore gives unfinished releases.
+const tmpPrefix = ".tmp-release-"
+
 // A child is a started childJob.
 type child struct {
 	cmd *exec.Cmd

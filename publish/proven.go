@@ -17,10 +17,11 @@ type Run struct {
 	Variant  string `json:"variant"`
 }
 
-// proven is where each model file passed, by the exported variant whose file it
-// is. A variant that passed nowhere is not in it, and its file is not shipped.
-// What ran on an emulated processor proves no file: nothing of it was timed.
-func proven(v verdict.Verdict, p policy.Policy) map[string][]Run {
+// passedRuns returns the runs that passed of each model file, by the exported
+// variant that it belongs to. A variant that passed nowhere is not in it, and its
+// file is not published. A run on an emulated processor is no proof: it was not
+// timed.
+func passedRuns(v verdict.Verdict, p policy.Policy) map[string][]Run {
 	all := map[string][]Run{}
 	for _, r := range v.Rows {
 		if r.Result == verdict.Pass && r.CPU == "" {
@@ -31,8 +32,8 @@ func proven(v verdict.Verdict, p policy.Policy) map[string][]Run {
 	return all
 }
 
-// inRelease is proven by the model files' names in the release.
-func inRelease(m candidate.Manifest, runs map[string][]Run) (map[string][]Run, error) {
+// byModelFile returns the runs by the path of the model file in the release.
+func byModelFile(m candidate.Manifest, runs map[string][]Run) (map[string][]Run, error) {
 	all := map[string][]Run{}
 	for _, variant := range slices.Sorted(maps.Keys(runs)) {
 		v, ok := m.Variants[variant]
@@ -44,10 +45,10 @@ func inRelease(m candidate.Manifest, runs map[string][]Run) (map[string][]Run, e
 	return all, nil
 }
 
-// belongs refuses a candidate that is not what the policy's export makes: files
-// of its own beside the variants' and the pinned ones, another source, or a
-// forward of somebody else.
-func belongs(m candidate.Manifest, p policy.Policy) error {
+// checkCandidate refuses a candidate that the policy's export does not make: one
+// with files other than the variants' and the pinned ones, with another source,
+// or with a forward that another tool wrote.
+func checkCandidate(m candidate.Manifest, p policy.Policy) error {
 	models := map[string]bool{}
 	for _, n := range slices.Sorted(maps.Keys(m.Variants)) {
 		v := m.Variants[n]
@@ -76,16 +77,16 @@ func belongs(m candidate.Manifest, p policy.Policy) error {
 	return nil
 }
 
-// sameVerdict tells whether the gate, asked again, gives the verdict v. A
-// release has not the files that passed nowhere: what the gate says of them
-// cannot be asked again, and must be that they did not pass and are not needed.
+// sameVerdict tells whether again, the gate's second verdict, is v. A release
+// does not hold the files that passed nowhere, so that the gate cannot judge them
+// again. Their rows are accepted where they did not pass and are not required.
 func sameVerdict(v, again verdict.Verdict, has func(variant string) bool) (bool, error) {
 	rows := slices.Clone(again.Rows)
 	if len(rows) == len(v.Rows) {
 		for i, r := range v.Rows {
-			told := rows[i]
+			second := rows[i]
 			if !has(r.Variant) && r.Result != verdict.Pass && !r.Required && !r.Best &&
-				told.Provider == r.Provider && told.Variant == r.Variant && told.CPU == r.CPU && told.Evidence == r.Evidence && !told.Required {
+				second.Provider == r.Provider && second.Variant == r.Variant && second.CPU == r.CPU && second.Evidence == r.Evidence && !second.Required {
 				rows[i] = r
 			}
 		}

@@ -14,6 +14,7 @@ import (
 	"github.com/embedgate/embedgate/export/candidate"
 	"github.com/embedgate/embedgate/golden"
 	"github.com/embedgate/embedgate/internal/fault"
+	"github.com/embedgate/embedgate/publish/storetest"
 	"github.com/embedgate/embedgate/validate/evidence"
 	"github.com/embedgate/embedgate/validate/verdict"
 )
@@ -52,6 +53,27 @@ func TestADirTargetMayBeWrittenWithItsKind(t *testing.T) {
 	require.Equal(t, filepath.Join(dist, tinyName), r.Dir)
 	_, err = verify(t.Context(), "dir:"+r.Dir)
 	require.NoError(t, err)
+}
+
+func TestAReleaseGoesToAnyStore(t *testing.T) {
+	f, other := newFixture(t), newFixture(t)
+	other.write(t, "candidate/fp32.onnx", tinyONNX([]byte("other weights")))
+	other.reseal(t)
+	to := storetest.NewMemory()
+	r, err := f.options(t, "").publishTo(t.Context(), to)
+	require.NoError(t, err)
+	require.False(t, r.Existed)
+	require.Equal(t, "memory:"+tinyName, r.Dir)
+	folder, err := to.Open(t.Context(), tinyName)
+	require.NoError(t, err)
+	defer func() { assert.NoError(t, folder.Close()) }()
+	require.Equal(t, tree(t, f.publish(t)), tree(t, folder.Dir))
+
+	r, err = f.options(t, "").publishTo(t.Context(), to)
+	require.NoError(t, err)
+	require.True(t, r.Existed)
+	_, err = other.options(t, "").publishTo(t.Context(), to)
+	require.ErrorContains(t, err, "memory:"+tinyName+": got other content under this version")
 }
 
 func TestAVersionThatIsOutIsNeverChanged(t *testing.T) {
@@ -303,7 +325,7 @@ func errors2(a, b error) error {
 
 func TestACancelledPublishLeavesNothing(t *testing.T) {
 	f := newFixture(t)
-	for _, at := range []string{"target", "locked", "file model/fp32.onnx", "manifest", "read back"} {
+	for _, at := range []string{"target", "locked", "file model/fp32.onnx", "file " + ManifestName, "check"} {
 		target := filepath.Join(t.TempDir(), "dist")
 		ctx, cancel := context.WithCancel(t.Context())
 		o := f.options(t, target)

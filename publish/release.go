@@ -1,10 +1,12 @@
-// Package publish writes a release from a PASS verdict, and verifies one. A
-// release is complete or absent, and one that is there is never changed. The
-// package must not know how anything was measured; it asks the gate again
-// rather than believe a verdict's words.
+// Package publish makes a release from a PASS verdict, puts it into a store,
+// and verifies releases. It decides what a release holds and whether two are
+// the same. A store decides how one is written. The package must not know how
+// anything was measured. It believes no verdict: it has the gate judge the
+// evidence again.
 //
-// A release that verifies is whole, belongs together and follows from its
-// evidence. Who made it is not proven before releases are signed.
+// A release that verifies is whole, its files belong together, and its verdict
+// follows from its evidence. Who made it is not proven before releases are
+// signed.
 package publish
 
 import (
@@ -22,6 +24,7 @@ import (
 	"github.com/embedgate/embedgate/export/candidate"
 	"github.com/embedgate/embedgate/golden"
 	"github.com/embedgate/embedgate/internal/strictjson"
+	"github.com/embedgate/embedgate/publish/store"
 	"github.com/embedgate/embedgate/validate/evidence"
 )
 
@@ -30,13 +33,13 @@ const Schema = 2
 
 // Names inside a release directory.
 const (
-	ManifestName = "release.json"
+	ManifestName = store.ManifestName
 	PolicyName   = "policy.yaml"
 	VerdictName  = "verdict.json"
-	JudgedName   = candidate.ManifestName // of the candidate that was judged, with the files that are not shipped
+	JudgedName   = candidate.ManifestName // of the candidate that was judged, with the files that are not published
 	ModelDir     = "model"                // the candidate, without the model files that passed nowhere
-	GoldenDir    = "golden"               // what it was compared with
-	EvidenceDir  = "evidence"             // what was measured
+	GoldenDir    = "golden"               // the golden that the model was compared with
+	EvidenceDir  = "evidence"             // a folder for each provider and variant
 )
 
 // Manifest is release.json: every other file with its digest. It holds no time
@@ -46,47 +49,48 @@ type Manifest struct {
 	Model   string `json:"model"`
 	Version string `json:"version"`
 	Channel string `json:"channel"`
-	Content string `json:"content"` // digest of what is shipped: model, golden and policy
+	Content string `json:"content"` // digest of the content: model, golden and policy
 	Verdict string `json:"verdict"` // sha256 of verdict.json
 	// Proven says of each model file on which provider, as which variant, it
 	// passed. A file that passed nowhere is not in a release.
 	Proven map[string][]Run `json:"proven"` // slash path → at least one
-	// Selection says which variant to take on which provider, and how. Like
-	// the verdict it is of this run's measurements, and no part of the content.
+	// Selection says which variant to take on which provider, and how. It
+	// follows from this run's measurements, as the verdict does, and is no part
+	// of the content.
 	Selection []Selected                `json:"selection"`
 	Files     map[string]candidate.File `json:"files"` // slash path → identity, every file but release.json
 }
 
-// name is the release directory's.
+// name is the release's name in a store.
 func (m Manifest) name() string { return m.Model + "-" + m.Version }
 
-// shipped tells whether a file is part of the content. Evidence and verdict
-// are not: each run measures anew, and the content is the same.
-func shipped(f string) bool {
+// isContent tells whether a file is part of the content. Evidence and verdict
+// are not: two runs that measure the same files publish the same content.
+func isContent(f string) bool {
 	return f != VerdictName && !strings.HasPrefix(f, EvidenceDir+"/")
 }
 
-// content is the digest of the files that are shipped.
-func content(files map[string]candidate.File) string {
+// contentDigest is the digest of the files that are content.
+func contentDigest(files map[string]candidate.File) string {
 	h := sha256.New()
 	for _, f := range slices.Sorted(maps.Keys(files)) {
-		if shipped(f) {
+		if isContent(f) {
 			fmt.Fprintf(h, "%s %d %s\n", files[f].SHA256, files[f].Bytes, f)
 		}
 	}
 	return hex.EncodeToString(h.Sum(nil))
 }
 
-// place refuses a file that has no place in a release: what no check looks at
-// would be shipped unseen.
-func place(f string) error {
+// checkPath refuses a file that is no part of a release: no check would look at
+// it.
+func checkPath(f string) error {
 	dir, name, ok := strings.Cut(f, "/")
-	if err := portable(f); err != nil {
+	if err := store.CheckPath(f); err != nil {
 		return err
 	}
 	switch {
 	case !ok && (f == PolicyName || f == VerdictName || f == JudgedName):
-	case dir == ModelDir && ok: // candidate.Read looks at every one
+	case dir == ModelDir && ok: // candidate.Read checks every file
 	case dir == GoldenDir && slices.Contains([]string{golden.ManifestName, golden.TextsName, golden.VectorsName}, name):
 	case dir == EvidenceDir && strings.Count(name, "/") == 1 &&
 		slices.Contains([]string{evidence.FileName, evidence.VectorsName}, path.Base(name)):
@@ -96,31 +100,31 @@ func place(f string) error {
 	return nil
 }
 
-// maxFiles is far above what a release holds: a candidate's some ten files, and
-// two of evidence for each provider and variant.
+// maxFiles is far above what a release holds: about ten files of a candidate,
+// and two of evidence for each provider and variant.
 const maxFiles = 1000
 
-// maxManifest is far above release.json with that many files. 16 MiB of lists
-// took 840 MB to read and to write again.
+// maxManifest is far above the size of release.json with maxFiles files. To
+// read and encode 16 MiB of lists takes 840 MB of memory.
 const maxManifest = 4 << 20
 
-// places refuses files that have no place in a release, and names of which some
-// file systems hold one only.
-func (m Manifest) places() error {
+// checkPaths refuses files that are no part of a release, and two names that
+// are one to some file systems.
+func (m Manifest) checkPaths() error {
 	if n := len(m.Files); n > maxFiles {
 		return fmt.Errorf("got %d files, wanted at most %d", n, maxFiles)
 	}
-	spelt := map[string]string{} // each part of a path in lower case → as first seen
+	seen := map[string]string{} // a path, or a folder above it, in lower case → as it was first seen
 	for _, f := range slices.Sorted(maps.Keys(m.Files)) {
-		if err := place(f); err != nil {
+		if err := checkPath(f); err != nil {
 			return err
 		}
 		for d := f; d != "."; d = path.Dir(d) {
 			low := strings.ToLower(d)
-			if other, ok := spelt[low]; ok && other != d {
+			if other, ok := seen[low]; ok && other != d {
 				return fmt.Errorf("got the names %q and %q, wanted names that differ by more than their case: Windows and macOS take them for one", other, d)
 			}
-			spelt[low] = d
+			seen[low] = d
 		}
 	}
 	return nil
@@ -136,8 +140,8 @@ func (m Manifest) encode() ([]byte, error) {
 	return b.Bytes(), err
 }
 
-// parseManifest reads release.json; bytes that differ from its one form are
-// refused, so that no byte can be changed unseen.
+// parseManifest reads release.json. It refuses bytes that differ from those of
+// encode, so that no change of a byte is missed.
 func parseManifest(b []byte) (m Manifest, err error) {
 	if err := strictjson.Decode(b, &m); err != nil {
 		return m, err
@@ -145,7 +149,7 @@ func parseManifest(b []byte) (m Manifest, err error) {
 	if m.Schema != Schema {
 		return m, fmt.Errorf("schema: got %d, wanted %d", m.Schema, Schema)
 	}
-	if err := m.places(); err != nil {
+	if err := m.checkPaths(); err != nil {
 		return m, err
 	}
 	again, err := m.encode()

@@ -1,12 +1,9 @@
 package publish
 
-import (
-	"github.com/embedgate/embedgate/validate/verdict"
-)
+import "github.com/embedgate/embedgate/validate/verdict"
 
-// Selected is one provider × variant of a release, as its verdict has it: what
-// came of it, whether it is the one to take on that provider, and how it was
-// run.
+// Selected is one provider × variant of a release, as its verdict has it: the
+// result, whether it is the best for that provider, and how it was run.
 type Selected struct {
 	Provider string           `json:"provider"`
 	Variant  string           `json:"variant"`
@@ -27,7 +24,7 @@ type Timed struct {
 	P95NS  int64 `json:"p95_ns"`
 }
 
-// selection is the table of a verdict, which it follows from alone.
+// selection makes the table of a verdict, from nothing else.
 func selection(v verdict.Verdict) []Selected {
 	all := []Selected{}
 	for _, r := range v.Rows {

@@ -4,11 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"maps"
-	"os"
 	"path"
-	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
@@ -18,13 +15,11 @@ import (
 	"github.com/embedgate/embedgate/internal/fault"
 	"github.com/embedgate/embedgate/internal/files"
 	"github.com/embedgate/embedgate/pipeline/policy"
+	"github.com/embedgate/embedgate/publish/store"
 	"github.com/embedgate/embedgate/validate/check"
 	"github.com/embedgate/embedgate/validate/evidence"
 	"github.com/embedgate/embedgate/validate/verdict"
 )
-
-// mostFaults is how many damaged files are named one by one.
-const mostFaults = 10
 
 // Item is one thing that was checked.
 type Item struct {
@@ -33,25 +28,30 @@ type Item struct {
 	Detail string `json:"detail"`
 }
 
-// Report is what verifying found. Items end with the first check that failed:
-// the later ones read what that one found wrong.
+// Report is what Verify found. Items end with the first check that failed: the
+// later ones rely on it.
 type Report struct {
 	Dir       string              `json:"dir"`
 	Items     []Item              `json:"items"`
 	Manifest  Manifest            `json:"-"`
 	Policy    policy.Policy       `json:"-"`
 	Golden    golden.Set          `json:"-"`
-	Candidate candidate.Candidate `json:"-"` // what is shipped of the one that was judged
+	Candidate candidate.Candidate `json:"-"` // the published part of the one that was judged
 
 	expect  Expect
-	judged  candidate.Candidate // its manifest; the files lie in Candidate.Dir
+	judged  candidate.Candidate // its manifest; the files are in Candidate.Dir
 	verdict verdict.Verdict
+	folder  store.Folder
 }
 
-// Expect is what whoever verifies a release knows of it. A release cannot be
-// asked: whoever forged it would have forged that as well.
+// Close ends the use of the files in Dir. A release that was fetched from
+// another machine is removed.
+func (r Report) Close() error { return r.folder.Close() }
+
+// Expect is what the caller knows of a release. It does not come from the
+// release: whoever forges a release can forge that too.
 type Expect struct {
-	Channel string      // that it must be out for; empty: any
+	Channel string      // that it must be published for; empty: any
 	Golden  *golden.Set // that its policy means; nil: the one built in for the model's name
 }
 
@@ -59,31 +59,30 @@ type Expect struct {
 // name.
 var errNoGolden = errors.New("whether the release's own golden is right cannot be told")
 
-// errNotWhole is wrapped by the fault of a release that is not whole and
-// proven.
+// errNotWhole is wrapped by the fault of a release that fails a check.
 var errNotWhole = errors.New("this release is not whole and proven: do not ship it")
 
-// Verify re-checks a release: that it holds exactly the files of its manifest
-// with their digests, that all of them belong together, and that the gate,
-// asked again, gives its verdict; that it is out for the channel and was compared
-// with the golden that e names. What is wrong is a fault of kind Refused; a
-// dir that is none is one of kind Usage. The directory's own name may be any.
-func Verify(ctx context.Context, dir string, e Expect) (Report, error) {
-	at, err := directory(dir)
+// Verify checks the release that target names: that it holds exactly the files
+// of its manifest with their digests, that they belong together, that the gate
+// gives its verdict again, that it is published for the channel and was compared
+// with the golden that e names. A release that fails is a fault of kind Refused.
+// A target that holds no release is one of kind Usage. The release's directory
+// may have any name. The caller closes the report after use.
+func Verify(ctx context.Context, target string, e Expect) (Report, error) {
+	k, place, err := parseTarget(target)
 	if err != nil {
-		return Report{Dir: dir}, err
+		return Report{Dir: target}, err
 	}
-	r := Report{Dir: at, expect: e}
-	// The directory may be a link, such as "latest"; nothing in it may.
-	if real, err := filepath.EvalSymlinks(at); err == nil {
-		r.Dir = real
+	folder, err := k.open(ctx, place)
+	if err != nil {
+		return Report{Dir: place}, err
 	}
-	if i, err := os.Stat(r.Dir); err != nil || !i.IsDir() {
-		return r, &fault.Error{
-			Kind: fault.Usage, Thing: dir, Got: "no directory", Wanted: "a release directory, with its " + ManifestName, Err: err,
-			Next: "name a directory that embedgate published",
-		}
-	}
+	return verifyFolder(ctx, folder, target, e)
+}
+
+// verifyFolder is Verify of an open folder, which errors call name.
+func verifyFolder(ctx context.Context, folder store.Folder, name string, e Expect) (Report, error) {
+	r := Report{Dir: folder.Dir, expect: e, folder: folder}
 	for _, c := range r.checks() {
 		if err := ctx.Err(); err != nil {
 			return r, err
@@ -98,7 +97,7 @@ func Verify(ctx context.Context, dir string, e Expect) (Report, error) {
 		if err != nil {
 			r.Items = append(r.Items, Item{c.name, false, err.Error()})
 			return r, &fault.Error{
-				Kind: fault.Refused, Thing: dir, Got: c.name + ": " + err.Error(), Err: errNotWhole,
+				Kind: fault.Refused, Thing: name, Got: c.name + ": " + err.Error(), Err: errNotWhole,
 				Next: "get the release again from where it was published",
 			}
 		}
@@ -107,7 +106,28 @@ func Verify(ctx context.Context, dir string, e Expect) (Report, error) {
 	return r, nil
 }
 
-// A reportCheck looks at one thing and returns what it found there.
+// checkWritten verifies the release in dir, all but the gate, which judged these
+// digests a moment ago.
+func checkWritten(ctx context.Context, dir string, e Expect) error {
+	r := Report{Dir: dir, expect: e}
+	for _, c := range r.checks() {
+		if c.name == gateAgain {
+			continue
+		}
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if _, err := c.check(ctx); err != nil {
+			return &fault.Error{
+				Kind: fault.Usage, Thing: "the release as written", Got: c.name + ": " + err.Error(), Wanted: "one that embedgate verify accepts",
+				Next: "correct what is named; nothing was published",
+			}
+		}
+	}
+	return nil
+}
+
+// A reportCheck checks one thing and returns what it found.
 type reportCheck struct {
 	name  string
 	check func(context.Context) (string, error)
@@ -115,32 +135,28 @@ type reportCheck struct {
 
 const gateAgain = "gate, asked again"
 
-// checks is what is verified, in order: each may rely on those before it.
+// checks returns the checks in order. Each may rely on those before it.
 func (r *Report) checks() []reportCheck {
 	return []reportCheck{
 		{"manifest", r.readManifest},
-		{"files", r.files},
+		{"files", r.checkFiles},
 		{"policy", r.readPolicy},
 		{"golden", r.readGolden},
 		{"model", r.readModel},
 		{"verdict", r.readVerdict},
-		{gateAgain, r.gate},
+		{gateAgain, r.checkVerdict},
 	}
 }
 
-func (r *Report) path(name string) string {
-	return filepath.Join(r.Dir, filepath.FromSlash(name))
-}
-
 func (r *Report) readManifest(context.Context) (string, error) {
-	b, err := r.upTo(ManifestName, maxManifest)
+	b, err := r.readFile(ManifestName, maxManifest)
 	if err != nil {
 		return "", err
 	}
 	if r.Manifest, err = parseManifest(b); err != nil {
 		return "", fmt.Errorf("%s: %w", ManifestName, err)
 	}
-	if got := content(r.Manifest.Files); got != r.Manifest.Content {
+	if got := contentDigest(r.Manifest.Files); got != r.Manifest.Content {
 		return "", fmt.Errorf("content: got %s, wanted %s", r.Manifest.Content, got)
 	}
 	if want := r.expect.Channel; want != "" && r.Manifest.Channel != want {
@@ -149,80 +165,8 @@ func (r *Report) readManifest(context.Context) (string, error) {
 	return fmt.Sprintf("%s %s for channel %s", r.Manifest.Model, r.Manifest.Version, r.Manifest.Channel), nil
 }
 
-// files proves that exactly the manifest's files are there. It names all that
-// are wrong, not the first alone: who repairs wants to know the extent.
-func (r *Report) files(ctx context.Context) (string, error) {
-	found, err := r.walk()
-	if err != nil {
-		return "", err
-	}
-	for _, f := range slices.Sorted(maps.Keys(r.Manifest.Files)) {
-		if err := ctx.Err(); err != nil {
-			return "", err
-		}
-		i, ok := found[f]
-		delete(found, f)
-		switch want := r.Manifest.Files[f]; {
-		case !ok:
-			err = errors.Join(err, fmt.Errorf("%s is missing", f))
-		case !i.Type().IsRegular():
-			err = errors.Join(err, fmt.Errorf("%s: got %s, wanted a regular file", f, files.KindOf(i.Type())))
-		default:
-			got, e := files.HashFile(r.path(f))
-			if e == nil && got != want {
-				e = fmt.Errorf("%s: %w", f, &files.DigestError{Got: got, Wanted: want})
-			}
-			err = errors.Join(err, e)
-		}
-	}
-	for _, f := range slices.Sorted(maps.Keys(found)) {
-		err = errors.Join(err, fmt.Errorf("got %s (%s), which the manifest does not name", f, files.KindOf(found[f].Type())))
-	}
-	if err != nil {
-		return "", shorten(err)
-	}
-	return fmt.Sprintf("%d files, each with its digest", len(r.Manifest.Files)+1), nil
-}
-
-// walk lists what lies in the release, without the manifest and the
-// directories that its files need.
-func (r *Report) walk() (map[string]fs.DirEntry, error) {
-	needed := map[string]bool{".": true}
-	for f := range r.Manifest.Files {
-		for d := path.Dir(f); d != "."; d = path.Dir(d) {
-			needed[d] = true
-		}
-	}
-	found := map[string]fs.DirEntry{}
-	err := filepath.WalkDir(r.Dir, func(p string, d fs.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		rel, err := filepath.Rel(r.Dir, p)
-		if err != nil {
-			return err
-		}
-		rel = filepath.ToSlash(rel)
-		if d.IsDir() && needed[rel] || rel == ManifestName {
-			return nil
-		}
-		found[rel] = d
-		return nil
-	})
-	return found, err
-}
-
-// shorten keeps a ruined release from filling the screen.
-func shorten(err error) error {
-	lines := strings.Split(err.Error(), "\n")
-	if n := len(lines); n > mostFaults {
-		lines = append(lines[:mostFaults], fmt.Sprintf("and %d more", n-mostFaults))
-	}
-	return errors.New(strings.Join(lines, "; "))
-}
-
 func (r *Report) readPolicy(context.Context) (string, error) {
-	b, err := r.small(PolicyName)
+	b, err := r.readFile(PolicyName, maxPolicy)
 	if err != nil {
 		return "", err
 	}
@@ -239,7 +183,7 @@ func (r *Report) readGolden(context.Context) (_ string, err error) {
 	if r.Golden, err = golden.Read(r.path(GoldenDir)); err != nil {
 		return "", err
 	}
-	want, whose, err := r.meant()
+	want, whose, err := r.expectedGolden()
 	if err != nil {
 		return "", err
 	}
@@ -249,10 +193,10 @@ func (r *Report) readGolden(context.Context) (_ string, err error) {
 	return fmt.Sprintf("%d texts, %s", len(r.Golden.Texts), whose), nil
 }
 
-// meant is the digest of the golden that the policy means, and whose it is. The
-// one in the release is compared with it: a wrong model with a wrong golden to
-// match would pass.
-func (r *Report) meant() (digest, whose string, err error) {
+// expectedGolden returns the digest of the golden that the policy means, and
+// who named it. The golden in the release is compared with it: a wrong model
+// agrees with a golden that was made from it.
+func (r *Report) expectedGolden() (digest, whose string, err error) {
 	if g := r.expect.Golden; g != nil {
 		return g.Digest, "the golden that was given", nil
 	}
@@ -277,7 +221,7 @@ func (r *Report) readModel(context.Context) (_ string, err error) {
 		return "", err
 	}
 	r.judged.Dir = r.path(ModelDir)
-	if err := belongs(r.judged.Manifest, r.Policy); err != nil {
+	if err := checkCandidate(r.judged.Manifest, r.Policy); err != nil {
 		return "", err
 	}
 	if r.Candidate, err = candidate.Read(r.path(ModelDir)); err != nil {
@@ -316,7 +260,7 @@ func (r *Report) readVerdict(context.Context) (_ string, err error) {
 	case v.Candidate != r.judged.Digest || v.Policy != r.Policy.Digest || v.Golden != r.Golden.Digest:
 		return "", errors.New("it was given on another candidate, policy or golden")
 	}
-	if err := r.provenFiles(v); err != nil {
+	if err := r.checkModelFiles(v); err != nil {
 		return "", err
 	}
 	if !reflect.DeepEqual(r.Manifest.Selection, selection(v)) {
@@ -326,10 +270,10 @@ func (r *Report) readVerdict(context.Context) (_ string, err error) {
 	return "PASS for channel " + v.Channel, nil
 }
 
-// provenFiles holds the model files against the verdict: each passed somewhere,
-// all that passed are there, and release.json says where.
-func (r *Report) provenFiles(v verdict.Verdict) error {
-	passed := proven(v, r.Policy)
+// checkModelFiles compares the model files with the verdict: each passed
+// somewhere, all that passed are there, and release.json says where.
+func (r *Report) checkModelFiles(v verdict.Verdict) error {
+	passed := passedRuns(v, r.Policy)
 	for _, variant := range slices.Sorted(maps.Keys(r.Candidate.Manifest.Variants)) {
 		if passed[variant] == nil {
 			return fmt.Errorf("got %s/%s, which passed on no provider, wanted files that are proven and no other", ModelDir, r.Candidate.Manifest.Variants[variant].File)
@@ -340,14 +284,14 @@ func (r *Report) provenFiles(v verdict.Verdict) error {
 			return fmt.Errorf("got no model file of %s, wanted all that passed", variant)
 		}
 	}
-	want, err := inRelease(r.Candidate.Manifest, passed)
+	want, err := byModelFile(r.Candidate.Manifest, passed)
 	if err == nil && !reflect.DeepEqual(r.Manifest.Proven, want) {
 		err = fmt.Errorf("got other places in %s where model files passed, wanted those of the verdict", ManifestName)
 	}
 	return err
 }
 
-func (r *Report) gate(ctx context.Context) (string, error) {
+func (r *Report) checkVerdict(ctx context.Context) (string, error) {
 	v := r.verdict
 	in := check.Input{Policy: r.Policy, Channel: v.Channel, Golden: r.Golden, Candidate: r.judged, Nonce: v.Nonce}
 	for _, f := range slices.Sorted(maps.Keys(r.Manifest.Files)) {
@@ -366,12 +310,12 @@ func (r *Report) gate(ctx context.Context) (string, error) {
 		if err != nil {
 			return "", err
 		}
-		if want := evidenceAt(e); dir != want {
+		if want := evidencePath(e); dir != want {
 			return "", fmt.Errorf("got the evidence of %s × %s in %s, wanted it in %s", e.Provider, e.Variant, dir, want)
 		}
 		in.Evidence = append(in.Evidence, e)
 	}
-	if err := judgedAgain(ctx, in, v, func(variant string) bool { return r.has(r.Policy.FileOf(variant)) }); err != nil {
+	if err := recheck(ctx, in, v, func(variant string) bool { return r.has(r.Policy.FileOf(variant)) }); err != nil {
 		return "", err
 	}
 	return fmt.Sprintf("the same verdict from %d pieces of evidence", len(in.Evidence)), nil

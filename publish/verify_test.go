@@ -214,7 +214,7 @@ func forge(t testing.TB, dir string, edit func(*Manifest)) {
 		m.Selection = selection(v)
 		if p, err := policy.Load(filepath.Join(dir, PolicyName)); err == nil {
 			if c, err := candidate.ReadManifest(dir); err == nil {
-				m.Proven, err = inRelease(c.Manifest, proven(v, p))
+				m.Proven, err = byModelFile(c.Manifest, passedRuns(v, p))
 				require.NoError(t, err)
 			}
 		}
@@ -222,7 +222,7 @@ func forge(t testing.TB, dir string, edit func(*Manifest)) {
 	if edit != nil {
 		edit(&m)
 	}
-	m.Content = content(m.Files)
+	m.Content = contentDigest(m.Files)
 	b, err = m.encode()
 	require.NoError(t, err)
 	require.NoError(t, os.WriteFile(filepath.Join(dir, ManifestName), b, 0o644))

@@ -1,4 +1,4 @@
-package publish
+package dirstore
 
 import (
 	"io/fs"
@@ -20,7 +20,7 @@ func makeDirs(dir string) error {
 	}
 	if err := os.Mkdir(dir, 0o777); err != nil {
 		if i, e := os.Stat(dir); e == nil && i.IsDir() {
-			return nil // somebody else was faster
+			return nil // another process made it
 		}
 		return err
 	}
