@@ -3,7 +3,7 @@ package cli
 import (
 	"github.com/spf13/cobra"
 
-	"github.com/embedgate/embedgate/providers/support"
+	"github.com/embedgate/embedgate/pipeline"
 	"github.com/embedgate/embedgate/report"
 )
 
@@ -16,7 +16,7 @@ func newInspect(s *streams) *cobra.Command {
 		Short: "Say what a model file holds and how a provider would take it; runs nothing",
 		Args:  wantArgs(1, 1, "one .onnx file"),
 		RunE: func(_ *cobra.Command, args []string) error {
-			x, err := support.Inspect(args[0], provider, tokens)
+			x, err := pipeline.Inspect(args[0], provider, tokens)
 			if err != nil {
 				return err
 			}

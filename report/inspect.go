@@ -9,14 +9,12 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/embedgate/embedgate/export/onnxfile"
-	"github.com/embedgate/embedgate/providers"
-	"github.com/embedgate/embedgate/providers/support"
+	"github.com/embedgate/embedgate/internal/text"
+	"github.com/embedgate/embedgate/pipeline/inspect"
 )
 
-// Inspection shows what a model file says of itself and how a provider would
-// take it.
-func Inspection(w io.Writer, x support.Inspection) error {
+// Inspection shows what a model file holds and how a provider would take it.
+func Inspection(w io.Writer, x inspect.Result) error {
 	p := &page{w: w}
 	p.text("", fmt.Sprintf("%s: %s, %s, made by %s", x.File, size(x.Bytes), opsets(x), cmp.Or(x.Producer, "an exporter that does not say its name")))
 	p.say("\n")
@@ -31,13 +29,13 @@ func Inspection(w io.Writer, x support.Inspection) error {
 	p.facts(x)
 	if x.Readiness != nil {
 		p.say("\n")
-		p.readiness(*x.Readiness)
+		p.readiness(*x.Readiness, cmp.Or(x.Words.Provider, x.Readiness.Provider))
 	}
 	return p.err
 }
 
-// facts is the part with a label on each line.
-func (p *page) facts(x support.Inspection) {
+// facts writes what the file holds, each line with a label.
+func (p *page) facts(x inspect.Result) {
 	var axes []string
 	for _, a := range x.Dynamic {
 		axes = append(axes, fmt.Sprintf("%s (axis %d of %s)", a.Symbol, a.Axis, strings.Join(a.Of, ", ")))
@@ -50,26 +48,26 @@ func (p *page) facts(x support.Inspection) {
 	p.text("dynamic axes  ", cmp.Or(strings.Join(axes, "; "), "none: every input has a fixed shape"))
 	var weights []string
 	for _, t := range x.Weights {
-		weights = append(weights, fmt.Sprintf("%s %s in %d %s", t.Type, size(t.Bytes), t.Tensors, plural(t.Tensors, "tensor")))
+		weights = append(weights, fmt.Sprintf("%s %s in %s", t.Type, size(t.Bytes), text.Plural(t.Tensors, "tensor", "tensors")))
 	}
 	p.text("parameters    ", thousands(x.Parameters))
 	p.text("precision     ", cmp.Or(strings.Join(weights, "; "), "no weights in the file"))
 	p.text("arithmetic    ", arithmetic(x.Costs))
-	p.text("saturation    ", x.Saturation.String())
+	p.text("saturation    ", x.Words.Saturation)
 	var ops []string
 	for _, o := range x.Operators {
 		ops = append(ops, fmt.Sprintf("%s %d", o.Op, o.Count))
 	}
-	p.text("operators     ", fmt.Sprintf("%d %s: %s", x.Nodes, plural(x.Nodes, "node"), strings.Join(ops, ", ")))
+	p.text("operators     ", text.Plural(x.Nodes, "node", "nodes")+": "+strings.Join(ops, ", "))
 }
 
-// arithmetic tells the floating-point operations of each length, and the
-// reason once where they are not known.
-func arithmetic(costs []support.Cost) string {
+// arithmetic returns the floating-point operations of each length, or the
+// reason why they are not known.
+func arithmetic(costs []inspect.Cost) string {
 	var known []string
 	ending := "one text; products of matrices alone"
 	for _, c := range costs {
-		at := fmt.Sprintf("at %d %s", c.Tokens, plural(c.Tokens, "token"))
+		at := "at " + text.Plural(c.Tokens, "token", "tokens")
 		if c.Fixed {
 			at = fmt.Sprintf("a run of %d × %d tokens, which the graph fixes however short a text is", c.Batch, c.Tokens)
 			ending = "products of matrices alone"
@@ -85,9 +83,8 @@ func arithmetic(costs []support.Cost) string {
 	return strings.Join(known, ", ") + " (" + ending + ")"
 }
 
-func (p *page) readiness(r support.Readiness) {
-	e, _ := providers.Lookup(r.Provider)
-	title := cmp.Or(e.Title, r.Provider)
+// readiness names the provider by its title.
+func (p *page) readiness(r inspect.Readiness, title string) {
 	if r.Prediction == nil {
 		p.text("", fmt.Sprintf("On %s: not predicted. embedgate keeps no table of the operators that %s takes; what runs there is known when it is measured: embedgate measure --provider %s", title, title, r.Provider))
 		return
@@ -95,16 +92,16 @@ func (p *page) readiness(r support.Readiness) {
 	x := *r.Prediction
 	heading := "Nodes that stay on the CPU, and why " + title + " does not take them"
 	switch {
-	case r.Basis == support.Record:
+	case r.Basis == inspect.Record:
 		heading = "Nodes that were seen on the CPU, or not at all"
 		p.text("", fmt.Sprintf("On %s: %d of %d nodes are of kinds that were seen to run there. This is a record, not a list of what %s takes; what runs there is known when it is measured.", title, x.OnProvider, x.Nodes, title))
 	case x.Whole():
-		p.text("", fmt.Sprintf("On %s: predicted to run whole, as one partition of %d %s; none stays on the CPU.", title, x.Nodes, plural(x.Nodes, "node")))
+		p.text("", fmt.Sprintf("On %s: predicted to run whole, as one partition of %s; none stays on the CPU.", title, text.Plural(x.Nodes, "node", "nodes")))
 	case x.OnProvider == 0:
-		p.text("", fmt.Sprintf("On %s: predicted not to run at all; %d of %d %s on the CPU.", title, x.Nodes, x.Nodes, stay(x.Nodes)))
+		p.text("", fmt.Sprintf("On %s: predicted not to run at all; %d of %s on the CPU.", title, x.Nodes, text.Plural(x.Nodes, "stays", "stay")))
 	default:
-		p.text("", fmt.Sprintf("On %s: predicted not to run whole; %d of %d nodes run there, in %d %s with %s of the matrix arithmetic, and %d %s on the CPU.",
-			title, x.OnProvider, x.Nodes, x.Partitions, plural(x.Partitions, "partition"), share(x), len(x.Elsewhere), stay(len(x.Elsewhere))))
+		p.text("", fmt.Sprintf("On %s: predicted not to run whole; %d of %d nodes run there, in %s with %s of the matrix arithmetic, and %s on the CPU.",
+			title, x.OnProvider, x.Nodes, text.Plural(x.Partitions, "partition", "partitions"), share(x), text.Plural(len(x.Elsewhere), "stays", "stay")))
 	}
 	p.say("\n")
 	p.table(heading, []string{"nodes", "operators", "for example", "why"}, refusals(x.Elsewhere))
@@ -113,12 +110,12 @@ func (p *page) readiness(r support.Readiness) {
 	}
 }
 
-// mostRefusals are as many reasons as anybody reads.
-const mostRefusals = 50
+// maxReasons is how many reasons are shown.
+const maxReasons = 50
 
 // refusals puts the nodes with the same reason into one row, the most frequent
 // reason first.
-func refusals(all []support.Refusal) (rows [][]string) {
+func refusals(all []inspect.Refusal) (rows [][]string) {
 	type group struct {
 		first  string
 		reason string
@@ -137,12 +134,12 @@ func refusals(all []support.Refusal) (rows [][]string) {
 		g.n++
 	}
 	slices.SortStableFunc(groups, func(a, b *group) int { return cmp.Compare(b.n, a.n) })
-	if n := len(groups) - mostRefusals; n > 0 {
+	if n := len(groups) - maxReasons; n > 0 {
 		rest := &group{first: "", reason: fmt.Sprintf("%d more reasons, with --json", n), ops: map[string]int{}}
-		for _, g := range groups[mostRefusals:] {
+		for _, g := range groups[maxReasons:] {
 			rest.n += g.n
 		}
-		groups = append(groups[:mostRefusals:mostRefusals], rest)
+		groups = append(groups[:maxReasons:maxReasons], rest)
 	}
 	for _, g := range groups {
 		names := slices.Sorted(maps.Keys(g.ops))
@@ -157,7 +154,7 @@ func refusals(all []support.Refusal) (rows [][]string) {
 	return rows
 }
 
-func value(kind string, v onnxfile.Value) []string {
+func value(kind string, v inspect.Value) []string {
 	shape := "not in the file"
 	if v.Shape != nil {
 		shape = strings.Join(v.Shape, " × ")
@@ -168,7 +165,7 @@ func value(kind string, v onnxfile.Value) []string {
 	return []string{kind, v.Name, v.Type, shape}
 }
 
-func opsets(x support.Inspection) string {
+func opsets(x inspect.Result) string {
 	s := fmt.Sprintf("opset %d", x.Opsets[""])
 	for _, d := range slices.Sorted(maps.Keys(x.Opsets)) {
 		if d != "" {
@@ -178,32 +175,17 @@ func opsets(x support.Inspection) string {
 	return s
 }
 
-func share(p support.Prediction) string {
+func share(p inspect.Prediction) string {
 	if p.CostError != "" {
 		return "an unknown share (" + p.CostError + ")"
 	}
-	// Cut, not rounded: 100 % is said of all of it alone.
-	return fmt.Sprintf("%.2f %%", float64(int(p.FLOPsShare*1e4))/100)
+	return text.Percent(p.FLOPsShare)
 }
 
-func stay(n int) string {
-	if n == 1 {
-		return "stays"
-	}
-	return "stay"
-}
-
-func plural(n int, s string) string {
-	if n == 1 {
-		return s
-	}
-	return s + "s"
-}
-
-// size is a file's size in units of 1000, as file managers tell it.
+// size writes a file's size in units of 1000, as file managers do.
 func size(bytes int64) string { return scaled(float64(bytes)) + "B" }
 
-// scaled is "2.87 G" for 2.87e9; a number below 1000 is whole.
+// scaled writes 2.87e9 as "2.87 G". A number below 1000 has no decimals.
 func scaled(v float64) string {
 	unit := " "
 	for _, u := range []string{" k", " M", " G", " T", " P"} {
@@ -218,6 +200,7 @@ func scaled(v float64) string {
 	return fmt.Sprintf("%.3g%s", v, unit)
 }
 
+// thousands separates groups of three digits.
 func thousands(n int64) string {
 	s := strconv.FormatInt(n, 10)
 	for i := len(s) - 3; i > 0; i -= 3 {

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/embedgate/embedgate/internal/text"
 	"github.com/embedgate/embedgate/validate/verdict"
 )
 
@@ -18,19 +19,11 @@ func (p *page) placement(v verdict.Verdict) {
 				elsewhere = strings.Join(s.Elsewhere, ", ")
 			}
 			rows = append(rows, []string{
-				r.Provider, r.Variant, fmt.Sprint(s.Tokens), percent(s.NodeShare), percent(s.FLOPsShare), percent(s.TimeShare), elsewhere,
+				r.Provider, r.Variant, fmt.Sprint(s.Tokens), text.Percent(s.NodeShare), text.Percent(s.FLOPsShare), text.Percent(s.TimeShare), elsewhere,
 			})
 		}
 	}
 	p.table("Placement: how much of the model ran on the provider itself", []string{"provider", "variant", "tokens", "nodes", "FLOPs", "time", "ran elsewhere"}, rows)
-}
-
-// percent never rounds up to the whole.
-func percent(v float64) string {
-	if s := fmt.Sprintf("%.2f %%", 100*v); v >= 1 || s != "100.00 %" {
-		return s
-	}
-	return "99.99 %"
 }
 
 func (p *page) worth(v verdict.Verdict) {

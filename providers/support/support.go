@@ -57,6 +57,14 @@ func PredictFromRecord(provider string, m onnxfile.Model) (p Prediction, ok bool
 	return t.predict(provider, m), true
 }
 
+// Sources returns where the provider's table or record comes from.
+func Sources(provider string) []string {
+	if t, ok := tables[provider]; ok {
+		return t.source
+	}
+	return records[provider].source
+}
+
 func (t table) predict(provider string, m onnxfile.Model) Prediction {
 	known := infer.Tensors(m, 0, 0)
 	g := newGraph(m, known)

@@ -69,6 +69,3 @@ func FirstOf(names []string, n int) string {
 	}
 	return strings.Join(names[:n], ", ") + fmt.Sprintf(" and %d more", len(names)-n)
 }
-
-// Portion never rounds up to a limit that is missed.
-func Portion(v float64) string { return fmt.Sprintf("%.2f %%", math.Floor(1e4*v+1e-9)/100) }

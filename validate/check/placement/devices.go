@@ -109,8 +109,8 @@ func (j placementJudge) devices() []verdict.Finding {
 	v := ratio(mine, all)
 	f := verdict.Finding{
 		Check: "placement", Item: "devices", Result: verdict.Pass, Value: check.Settled(v),
-		Measured:  fmt.Sprintf("%s of %s on %s", check.Portion(v), what, strings.Join(wanted, " or ")),
-		Threshold: "≥ " + check.Portion(*j.limits.MinFLOPs),
+		Measured:  fmt.Sprintf("%s of %s on %s", text.Percent(v), what, strings.Join(wanted, " or ")),
+		Threshold: "≥ " + text.Percent(*j.limits.MinFLOPs),
 	}
 	if v >= *j.limits.MinFLOPs {
 		return []verdict.Finding{f}

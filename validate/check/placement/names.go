@@ -77,7 +77,7 @@ func namesOf(r evidence.PlacementRun, costs map[string]float64) (p check.Problem
 		}
 	}
 	if !(named >= leastNamed*total) {
-		p.Add("%s: %s of the graph's arithmetic is there under its nodes' names: the record is another graph's", at, check.Portion(math.Max(named, 0)/total))
+		p.Add("%s: %s of the graph's arithmetic is there under its nodes' names: the record is another graph's", at, text.Percent(math.Max(named, 0)/total))
 	}
 	return p
 }

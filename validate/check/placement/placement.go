@@ -139,8 +139,8 @@ func (j placementJudge) share(item string, limit *float64, of func(shares) float
 	}
 	v := of(worst)
 	f := verdict.Finding{
-		Check: "placement", Item: item, Result: verdict.Pass, Measured: check.Portion(v) + " on " + check.ExecutionProvider(j.c.Evidence.Provider),
-		Threshold: "≥ " + check.Portion(*limit), Value: check.Settled(v),
+		Check: "placement", Item: item, Result: verdict.Pass, Measured: text.Percent(v) + " on " + check.ExecutionProvider(j.c.Evidence.Provider),
+		Threshold: "≥ " + text.Percent(*limit), Value: check.Settled(v),
 	}
 	// A sum of shares that are all the provider's may round below one.
 	if !(v >= *limit-1e-12) {

@@ -1,4 +1,4 @@
-package support
+package inspect_test
 
 import (
 	"os"
@@ -10,12 +10,13 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/embedgate/embedgate/export/exporttest"
-	"github.com/embedgate/embedgate/export/onnxfile"
 	"github.com/embedgate/embedgate/export/onnxfile/onnxedit"
 	"github.com/embedgate/embedgate/internal/fault"
+	"github.com/embedgate/embedgate/pipeline"
+	"github.com/embedgate/embedgate/pipeline/inspect"
 )
 
-func write(t testing.TB, b []byte) string {
+func modelFile(t testing.TB, b []byte) string {
 	t.Helper()
 	p := filepath.Join(t.TempDir(), "model.onnx")
 	require.NoError(t, os.WriteFile(p, b, 0o666))
@@ -24,30 +25,32 @@ func write(t testing.TB, b []byte) string {
 
 func TestInspectTellsWhatAFileHolds(t *testing.T) {
 	b := onnxedit.Encoder{Rows: "batch", Cols: "sequence", Mask: onnxedit.MaskCast}.Graph().Bytes()
-	path := write(t, b)
-	x, err := Inspect(path, "coreml", []int{4, 8})
+	path := modelFile(t, b)
+	x, err := pipeline.Inspect(path, "coreml", []int{4, 8})
 	require.NoError(t, err)
 	assert.Equal(t, path, x.File)
 	assert.Equal(t, int64(len(b)), x.Bytes)
 	assert.Equal(t, "handmade", x.Producer)
 	assert.Equal(t, map[string]int64{"": 20}, x.Opsets)
-	assert.Equal(t, []onnxfile.Value{
+	assert.Equal(t, []inspect.Value{
 		{Name: "input_ids", Type: "int64", Shape: []string{"batch", "sequence"}}, {Name: "attention_mask", Type: "int64", Shape: []string{"batch", "sequence"}},
 	}, x.Inputs)
-	assert.Equal(t, []Axis{{"batch", 0, []string{"input_ids", "attention_mask"}}, {"sequence", 1, []string{"input_ids", "attention_mask"}}}, x.Dynamic)
-	assert.Equal(t, Operator{"MatMul", 8}, x.Operators[0])
+	assert.Equal(t, []inspect.Axis{{Symbol: "batch", Axis: 0, Of: []string{"input_ids", "attention_mask"}}, {Symbol: "sequence", Axis: 1, Of: []string{"input_ids", "attention_mask"}}}, x.Dynamic)
+	assert.Equal(t, inspect.Operator{Op: "MatMul", Count: 8}, x.Operators[0])
 	assert.Equal(t, 36, x.Nodes)
 	assert.Equal(t, int64(32*8+2+2+2+2*8+3*64+2*8*16), x.Parameters, "shapes and axes are none")
-	assert.Equal(t, []Weights{{"float32", 12, x.Parameters, 4 * x.Parameters}, {"int64", 5, 10, 80}}, x.Weights)
+	assert.Equal(t, []inspect.Weights{
+		{Type: "float32", Tensors: 12, Numbers: x.Parameters, Bytes: 4 * x.Parameters}, {Type: "int64", Tensors: 5, Numbers: 10, Bytes: 80},
+	}, x.Weights)
 	require.Len(t, x.Costs, 2)
-	assert.Equal(t, Cost{Batch: 1, Tokens: 4, FLOPs: 3*2*64*4 + 2*2*128*4 + 2*2*8*16 + 2*8*4}, x.Costs[0])
-	assert.Equal(t, Table, x.Readiness.Basis)
+	assert.Equal(t, inspect.Cost{Batch: 1, Tokens: 4, FLOPs: 3*2*64*4 + 2*2*128*4 + 2*2*8*16 + 2*8*4}, x.Costs[0])
+	assert.Equal(t, inspect.Table, x.Readiness.Basis)
 	assert.NotEmpty(t, x.Readiness.Source)
 	assert.Zero(t, x.Readiness.Prediction.OnProvider)
 }
 
 func TestInspectOfAFixedGraphCountsItsOwnLength(t *testing.T) {
-	x, err := Inspect(write(t, onnxedit.Encoder{Rows: "1", Cols: "32", Mask: onnxedit.MaskGather}.Graph().Bytes()), "", []int{4, 8})
+	x, err := pipeline.Inspect(modelFile(t, onnxedit.Encoder{Rows: "1", Cols: "32", Mask: onnxedit.MaskGather}.Graph().Bytes()), "", []int{4, 8})
 	require.NoError(t, err)
 	require.Len(t, x.Costs, 1)
 	assert.Equal(t, 32, x.Costs[0].Tokens)
@@ -57,15 +60,19 @@ func TestInspectOfAFixedGraphCountsItsOwnLength(t *testing.T) {
 }
 
 func TestInspectSaysWhatItDoesNotKnow(t *testing.T) {
-	path := write(t, oneNode("Einsum", nil, 1, "f batch 8", "weights").Bytes())
-	x, err := Inspect(path, "cuda", []int{4})
+	path := modelFile(t, onnxedit.Graph{
+		Inputs: []onnxedit.Value{{Name: "x", Type: 1, Shape: []string{"batch", "8"}}}, Outputs: []onnxedit.Value{{Name: "out", Type: 1}},
+		Nodes:        []onnxedit.Node{{Name: "it", Op: "Einsum", In: []string{"x", "w"}, Out: []string{"out"}}},
+		Initializers: []onnxedit.Tensor{onnxedit.Zeros("w", 8, 8)},
+	}.Bytes())
+	x, err := pipeline.Inspect(path, "cuda", []int{4})
 	require.NoError(t, err)
 	assert.Contains(t, x.Costs[0].Error, `node "it"`)
 	assert.Zero(t, x.Costs[0].FLOPs)
-	assert.Equal(t, &Readiness{Provider: "cuda", Basis: None, Source: []string{}}, x.Readiness)
-	x, err = Inspect(path, "webgpu", nil)
+	assert.Equal(t, &inspect.Readiness{Provider: "cuda", Basis: inspect.None, Source: []string{}}, x.Readiness)
+	x, err = pipeline.Inspect(path, "webgpu", nil)
 	require.NoError(t, err)
-	assert.Equal(t, Record, x.Readiness.Basis)
+	assert.Equal(t, inspect.Record, x.Readiness.Basis)
 }
 
 func TestInspectRefuses(t *testing.T) {
@@ -84,19 +91,19 @@ func TestInspectRefuses(t *testing.T) {
 		"external data":       {external, "coreml", nil, "external data"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := Inspect(write(t, c.b), c.provider, c.tokens)
+			_, err := pipeline.Inspect(modelFile(t, c.b), c.provider, c.tokens)
 			require.ErrorContains(t, err, c.want)
 			assert.Equal(t, fault.Usage, fault.KindOf(err))
 			assert.Contains(t, err.Error(), "next: ")
 		})
 	}
-	_, err := Inspect(filepath.Join(t.TempDir(), "absent.onnx"), "", nil)
+	_, err := pipeline.Inspect(filepath.Join(t.TempDir(), "absent.onnx"), "", nil)
 	assert.Equal(t, fault.Usage, fault.KindOf(err))
 }
 
 func TestInspectOfTheRealModel(t *testing.T) {
 	c := exporttest.Candidate(t)
-	x, err := Inspect(filepath.Join(c.Dir, c.Manifest.Variants["fp32"].File), "", []int{16, 128})
+	x, err := pipeline.Inspect(filepath.Join(c.Dir, c.Manifest.Variants["fp32"].File), "", []int{16, 128})
 	require.NoError(t, err)
 	for _, cost := range x.Costs {
 		s := float64(cost.Tokens)
@@ -109,4 +116,15 @@ func TestInspectOfTheRealModel(t *testing.T) {
 		symbols = append(symbols, a.Symbol)
 	}
 	assert.Equal(t, "batch sequence", strings.Join(symbols, " "))
+}
+
+func FuzzInspect(f *testing.F) {
+	for _, mask := range []onnxedit.Mask{onnxedit.MaskGather, onnxedit.MaskCast, onnxedit.MaskInt64, onnxedit.MaskGatherND} {
+		f.Add(onnxedit.Encoder{Rows: "batch", Cols: "32", Mask: mask}.Graph().Bytes())
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if _, err := pipeline.Inspect(modelFile(t, b), "", []int{1, 128}); err != nil {
+			assert.Equal(t, fault.Usage, fault.KindOf(err))
+		}
+	})
 }
