@@ -16,7 +16,7 @@ import (
 	"github.com/embedgate/embedgate/validate/verdict"
 )
 
-// Each test here is an attack that once worked, or the kind of it.
+// Each test here is an attack that once worked, or one like it.
 
 func manifestOf(t testing.TB, dir string) Manifest {
 	b, err := os.ReadFile(filepath.Join(dir, ManifestName))
@@ -191,7 +191,7 @@ func TestACandidateWithFilesOfItsOwnIsNotPublished(t *testing.T) {
 			c.spoil(t, &f)
 			target := filepath.Join(t.TempDir(), "dist")
 			_, err := candidate.Seal(f.at("candidate"), f.Manifest)
-			if err == nil { // else the candidate's reader refused it
+			if err == nil { // else Seal refused it, as wanted
 				f.reload(t)
 				f.measure(t, "cpu")
 				require.Equal(t, verdict.Pass, f.judge(t).Result)
@@ -231,8 +231,8 @@ func TestAVerdictForAnotherChannelOrRoundIsNotPublished(t *testing.T) {
 	require.Equal(t, fault.Refused, fault.KindOf(err))
 }
 
-// negated is a fixture whose golden and whose answers are the other way round,
-// so that they agree with each other.
+// negated is a fixture whose golden and vectors have the opposite sign. They
+// agree with each other.
 func negated(t *testing.T) fixture {
 	f := newFixture(t)
 	f.makeGoldenTimes(t, -1)

@@ -7,8 +7,8 @@ import (
 	"github.com/embedgate/embedgate/tools/bench/hostile"
 )
 
-// BenchmarkHostileRelease is the worst of release.json files, as large as they
-// are read.
+// BenchmarkHostileRelease verifies the release.json files that cost most, each of
+// the largest size that is read.
 func BenchmarkHostileRelease(b *testing.B) {
 	var cases []hostile.Case
 	for name, c := range map[string][3]string{

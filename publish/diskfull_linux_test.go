@@ -17,12 +17,12 @@ import (
 	"github.com/embedgate/embedgate/internal/fault"
 )
 
-// ownMounts is set in the process that may mount: its mounts are its own and
-// go with it, whatever happens.
+// ownMounts is set in the process that may mount. Its mounts are seen by it alone
+// and end with it.
 const ownMounts = "EMBEDGATE_TEST_OWN_MOUNTS"
 
-// inOwnMounts runs the calling test once more in a process that may mount file
-// systems nobody else sees, and reports true in there.
+// inOwnMounts runs the calling test again in a process that may mount file
+// systems which no other process sees. It returns true in that process.
 func inOwnMounts(t *testing.T) bool {
 	if os.Getenv(ownMounts) != "" {
 		return true

@@ -39,8 +39,8 @@ const (
 	tinyTokenizer = `{"model":{}}`
 )
 
-// A fixture is a tiny model with everything that a release needs, in a
-// directory: all real but the numbers, which are the golden's own.
+// A fixture is a directory with a tiny model and everything that a release needs.
+// All is real but the vectors, which are made from the golden.
 type fixture struct {
 	dir string // candidate/, golden/, evidence/<one>/, policy.yaml, verdict.json
 	candidate.Candidate
@@ -48,8 +48,7 @@ type fixture struct {
 	policy.Policy
 }
 
-// newFixture makes one under t's temporary directory, with a PASS verdict for
-// channel local.
+// newFixture makes a fixture with a PASS verdict for channel local.
 func newFixture(t testing.TB) fixture {
 	f := fixture{dir: t.TempDir()}
 	f.makeGolden(t)
@@ -111,7 +110,7 @@ func (f *fixture) makeGoldenTimes(t testing.TB, by float64) {
 // tiny is the golden that every fixture has.
 var tiny atomic.Pointer[golden.Set]
 
-// verify is Verify by somebody who knows the fixture's golden.
+// verify is Verify with the fixture's golden.
 func verify(ctx context.Context, dir string) (Report, error) {
 	return Verify(ctx, dir, Expect{Golden: tiny.Load()})
 }
@@ -176,7 +175,7 @@ func (f *fixture) makeCandidate(t testing.TB) {
 // tinyONNX is a valid model: one Identity and one tensor of bytes.
 func tinyONNX(data []byte) []byte { return tinyModel(2, data) }
 
-// tinyModel is one whose tensor is of that type of ONNX: 2 for bytes, 10 for
+// tinyModel is tinyONNX with a tensor of an ONNX type: 2 for bytes, 10 for
 // float16.
 func tinyModel(dtype uint64, data []byte) []byte {
 	num := func(field, v uint64) []byte {
@@ -203,8 +202,8 @@ func tinyModel(dtype uint64, data []byte) []byte {
 	}, nil)
 }
 
-// measure leaves the evidence of a provider that gives the golden itself,
-// well within every budget.
+// measure writes the evidence of a provider whose vectors are nearly the golden's
+// and whose times are within every budget.
 func (f *fixture) measure(t testing.TB, provider string, change ...func(*evidence.Evidence)) {
 	variant := f.Policy.Providers[provider].Variants[0]
 	e := evidence.Evidence{
@@ -261,7 +260,7 @@ func (f *fixture) evidence(t testing.TB) []string {
 	return dirs
 }
 
-// judge has the real gate judge what is there and writes its verdict.
+// judge writes the verdict of the real gate.
 func (f *fixture) judge(t testing.TB) verdict.Verdict { return f.judgeFor(t, "local") }
 
 func (f *fixture) judgeFor(t testing.TB, channel string) verdict.Verdict {
@@ -280,7 +279,7 @@ func (f *fixture) judgeFor(t testing.TB, channel string) verdict.Verdict {
 	return v
 }
 
-// options is what publishing the fixture to target takes.
+// options are for publishing the fixture to target.
 func (f *fixture) options(t testing.TB, target string) Options {
 	return Options{
 		CandidateDir: f.at("candidate"), Golden: f.Set, EvidenceDirs: f.evidence(t), VerdictFile: f.at("verdict.json"),
@@ -296,7 +295,8 @@ func (f *fixture) publish(t testing.TB) string {
 	return r.Dir
 }
 
-// tree is every file and directory under dir with its bytes, without the lock.
+// tree returns every file and directory under dir with its bytes, but not the
+// lock.
 func tree(t testing.TB, dir string) map[string]string {
 	all := map[string]string{}
 	require.NoError(t, filepath.WalkDir(dir, func(p string, d os.DirEntry, err error) error {
@@ -315,7 +315,7 @@ func tree(t testing.TB, dir string) map[string]string {
 	return all
 }
 
-// names is tree's keys, sorted, directories left out.
+// names returns the files under dir, sorted.
 func names(t testing.TB, dir string) (files []string) {
 	for _, n := range slices.Sorted(maps.Keys(tree(t, dir))) {
 		if !strings.HasSuffix(n, "/") {

@@ -14,10 +14,10 @@ import (
 	"github.com/embedgate/embedgate/validate/check"
 )
 
-// Each of these files has a place in a release, so that only their number is
-// wrong, and it is refused before a file is looked for.
+// Each of these files may be in a release. Only their number is wrong, and it is
+// refused before any file is opened.
 func TestAReleaseOfManyFilesIsRefusedByTheirNumber(t *testing.T) {
-	const many = 20_000 // some 2.5 MB
+	const many = 20_000 // about 2.5 MB
 	f := newFixture(t)
 	dir := f.publish(t)
 	forge(t, dir, func(m *Manifest) {
@@ -36,8 +36,8 @@ func TestALargeManifestIsRefusedBeforeItIsRead(t *testing.T) {
 	require.Contains(t, damaged(t, dir), "wanted a regular file of at most 4194304")
 }
 
-// publish and verify ask the gate again, which takes no context of its own.
-func TestAskingTheGateAgainEndsWithItsContext(t *testing.T) {
+// The gate takes no context.
+func TestRecheckEndsWithItsContext(t *testing.T) {
 	f := newFixture(t)
 	v := f.judge(t)
 	ctx, cancel := context.WithCancel(t.Context())

@@ -20,17 +20,17 @@ import (
 	"github.com/embedgate/embedgate/internal/fault"
 )
 
-// childEnv carries a childJob to this test binary, started again.
+// childEnv holds a childJob for this test binary, which is started again.
 const childEnv = "EMBEDGATE_TEST_PUBLISH"
 
-// childJob is one publish in a process of its own, which can be killed.
+// childJob is a publish in another process, which can be killed.
 type childJob struct {
 	Fixture, Target string
 	DieAt           string        // the step before which it kills itself; "": none
-	Pause           time.Duration // before each step, so that a killer hits all of them
+	Pause           time.Duration // before each step, so that a kill can hit every step
 }
 
-// childResult is what the child prints when it was not killed.
+// childResult is what the child prints if it is not killed.
 type childResult struct {
 	Existed bool
 	Kind    fault.Kind
@@ -107,7 +107,7 @@ func (j childJob) start(t testing.TB) child {
 	return child{c, bufio.NewReader(out)}
 }
 
-// result waits for a child that nobody kills.
+// result waits for a child that is not killed.
 func (c child) result(t testing.TB) (r childResult) {
 	b, err := io.ReadAll(c.out)
 	require.NoError(t, err)
@@ -116,8 +116,8 @@ func (c child) result(t testing.TB) (r childResult) {
 	return r
 }
 
-// wholeOrAbsent wants no release in target, or one that verifies; it tells
-// which. Beside it there may be the lock and what a dead publisher left.
+// wholeOrAbsent wants no release in target, or one that verifies, and returns
+// which. The lock and the temporary folder of a killed publisher may be there.
 func wholeOrAbsent(t testing.TB, target string) (released bool) {
 	entries, err := os.ReadDir(target)
 	if os.IsNotExist(err) {
@@ -138,7 +138,8 @@ func wholeOrAbsent(t testing.TB, target string) (released bool) {
 	return released
 }
 
-// nextSucceeds publishes after a publisher died, and wants everything in order.
+// nextSucceeds publishes after a publisher was killed, and wants a whole release
+// and no temporary folder.
 func nextSucceeds(t testing.TB, f *fixture, target string, released bool) {
 	r, err := Publish(t.Context(), f.options(t, target))
 	require.NoError(t, err)
@@ -177,7 +178,7 @@ func TestAPublisherKilledAtAnyMomentLeavesNoPartialRelease(t *testing.T) {
 	}
 	f := newFixture(t)
 	r := rand.New(rand.NewPCG(1, 9))
-	// How long one takes here and now, from its first step on.
+	// The duration of a publish on this machine, from its first step.
 	c := childJob{Fixture: f.dir, Target: filepath.Join(t.TempDir(), "dist"), Pause: pause}.start(t)
 	_, err := c.out.ReadString('\n')
 	require.NoError(t, err)
@@ -194,8 +195,8 @@ func TestAPublisherKilledAtAnyMomentLeavesNoPartialRelease(t *testing.T) {
 		_, err := c.out.ReadString('\n')
 		require.NoError(t, err)
 		time.Sleep(time.Duration(r.Int64N(int64(usual) * 5 / 4)))
-		_ = c.cmd.Process.Kill() // it may have ended
-		_ = c.cmd.Wait()         // killed or not: both are tried
+		_ = c.cmd.Process.Kill() // it may have ended before
+		_ = c.cmd.Wait()         // whether it was killed does not matter
 		released := wholeOrAbsent(t, target)
 		left, err := filepath.Glob(filepath.Join(target, tmpPrefix+"*"))
 		require.NoError(t, err)

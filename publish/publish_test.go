@@ -283,11 +283,11 @@ func TestAFileThatChangesWhileItIsPublishedIsRefused(t *testing.T) {
 		"swapped": {change(func(p string) error {
 			b, err := os.ReadFile(p)
 			b[len(b)/2] ^= 4
-			return errors2(err, os.WriteFile(p, b, 0o644))
+			return firstError(err, os.WriteFile(p, b, 0o644))
 		}), "which was judged"},
 		"grown": {change(func(p string) error {
 			b, err := os.ReadFile(p)
-			return errors2(err, os.WriteFile(p, append(b, 0), 0o644))
+			return firstError(err, os.WriteFile(p, append(b, 0), 0o644))
 		}), "which was judged"},
 		"cut short": {change(func(p string) error { return os.Truncate(p, 3) }), "which was judged"},
 		"removed":   {change(os.Remove), "no such file"},
@@ -315,8 +315,8 @@ func TestAFileThatChangesWhileItIsPublishedIsRefused(t *testing.T) {
 	}
 }
 
-// errors2 returns the first error.
-func errors2(a, b error) error {
+// firstError returns the first error.
+func firstError(a, b error) error {
 	if a != nil {
 		return a
 	}
@@ -340,7 +340,7 @@ func TestACancelledPublishLeavesNothing(t *testing.T) {
 	}
 }
 
-func TestATargetThatCannotBeWrittenIsSaid(t *testing.T) {
+func TestATargetThatCannotBeWrittenIsAnError(t *testing.T) {
 	f := newFixture(t)
 	file := filepath.Join(t.TempDir(), "dist")
 	require.NoError(t, os.WriteFile(file, nil, 0o644))
@@ -351,7 +351,7 @@ func TestATargetThatCannotBeWrittenIsSaid(t *testing.T) {
 	}
 }
 
-func TestWhoeverIsFasterWins(t *testing.T) {
+func TestAReleaseThatAppearsMeanwhileIsAccepted(t *testing.T) {
 	// Another machine, which does not share the lock, takes the name while
 	// this one writes.
 	f := newFixture(t)

@@ -80,7 +80,7 @@ func Verify(ctx context.Context, target string, e Expect) (Report, error) {
 	return verifyFolder(ctx, folder, target, e)
 }
 
-// verifyFolder is Verify of an open folder, which errors call name.
+// verifyFolder is Verify of an open folder. Errors name it by name.
 func verifyFolder(ctx context.Context, folder store.Folder, name string, e Expect) (Report, error) {
 	r := Report{Dir: folder.Dir, expect: e, folder: folder}
 	for _, c := range r.checks() {

@@ -71,8 +71,8 @@ func damaged(t testing.TB, dir string) string {
 }
 
 func TestAnyFlippedByteInAnyFileIsFound(t *testing.T) {
-	// Where a digest covers a file, one byte of it is like another; the
-	// manifest, which none covers, is flipped at every offset.
+	// A digest covers every byte of a file alike, so that some bytes are enough.
+	// No digest covers the manifest, which is flipped at every offset.
 	samples := 60
 	if testing.Short() {
 		samples = 40 // of each
@@ -194,8 +194,8 @@ func TestWhatDoesNotBelongInAReleaseIsFound(t *testing.T) {
 	}
 }
 
-// forge writes release.json anew for the files that are there, as somebody
-// would who changed them and wants not to be found out.
+// forge writes a release.json that agrees with the files in dir, as an attacker
+// would who changed them.
 func forge(t testing.TB, dir string, edit func(*Manifest)) {
 	b, err := os.ReadFile(filepath.Join(dir, ManifestName))
 	require.NoError(t, err)
@@ -228,7 +228,7 @@ func forge(t testing.TB, dir string, edit func(*Manifest)) {
 	require.NoError(t, os.WriteFile(filepath.Join(dir, ManifestName), b, 0o644))
 }
 
-func TestAReleaseWhoseDigestsAreAllRightAndWhoseStoryIsNotIsFound(t *testing.T) {
+func TestAReleaseWithRightDigestsAndWrongContentIsRefused(t *testing.T) {
 	put := func(t *testing.T, dir, name string, b []byte) {
 		require.NoError(t, os.WriteFile(filepath.Join(dir, filepath.FromSlash(name)), b, 0o644))
 	}

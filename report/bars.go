@@ -6,18 +6,18 @@ import (
 	"strconv"
 )
 
-// Bar is one promise about speed or correctness, and what a benchmark
-// measured.
+// Bar is one limit on speed or correctness, and what a benchmark measured.
 type Bar struct {
 	What     string
 	Measured float64
 	Unit     string  // "×", "µs", "allocs"; empty: a plain number
-	AtLeast  bool    // whether the bar is a floor; else a ceiling
+	AtLeast  bool    // Limit is a minimum; else a maximum
 	Limit    float64 // in Unit
 	Missing  bool    // the benchmark did not report it
 }
 
-// Held tells whether the bar was measured and kept.
+// Held reports whether the benchmark is within the limit. One that is missing is
+// not.
 func (b Bar) Held() bool {
 	if b.Missing {
 		return false
@@ -28,7 +28,7 @@ func (b Bar) Held() bool {
 	return b.Measured <= b.Limit
 }
 
-// Bars writes a table of bars and one line that sums up.
+// Bars writes a table of bars and the number of those that held.
 func Bars(w io.Writer, bars []Bar, o Options) error {
 	p := &page{w: w, color: o.Color}
 	var rows [][]string

@@ -7,16 +7,16 @@ import (
 	"github.com/embedgate/embedgate/validate/verdict"
 )
 
-// Here writes what the checks that hold on any machine say of a provider, and
-// returns how many findings those are and how many of them did not pass.
+// Here writes the findings of a provider that are valid on any machine. It
+// returns how many they are, and how many of them did not pass.
 func Here(w io.Writer, v verdict.Verdict, provider string) (shown, bad int) {
-	tell := map[string]bool{"integrity": true, "tokens": true, "parity": true, "invariance": true}
+	valid := map[string]bool{"integrity": true, "tokens": true, "parity": true, "invariance": true}
 	for _, row := range v.Rows {
 		if row.Provider != provider {
 			continue
 		}
 		for _, x := range row.Findings {
-			if !tell[x.Check] && row.Result != verdict.NotMeasured {
+			if !valid[x.Check] && row.Result != verdict.NotMeasured {
 				continue
 			}
 			shown++

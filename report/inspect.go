@@ -113,8 +113,8 @@ func (p *page) readiness(r inspect.Readiness, title string) {
 // maxReasons is how many reasons are shown.
 const maxReasons = 50
 
-// refusals puts the nodes with the same reason into one row, the most frequent
-// reason first.
+// refusals makes one row of the nodes with the same reason, the most frequent
+// first.
 func refusals(all []inspect.Refusal) (rows [][]string) {
 	type group struct {
 		first  string

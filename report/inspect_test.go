@@ -17,7 +17,8 @@ import (
 	"github.com/embedgate/embedgate/report"
 )
 
-// inspected is a graph's inspection, under a name that no machine decides.
+// inspected inspects a graph and gives the file a name that is the same on every
+// machine.
 func inspected(t *testing.T, g onnxedit.Graph, provider string) inspect.Result {
 	path := filepath.Join(t.TempDir(), "model.onnx")
 	require.NoError(t, os.WriteFile(path, g.Bytes(), 0o666))

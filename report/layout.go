@@ -12,11 +12,12 @@ import (
 	"github.com/embedgate/embedgate/validate/verdict"
 )
 
-// columns is the width that nothing goes beyond, a word that is longer
-// excepted: paths and commands are there to be copied.
+// columns is the width of a page. Only a longer word goes beyond it: paths and
+// commands are there to be copied.
 const columns = 100
 
-// table shows every cell whole: where the widest do not fit, they are wrapped.
+// table writes every cell in full. The widest cells are wrapped where they do
+// not fit.
 func (p *page) table(title string, header []string, rows [][]string) {
 	if p.err != nil || len(rows) == 0 {
 		return
@@ -42,7 +43,7 @@ func (p *page) table(title string, header []string, rows [][]string) {
 	}
 }
 
-// paintPrefix paints a result that a cell begins with.
+// paintPrefix colours a result at the start of a cell.
 func (p *page) paintPrefix(cell string) string {
 	for r := range colors {
 		if rest, ok := strings.CutPrefix(cell, string(r)); ok {
@@ -52,7 +53,7 @@ func (p *page) paintPrefix(cell string) string {
 	return cell
 }
 
-// text says a paragraph behind a label; nothing where it is empty.
+// text writes a paragraph after a label, or nothing where it is empty.
 func (p *page) text(label, s string) {
 	if s == "" {
 		return
@@ -61,7 +62,7 @@ func (p *page) text(label, s string) {
 	p.say("%s%s\n", label, strings.Join(wrap(s, columns-indent), "\n"+strings.Repeat(" ", indent)))
 }
 
-// paint colours a result where colour is wanted.
+// paint colours a result if the options want it.
 func (p *page) paint(r verdict.Result) string {
 	if c := colors[r]; p.color && c != "" {
 		return "\x1b[" + c + "m" + string(r) + "\x1b[0m"
@@ -105,7 +106,7 @@ func sum(all []int) (n int) {
 	return n
 }
 
-// split cuts a word that alone is too wide for its column.
+// split cuts a word that is wider than its column.
 func split(s string, width int) (parts []string) {
 	r := []rune(s)
 	for len(r) > width {
@@ -114,8 +115,8 @@ func split(s string, width int) (parts []string) {
 	return append(parts, string(r))
 }
 
-// wrap breaks s between words, into lines of at most width characters; a
-// longer word is a line of its own.
+// wrap breaks s between words into lines of at most width characters. A longer
+// word is a line by itself.
 func wrap(s string, width int) (lines []string) {
 	line, n := "", 0
 	for _, w := range strings.Fields(plain(s)) {
@@ -131,7 +132,8 @@ func wrap(s string, width int) (lines []string) {
 	return append(lines, line)
 }
 
-// plain takes out what could steer a terminal: evidence comes from elsewhere.
+// plain replaces control characters: evidence is hostile, and could control the
+// terminal.
 func plain(s string) string {
 	return strings.Map(func(r rune) rune {
 		switch {

@@ -1,6 +1,7 @@
-// Package report shows a verdict to people, as tables, and to machines, as
-// JSON. Values come in base units and are scaled only here. It must not judge,
-// measure or publish.
+// Package report writes a verdict as tables for people, and as JSON for
+// programs. It does the same for the results of other commands. Values come in
+// base units and are scaled only here. It must not judge, measure or publish,
+// nor know a provider or an exporter.
 package report
 
 import (
@@ -21,7 +22,7 @@ type Release struct {
 	Digest  string `json:"digest"`  // of its content
 }
 
-// Options says how to show it. Its zero value is plain text.
+// Options says how a page looks. The zero value is plain text.
 type Options struct {
 	Color bool
 }
@@ -37,9 +38,9 @@ func JSON(w io.Writer, v verdict.Verdict, r *Release) error {
 	}{v, r})
 }
 
-// Tables writes what was measured and what each check said of it, which
-// variant is best where, why what did not pass did not, what to do about it,
-// and a last line that sums up.
+// Tables writes what was measured, the result of each check, the best variant of
+// each provider, the reason and the remedy for everything that did not pass, and
+// a last line with the result.
 func Tables(w io.Writer, v verdict.Verdict, r *Release, o Options) error {
 	p := &page{w: w, color: o.Color}
 	p.parity(v)
@@ -56,7 +57,7 @@ func Tables(w io.Writer, v verdict.Verdict, r *Release, o Options) error {
 	return p.err
 }
 
-// page writes until the first error and keeps the next steps for the end.
+// page writes until the first error, and collects the next steps for the end.
 type page struct {
 	w     io.Writer
 	color bool
@@ -100,7 +101,8 @@ func (p *page) latency(v verdict.Verdict) {
 	p.table("Latency, text to vector (effective n: independent samples, judged by)", []string{"provider", "variant", "tokens", "batch", "p50", "p95", "p99", "n", "effective n"}, rows)
 }
 
-// samples tells of how many a limit ended them.
+// samples is how many were measured, and of how many planned ones if a limit
+// ended them.
 func samples(l verdict.LatencySummary) string {
 	if l.Planned > l.N {
 		return fmt.Sprintf("%d of %d", l.N, l.Planned)
@@ -110,7 +112,7 @@ func samples(l verdict.LatencySummary) string {
 
 func ms(ns int64) string { return fmt.Sprintf("%.2f ms", float64(ns)/float64(time.Millisecond)) }
 
-// checks has one table for each provider × variant that was measured.
+// checks writes a table for each provider × variant that was measured.
 func (p *page) checks(v verdict.Verdict) {
 	for _, r := range v.Rows {
 		if r.Result == verdict.NotMeasured {
@@ -126,7 +128,7 @@ func (p *page) checks(v verdict.Verdict) {
 	}
 }
 
-// warnings tells each once, with all that it is about.
+// warnings writes each warning once, with all findings that have it.
 func (p *page) warnings(findings []verdict.Finding) {
 	var order []string
 	about := map[string][]string{}
@@ -152,7 +154,7 @@ func title(f verdict.Finding) string {
 	return f.Check + ": " + f.Item
 }
 
-// finding is a check's row.
+// finding returns the row of a check.
 func (p *page) finding(f verdict.Finding) []string {
 	measured, result := f.Measured, string(f.Result)
 	if f.Sure != "" {
@@ -171,7 +173,7 @@ func need(r verdict.Row) string {
 	return "not required by this channel"
 }
 
-// step keeps a sentence for the list below the tables and returns its number.
+// step adds a sentence to the list below the tables and returns its number.
 func (p *page) step(s string) string {
 	for i, have := range p.steps {
 		if have == s {

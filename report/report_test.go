@@ -63,7 +63,7 @@ func cpu() verdict.Row {
 	}
 }
 
-// webgpu is right and ran where it says, and is far too slow there.
+// webgpu has right results and placement, and is far too slow.
 func webgpu() verdict.Row {
 	return verdict.Row{
 		Provider: "webgpu", Variant: "fp32", Evidence: strings.Repeat("f", 64), Result: verdict.Fail, Bits: 20.6, Machine: machine(),

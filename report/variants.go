@@ -38,7 +38,7 @@ func (p *page) worth(v verdict.Verdict) {
 	p.table("Worth it: how many times as fast on the same machine, in alternating processes", []string{"provider", "variant", "tokens", "against", "speed", "rounds won"}, rows)
 }
 
-// variants is one line for each that was judged.
+// variants writes a row for each provider × variant.
 func (p *page) variants(v verdict.Verdict) {
 	var rows [][]string
 	for _, r := range v.Rows {
@@ -66,10 +66,10 @@ func (p *page) variants(v verdict.Verdict) {
 	p.table("Variants (best: the fastest of a provider that passed)", []string{"provider", "variant", "required", "device", "right bits", "best", "result"}, rows)
 }
 
-// machines is one line for each on which something was measured.
+// machines writes a row for each machine on which something was measured.
 func (p *page) machines(v verdict.Verdict) {
 	var rows [][]string
-	of := map[string]int{} // the rest of a row to its index
+	index := map[string]int{} // of a row, by its cells after the first
 	for _, r := range v.Rows {
 		if r.Machine == nil {
 			continue
@@ -80,10 +80,10 @@ func (p *page) machines(v verdict.Verdict) {
 			sets = cmp.Or(strings.Join(m.InstructionSets, ", "), "none of those that matter")
 		}
 		row := []string{r.On(), m.OS + "/" + m.Arch, m.CPU, fmt.Sprint(m.Cores), sets}
-		i, have := of[strings.Join(row[1:], "\x00")]
+		i, have := index[strings.Join(row[1:], "\x00")]
 		switch {
 		case !have:
-			of[strings.Join(row[1:], "\x00")] = len(rows)
+			index[strings.Join(row[1:], "\x00")] = len(rows)
 			rows = append(rows, row)
 		case !slices.Contains(strings.Split(rows[i][0], ", "), r.On()):
 			rows[i][0] += ", " + r.On()
@@ -92,12 +92,12 @@ func (p *page) machines(v verdict.Verdict) {
 	p.table("Machines", []string{"measured", "system", "processor", "cores", "instruction sets"}, rows)
 }
 
-// mostReasons are enough to know what is wrong; the checks' tables have all.
-const mostReasons = 4
+// maxWhy is how many reasons are shown for a row. The tables of the checks have
+// all.
+const maxWhy = 4
 
-// notPassed says of each provider × variant that did not pass what that means
-// for the release, and why.
-// Variants of which the same is to be said share it.
+// notPassed writes, for each provider × variant that did not pass, what that
+// means for the release, and why. Variants with the same text share it.
 func (p *page) notPassed(v verdict.Verdict) {
 	for i := 0; i < len(v.Rows); i++ {
 		r := v.Rows[i]
@@ -111,10 +111,10 @@ func (p *page) notPassed(v verdict.Verdict) {
 		line := wrap(fmt.Sprintf("%s: %s, %s", together(alike), r.Result, means(r)), columns-4)
 		p.say("%s\n", strings.Replace(strings.Join(line, "\n    "), string(r.Result), p.paint(r.Result), 1))
 		why := r.Why()
-		for _, w := range why[:min(len(why), mostReasons)] {
+		for _, w := range why[:min(len(why), maxWhy)] {
 			p.text("    why:  ", breakable(w))
 		}
-		if n := len(why) - mostReasons; n > 0 {
+		if n := len(why) - maxWhy; n > 0 {
 			p.say("    and %d more, in its table above\n", n)
 		}
 		for _, next := range remedies(r) {
@@ -123,7 +123,8 @@ func (p *page) notPassed(v verdict.Verdict) {
 	}
 }
 
-// together names rows of one provider: "cpu as x86-64-v2, arm64 × fp32, int8".
+// together names the rows of one provider, such as "cpu as x86-64-v2, arm64 ×
+// fp32, int8".
 func together(rows []verdict.Row) string {
 	var cpus, variants []string
 	for _, r := range rows {
@@ -141,8 +142,8 @@ func together(rows []verdict.Row) string {
 	return on + " × " + strings.Join(variants, ", ")
 }
 
-// sameAbsence tells whether two rows are of one provider that was not measured,
-// for the same reasons and with the same remedy.
+// sameAbsence reports whether a and b are of one provider that was not measured,
+// with the same reasons and the same remedy.
 func sameAbsence(a, b verdict.Row) bool {
 	return a.Result == verdict.NotMeasured && b.Result == a.Result && a.Provider == b.Provider && (a.CPU == "") == (b.CPU == "") && a.Required == b.Required &&
 		slices.Equal(a.Why(), b.Why()) && slices.Equal(remedies(a), remedies(b))
@@ -157,8 +158,8 @@ func remedies(r verdict.Row) (next []string) {
 	return next
 }
 
-// breakable puts spaces into words that no line could hold: why something did
-// not pass comes from evidence, and is not there to be copied.
+// breakable puts spaces into words that are longer than a line. A reason comes
+// from evidence, and is not there to be copied.
 func breakable(s string) string {
 	var words []string
 	for _, w := range strings.Fields(plain(s)) {

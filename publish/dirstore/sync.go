@@ -7,7 +7,7 @@ import (
 	"runtime"
 )
 
-// makeDirs makes dir and what is missing above it, flushed.
+// makeDirs makes dir and the missing directories above it, and flushes them.
 func makeDirs(dir string) error {
 	if i, err := os.Stat(dir); err == nil && i.IsDir() {
 		return nil
@@ -39,7 +39,7 @@ func syncDirs(dir string) error {
 
 func syncDir(dir string) error {
 	if runtime.GOOS == "windows" {
-		return nil // it has no such call for directories
+		return nil // Windows has no such call for directories
 	}
 	f, err := os.Open(dir)
 	if err != nil {
