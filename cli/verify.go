@@ -19,6 +19,7 @@ func newVerify(s *streams) *cobra.Command {
 		Args:  wantArgs(1, 1, "a release directory"),
 		RunE: func(c *cobra.Command, args []string) error {
 			r, err := pipeline.Verify(c.Context(), args[0], own, f.channel)
+			defer func() { _ = r.Close() }() // a folder to read from
 			if f.json {
 				if e := encodeJSON(s.out, r); e != nil {
 					return e
