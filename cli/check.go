@@ -13,7 +13,7 @@ func newCheck(s *streams) *cobra.Command {
 	class, provider := "fp32", "cpu"
 	c := &cobra.Command{
 		Use:   "check FILE.onnx",
-		Short: "Measure and judge a model file that somebody else exported; publishes nothing",
+		Short: "Measure and judge a model file that another tool exported; publishes nothing",
 		Args:  wantArgs(1, 1, "one .onnx file"),
 		RunE: func(c *cobra.Command, args []string) error {
 			o, err := f.options(s)

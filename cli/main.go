@@ -36,7 +36,7 @@ func Main(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io
 	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	// The first signal ends the work; from then on the next one ends the
-	// process at once, as if nobody listened.
+	// process at once, as by default.
 	context.AfterFunc(ctx, stop)
 	s := &streams{in: stdin, out: stdout, err: stderr, show: progress.NewPrinter(stderr, isTerminal(stderr))}
 	root := newRoot(s)
@@ -62,7 +62,7 @@ var errAlreadyReported = errors.New("reported above")
 // alreadyReported gives a verdict's exit code to an outcome that was already shown.
 func alreadyReported(kind fault.Kind) error { return &fault.Error{Kind: kind, Err: errAlreadyReported} }
 
-// isTerminal tells whether w may get colours and lines that are redrawn.
+// isTerminal reports whether w may get colours and lines that are redrawn.
 func isTerminal(w io.Writer) bool {
 	f, ok := w.(*os.File)
 	return ok && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb" && term.IsTerminal(int(f.Fd()))

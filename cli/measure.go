@@ -50,7 +50,7 @@ func stateOf(e evidence.Evidence) string {
 	case n != nil:
 		return fmt.Sprintf("%s: %s; next: %s", verdict.NotMeasured, n.Reason, n.Remedy)
 	case c != nil:
-		return fmt.Sprintf("measured until its process ended during %s (%s); the gate tells more", c.Stage, cmp.Or(c.Signal, fmt.Sprintf("exit status %d", c.Exit)))
+		return fmt.Sprintf("measured until its process ended during %s (%s); the gate says more", c.Stage, cmp.Or(c.Signal, fmt.Sprintf("exit status %d", c.Exit)))
 	}
 	return "measured"
 }

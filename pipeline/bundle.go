@@ -12,7 +12,7 @@ import (
 	"github.com/embedgate/embedgate/validate/measure/bundle"
 )
 
-// BundleOptions is what making a bundle is told.
+// BundleOptions are the options of Bundle.
 type BundleOptions struct {
 	Candidate string // directory
 	Provider  string // that the other machine is to measure

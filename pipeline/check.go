@@ -16,7 +16,7 @@ import (
 	"github.com/embedgate/embedgate/validate/verdict"
 )
 
-// Check measures and judges a model file that somebody else exported, against
+// Check measures and judges a model file that another tool exported, against
 // the golden of the policy's model. It publishes nothing.
 func Check(ctx context.Context, o Options, file, precision, provider string) (v verdict.Verdict, err error) {
 	class, show := candidate.Precision(precision), o.Show

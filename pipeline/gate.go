@@ -13,7 +13,7 @@ import (
 	"github.com/embedgate/embedgate/validate/verdict"
 )
 
-// GateOptions is what judging is told.
+// GateOptions are the options of Gate.
 type GateOptions struct {
 	Candidate string // directory
 	Evidence  EvidenceSource
@@ -69,7 +69,7 @@ func judgeDirs(ctx context.Context, have inputs, dirs []string, channel, nonce s
 	})
 }
 
-// judgeForeign is judgeDirs for a model that somebody else exported.
+// judgeForeign is judgeDirs for a model that another tool exported.
 func judgeForeign(ctx context.Context, have inputs, dir, channel string) (verdict.Verdict, error) {
 	return judged(ctx, func() (check.Input, error) {
 		in, err := input(have, channel, dir)

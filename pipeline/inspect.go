@@ -70,7 +70,7 @@ func predictionOf(p support.Prediction) *inspect.Prediction {
 	}
 }
 
-// valuesOf keeps nil nil: JSON tells null from an empty list.
+// valuesOf returns nil for nil: JSON has null for it, and [] for an empty list.
 func valuesOf(all []onnxfile.Value) (out []inspect.Value) {
 	if all != nil {
 		out = make([]inspect.Value, 0, len(all))

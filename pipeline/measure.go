@@ -15,7 +15,7 @@ import (
 	"github.com/embedgate/embedgate/validate/measure/child"
 )
 
-// MeasureOptions is what measuring is told.
+// MeasureOptions are the options of Measure.
 type MeasureOptions struct {
 	Candidate string // directory
 	Provider  string

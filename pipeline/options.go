@@ -10,7 +10,7 @@ import (
 	"github.com/embedgate/embedgate/pipeline/setup"
 )
 
-// Options is what most commands are told.
+// Options are the options that most commands have.
 type Options struct {
 	PolicyFile string
 	Channel    string
@@ -20,7 +20,7 @@ type Options struct {
 	Show       *progress.Printer
 }
 
-// RunOptions is what a whole run is told.
+// RunOptions are the options of Run.
 type RunOptions struct {
 	Options
 	Target    string   // where the release goes: "dist"

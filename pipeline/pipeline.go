@@ -73,5 +73,5 @@ func Run(ctx context.Context, o RunOptions) (*State, error) {
 	return s, nil
 }
 
-// say tells progress.
+// say reports progress.
 func (s *State) say(format string, args ...any) { s.Options.sink().Say(format, args...) }

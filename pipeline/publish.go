@@ -7,7 +7,7 @@ import (
 	"github.com/embedgate/embedgate/publish"
 )
 
-// PublishOptions is what publishing is told.
+// PublishOptions are the options of Publish.
 type PublishOptions struct {
 	Candidate string // directory
 	Evidence  EvidenceSource

@@ -10,7 +10,7 @@ import (
 	"github.com/embedgate/embedgate/validate/verdict"
 )
 
-// Verify tells whether a release is whole and proven. goldenDir holds the
+// Verify reports whether a release is whole and proven. goldenDir holds the
 // golden that the model is compared with; "": the one built in for its name.
 // channel is the one that the release must be out for; "": any.
 func Verify(ctx context.Context, dir, goldenDir, channel string) (publish.Report, error) {

@@ -13,7 +13,7 @@ import (
 	"path/filepath"
 )
 
-// Identity is what tells one file's bytes from another's.
+// Identity identifies the bytes of a file.
 type Identity struct {
 	SHA256 string `json:"sha256"` // lower-case hex
 	Bytes  int64  `json:"bytes"`
@@ -50,14 +50,14 @@ func HashInto(h hash.Hash, path string) (int64, error) {
 	return io.Copy(h, f)
 }
 
-// ReadError is told when a copy failed because its source could not be read.
+// ReadError is returned when a copy failed because its source could not be read.
 // Other errors of a copy are the target's.
 type ReadError struct{ Err error }
 
 func (e *ReadError) Error() string { return e.Err.Error() }
 func (e *ReadError) Unwrap() error { return e.Err }
 
-// DigestError is told when a copy has other bytes than were wanted.
+// DigestError is returned when a copy has other bytes than were wanted.
 type DigestError struct{ Got, Wanted Identity }
 
 func (e *DigestError) Error() string {
@@ -99,7 +99,7 @@ func Copy(ctx context.Context, src io.Reader, to string, limit int64, perm fs.Fi
 }
 
 // CopyVerified is Copy of exactly the bytes that are wanted. They are hashed
-// while they are copied, so that nobody changes them between the look and the
+// while they are copied, so that no other process changes them between the look and the
 // copy. Others are a *DigestError.
 func CopyVerified(ctx context.Context, src io.Reader, to string, want Identity, perm fs.FileMode) error {
 	// A source that grew is not copied until the disk is full.

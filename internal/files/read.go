@@ -23,7 +23,7 @@ type Unfit struct {
 	Limit int64       // bytes
 }
 
-// TooLarge tells whether the size is what is wrong.
+// TooLarge reports whether the size is what is wrong.
 func (e *Unfit) TooLarge() bool { return e.Mode.IsRegular() }
 
 // Got says what is there.
@@ -159,7 +159,7 @@ type capped struct {
 
 func (c *capped) Read(b []byte) (int, error) {
 	if int64(len(b)) > c.left+1 {
-		b = b[:c.left+1] // one more tells whether there is more
+		b = b[:c.left+1] // one byte more shows whether there is more
 	}
 	n, err := c.r.Read(b)
 	if int64(n) > c.left {

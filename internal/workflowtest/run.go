@@ -76,7 +76,7 @@ func (r Runner) job(t testing.TB, key, name string, j Job, line map[string]any) 
 		require.NoError(t, err, key)
 		env = append(env, k+"="+v)
 	}
-	told := false
+	reported := false
 	for _, s := range j.Steps {
 		require.Contains(t, []string{"", notCancelled}, s.If, "%s: %s", key, s.Name)
 		if !o.OK && s.If != notCancelled {
@@ -89,9 +89,9 @@ func (r Runner) job(t testing.TB, key, name string, j Job, line map[string]any) 
 			require.NoError(t, err, key)
 		}
 		if s.Run != "" {
-			if r.Before != nil && !told {
+			if r.Before != nil && !reported {
 				r.Before(t, key, o.Dir)
-				told = true
+				reported = true
 			}
 			out, good := r.task(t, s.Run, o.Dir, env)
 			o.Output += out

@@ -108,7 +108,7 @@ const notCancelled = "${{ !cancelled() }}"
 
 var ifResult = regexp.MustCompile(`^\$\{\{ !cancelled\(\) && needs\.([a-z]+)\.result == 'success' \}\}$`)
 
-// starts tells whether a job runs, given which of the earlier ones succeeded.
+// starts reports whether a job runs, given which of the earlier ones succeeded.
 func (j Job) starts(ok map[string]bool) (bool, error) {
 	if j.If == "" {
 		return !slices.ContainsFunc(j.Needs, func(n string) bool { return !ok[n] }), nil

@@ -66,7 +66,7 @@ func checkValue(v *ast.MappingValueNode, t reflect.Type, key string) error {
 	return nil
 }
 
-// fraction tells whether a value that is no whole number would become one: the
+// fraction reports whether a value that is no whole number would become one: the
 // library reads texts such as "1.5" and 3e2 as numbers, too. Of other texts it
 // says that they are none.
 func fraction(n ast.Node) bool {
@@ -81,7 +81,7 @@ func fraction(n ast.Node) bool {
 	return err == nil
 }
 
-// isWhole tells whether a value of t is a whole number and nothing else: times
+// isWhole reports whether a value of t is a whole number and nothing else: times
 // and sizes have words of their own.
 func isWhole(t reflect.Type) bool {
 	if t == reflect.TypeFor[time.Duration]() || reflect.PointerTo(t).Implements(reflect.TypeFor[yaml.BytesUnmarshaler]()) {

@@ -110,7 +110,7 @@ type Budget struct {
 	Channels   []string              `yaml:"channels"`
 }
 
-// Gates tells whether b gates a variant of class p in a channel.
+// Gates reports whether b gates a variant of class p in a channel.
 func (b Budget) Gates(channel string, p candidate.Precision) bool {
 	return (len(b.Channels) == 0 || slices.Contains(b.Channels, channel)) &&
 		(len(b.Precisions) == 0 || slices.Contains(b.Precisions, p))
@@ -207,7 +207,7 @@ type Channel struct {
 }
 
 // check refuses a policy that would let something pass unproven: every gate
-// needs its threshold, every name its definition. All faults are told at once.
+// needs its threshold, every name its definition. All faults are reported at once.
 func (p Policy) check() error {
 	var errs []error
 	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }

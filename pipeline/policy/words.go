@@ -5,11 +5,11 @@ import (
 	"strings"
 )
 
-// mismatch is how the YAML library tells a value of the wrong type: by Go's
+// mismatch is how the YAML library reports a value of the wrong type: by Go's
 // names, which mean nothing to the reader.
 var mismatch = regexp.MustCompile(`cannot unmarshal (.+?) into Go (?:struct field \S+|value) of type (\S+)`)
 
-// inWords tells such a mismatch in the words of YAML.
+// inWords writes such a mismatch in the words of YAML.
 func inWords(message string) string {
 	return mismatch.ReplaceAllStringFunc(message, func(s string) string {
 		m := mismatch.FindStringSubmatch(s)

@@ -65,7 +65,7 @@ func Examine(ctx context.Context, o Options) (list []Part) {
 	return list
 }
 
-// processors tells how many a measurement uses, and which quota leaves how many
+// processors reports how many a measurement uses, and which quota leaves how many
 // of them idle.
 func processors() Part {
 	l := cores.Here()

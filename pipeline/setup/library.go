@@ -1,6 +1,6 @@
 // Package setup finds what a machine needs for measuring: each provider's
 // runtime library, and the programs and libraries for other processors. It
-// also tells people what is there and what is missing. It must not know what
+// also reports what is there and what is missing. It must not know what
 // is measured.
 package setup
 
