@@ -40,13 +40,13 @@ type Set struct {
 	Pooling   string // "mean", "cls", "max"
 	MaxTokens int
 	Source    map[string]string // sha256 of the source files the vectors came from
-	Versions  map[string]string
-	Texts     []Text
-	IDs       [][]int64         // per text, [CLS] and [SEP] included
-	Pooled    []float64         // texts × Dim, before normalisation
-	States    []State           // of a few short texts, in their order
-	Digest    string            // sha256 of golden.json's bytes, which names the sha256 of the other two
-	Files     map[string][]byte // the three files' bytes, by name
+
+	Texts  []Text
+	IDs    [][]int64         // per text, [CLS] and [SEP] included
+	Pooled []float64         // texts × Dim, before normalisation
+	States []State           // of a few short texts, in their order
+	Digest string            // sha256 of golden.json's bytes, which names the sha256 of the other two
+	Files  map[string][]byte // the three files' bytes, by name
 }
 
 // Subset is the set with the texts of these indices alone, in that order. Its

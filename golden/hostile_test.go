@@ -3,6 +3,7 @@ package golden_test
 import (
 	"bytes"
 	"crypto/sha256"
+	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
 	"math"
@@ -33,7 +34,7 @@ func newSmall() *small {
 		tensors: map[string]safetensors.Tensor{
 			"ids":      safetensors.FromI32("ids", []int{5}, []int32{101, 7, 102, 101, 102}),
 			"offsets":  safetensors.FromI64("offsets", []int{3}, []int64{0, 3, 5}),
-			"pooled":   safetensors.FromF64("pooled", []int{2, 2}, []float64{3, 4, 0, 0}),
+			"pooled":   pooled(2, 3, 4, 0, 0),
 			"states.b": safetensors.FromF32("states.b", []int{1, 2, 2}, []float32{1, 2, 3, 4}),
 			"states.a": safetensors.FromF32("states.a", []int{1, 3, 2}, make([]float32, 6)),
 		},
@@ -47,6 +48,15 @@ func newSmall() *small {
 func sum(s string) string {
 	h := sha256.Sum256([]byte(s))
 	return hex.EncodeToString(h[:])
+}
+
+// pooled is the tensor of the vectors, rows × the length of a row.
+func pooled(rows int, v ...float64) safetensors.Tensor {
+	b, err := binary.Append(nil, binary.LittleEndian, v)
+	if err != nil {
+		panic(err)
+	}
+	return safetensors.Tensor{Name: "pooled", DType: safetensors.F64, Shape: []int{rows, len(v) / rows}, Data: b}
 }
 
 func (s *small) put(x safetensors.Tensor) { s.tensors[x.Name] = x }
@@ -83,7 +93,7 @@ func TestASmallGoldenIsReadWhole(t *testing.T) {
 }
 
 func TestAGoldenWithRightDigestsAndWrongContentIsRefused(t *testing.T) {
-	f64 := func(v ...float64) safetensors.Tensor { return safetensors.FromF64("pooled", []int{2, len(v) / 2}, v) }
+	f64 := func(v ...float64) safetensors.Tensor { return pooled(2, v...) }
 	off := func(v ...int64) safetensors.Tensor { return safetensors.FromI64("offsets", []int{len(v)}, v) }
 	for name, c := range map[string]struct {
 		spoil func(*small)
@@ -92,7 +102,7 @@ func TestAGoldenWithRightDigestsAndWrongContentIsRefused(t *testing.T) {
 		"a NaN":                              {func(s *small) { s.put(f64(1, math.NaN(), 0, 0)) }, "NaN for text a"},
 		"an infinity":                        {func(s *small) { s.put(f64(1, 2, math.Inf(-1), 0)) }, "-Inf for text b"},
 		"vectors of another dimension":       {func(s *small) { s.put(f64(1, 2, 3, 4, 5, 6)) }, "got shape [2 3]"},
-		"vectors for one text more":          {func(s *small) { s.put(safetensors.FromF64("pooled", []int{3, 2}, make([]float64, 6))) }, "got shape [3 2]"},
+		"vectors for one text more":          {func(s *small) { s.put(pooled(3, make([]float64, 6)...)) }, "got shape [3 2]"},
 		"vectors in float32":                 {func(s *small) { s.put(safetensors.FromF32("pooled", []int{2, 2}, make([]float32, 4))) }, "F32"},
 		"no vectors":                         {func(s *small) { delete(s.tensors, "pooled") }, "no such tensor"},
 		"no ids":                             {func(s *small) { delete(s.tensors, "ids") }, "no such tensor"},

@@ -100,7 +100,7 @@ func read(d fs.FS) (s Set, thing string, err error) {
 		}
 	}
 	s.Model, s.Dim, s.Normalize, s.Pooling, s.MaxTokens = m.Model, m.Dim, m.Normalize, m.Pooling, m.MaxTokens
-	s.Source, s.Versions, s.Digest = m.Source, m.Versions, files.HashBytes(s.Files[ManifestName])
+	s.Source, s.Digest = m.Source, files.HashBytes(s.Files[ManifestName])
 	if s.Texts, err = ParseTexts(s.Files[TextsName]); err != nil {
 		return s, TextsName, err
 	}

@@ -34,9 +34,6 @@ func (f File) Names() []string {
 	return names
 }
 
-// Tensors returns all tensors in the order of their bytes.
-func (f File) Tensors() []Tensor { return slices.Clone(f.tensors) }
-
 // Tensor returns the tensor of a name.
 func (f File) Tensor(name string) (Tensor, bool) {
 	i, ok := f.index[name]
@@ -104,15 +101,6 @@ func FromF32(name string, shape []int, v []float32) Tensor {
 		b = binary.LittleEndian.AppendUint32(b, math.Float32bits(x))
 	}
 	return Tensor{Name: name, DType: F32, Shape: slices.Clone(shape), Data: b}
-}
-
-// FromF64 makes a tensor of float64 values.
-func FromF64(name string, shape []int, v []float64) Tensor {
-	b := make([]byte, 0, 8*len(v))
-	for _, x := range v {
-		b = binary.LittleEndian.AppendUint64(b, math.Float64bits(x))
-	}
-	return Tensor{Name: name, DType: F64, Shape: slices.Clone(shape), Data: b}
 }
 
 // FromI32 makes a tensor of int32 values.

@@ -18,10 +18,19 @@ func file(head string, body int) []byte {
 	return append(append(b, head...), make([]byte, body)...)
 }
 
+// fromF64 makes a tensor of float64 values.
+func fromF64(name string, shape []int, v []float64) Tensor {
+	b, err := binary.Append(nil, binary.LittleEndian, v)
+	if err != nil {
+		panic(err)
+	}
+	return Tensor{Name: name, DType: F64, Shape: shape, Data: b}
+}
+
 func TestWhatIsWrittenIsReadBack(t *testing.T) {
 	in := []Tensor{
 		FromI32("ids", []int{3}, []int32{101, -7, 102}),
-		FromF64("pooled", []int{2, 2}, []float64{1, -0.5, math.Pi, math.SmallestNonzeroFloat64}),
+		fromF64("pooled", []int{2, 2}, []float64{1, -0.5, math.Pi, math.SmallestNonzeroFloat64}),
 		FromF32("v", []int{1, 2}, []float32{1.5, -2}),
 		FromI64("offsets", []int{2}, []int64{0, math.MinInt64}),
 		FromF32("empty", []int{0, 4}, nil),
@@ -166,7 +175,7 @@ func FuzzParse(f *testing.F) {
 			return
 		}
 		var total int
-		for _, x := range file.Tensors() {
+		for _, x := range file.tensors {
 			total += len(x.Data)
 			_, _, _ = file.F32(x.Name)
 			_, _, _ = file.F64(x.Name)
@@ -180,7 +189,7 @@ func FuzzParse(f *testing.F) {
 			t.Fatalf("%d bytes of tensors in a file of %d", total, len(data))
 		}
 		var out bytes.Buffer
-		if err := Write(&out, file.Tensors(), file.Meta); err != nil {
+		if err := Write(&out, file.tensors, file.Meta); err != nil {
 			t.Fatal(err)
 		}
 		again, err := Parse(out.Bytes())

@@ -2,7 +2,6 @@ package evidence
 
 import (
 	"fmt"
-	"time"
 
 	"github.com/embedgate/embedgate/providers"
 )
@@ -115,15 +114,6 @@ type LatencyRun struct {
 	CalibrationNS []int64 `json:"calibration_ns"`
 	StealTicks    int64   `json:"steal_ticks"` // of /proc/stat during the run, all cores; -1 where the OS does not tell
 	TotalTicks    int64   `json:"total_ticks"`
-}
-
-// Wall returns the samples' sum.
-func (r LatencyRun) Wall() time.Duration {
-	var s int64
-	for _, n := range r.SamplesNS {
-		s += n
-	}
-	return time.Duration(s)
 }
 
 // PlacementRun is the record of running one text of that many tokens.

@@ -185,7 +185,7 @@ func TestHostileVectorsAreRefused(t *testing.T) {
 		"no vectors":                 {"vectors", safetensors.Tensor{}, `"vectors"`},
 		"no ids":                     {"ids", safetensors.Tensor{}, `"ids"`},
 		"no offsets":                 {"offsets", safetensors.Tensor{}, `"offsets"`},
-		"vectors of another type":    {"vectors", safetensors.FromF64("vectors", []int{1, 3}, make([]float64, 3)), "F64"},
+		"vectors of another type":    {"vectors", safetensors.Tensor{Name: "vectors", DType: safetensors.F64, Shape: []int{1, 3}, Data: make([]byte, 3*8)}, "F64"},
 		"vectors in one dimension":   {"vectors", f32("vectors", []int{6}, make([]float32, 6)), "two dimensions"},
 		"ids in two dimensions":      {"ids", i32("ids", []int{2, 2}, make([]int32, 4)), "one dimension"},
 		"offsets that fall":          {"offsets", i64("offsets", []int{3}, []int64{0, 5, 4}), "rising"},

@@ -69,17 +69,9 @@ func sorted(x []float64) []keyed {
 	return from
 }
 
-// Spearman returns the rank correlation of x and y, ties sharing mean ranks.
-// It returns 0, which no gate takes for agreement, when the lengths differ,
+// RankCorrelation returns Spearman's correlation of two samples, given their
+// Ranks. It returns 0, which no threshold accepts, when the lengths differ,
 // when there are fewer than two values or when one side is constant.
-func Spearman(x, y []float64) float64 {
-	if len(x) != len(y) || len(x) < 2 {
-		return 0
-	}
-	return RankCorrelation(Ranks(x), Ranks(y))
-}
-
-// RankCorrelation is Spearman for values that are already ranks.
 func RankCorrelation(x, y []float64) float64 {
 	if len(x) != len(y) || len(x) < 2 {
 		return 0
