@@ -26,9 +26,9 @@ const (
 	maxTexts = 2048
 	maxFile  = 1 << 30
 
-	// MaxCrossCheck is the furthest that sentence-transformers' own float32
+	// maxCrossCheck is the furthest that sentence-transformers' own float32
 	// vectors may lie from the golden; make_golden.py holds it, the reader too.
-	MaxCrossCheck = 2e-6
+	maxCrossCheck = 2e-6
 )
 
 // A model is added by adding its directory.
@@ -126,8 +126,8 @@ func parseManifest(b []byte) (m Manifest, err error) {
 		return m, fmt.Errorf("pooling: got %q, wanted mean, cls or max", m.Pooling)
 	case m.Model == "":
 		return m, errors.New("model: got no name, wanted one")
-	case !(m.CrossCheck >= 0 && m.CrossCheck <= MaxCrossCheck):
-		return m, fmt.Errorf("cross_check: got %g, wanted 0 to %g", m.CrossCheck, MaxCrossCheck)
+	case !(m.CrossCheck >= 0 && m.CrossCheck <= maxCrossCheck):
+		return m, fmt.Errorf("cross_check: got %g, wanted 0 to %g", m.CrossCheck, maxCrossCheck)
 	case len(m.Files) != 2 || len(m.Source) == 0:
 		return m, fmt.Errorf("got the digests of %d files and %d source files, wanted those of %s, %s and the source", len(m.Files), len(m.Source), TextsName, VectorsName)
 	}

@@ -17,8 +17,8 @@ const (
 	U64  = "U64"
 )
 
-// Size returns the bytes of one element of a data type, 0 when it is unknown.
-func Size(dtype string) int {
+// elementSize returns the bytes of one element of a data type, 0 when it is unknown.
+func elementSize(dtype string) int {
 	switch dtype {
 	case BOOL, U8, I8:
 		return 1

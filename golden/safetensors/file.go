@@ -10,7 +10,7 @@ import (
 )
 
 // Tensor is one named array. Data is little-endian and row-major; its length
-// is the product of Shape times Size(DType). An empty Shape is a scalar.
+// is the product of Shape times the size of one element. An empty Shape is a scalar.
 type Tensor struct {
 	Name  string
 	DType string
@@ -34,8 +34,8 @@ func (f File) Names() []string {
 	return names
 }
 
-// Tensor returns the tensor of a name.
-func (f File) Tensor(name string) (Tensor, bool) {
+// tensor returns the tensor of a name.
+func (f File) tensor(name string) (Tensor, bool) {
 	i, ok := f.index[name]
 	if !ok {
 		return Tensor{}, false
@@ -73,7 +73,7 @@ func (f File) I64(name string) ([]int64, []int, error) {
 }
 
 func values[T any](f File, name, dtype string, one func([]byte) T) ([]T, []int, error) {
-	t, ok := f.Tensor(name)
+	t, ok := f.tensor(name)
 	if !ok {
 		return nil, nil, &fault.Error{
 			Kind: fault.Usage, Thing: fmt.Sprintf("safetensors tensor %q", name),
@@ -86,7 +86,7 @@ func values[T any](f File, name, dtype string, one func([]byte) T) ([]T, []int, 
 			Got: "data type " + t.DType, Wanted: dtype,
 		}
 	}
-	size := Size(dtype)
+	size := elementSize(dtype)
 	out := make([]T, len(t.Data)/size)
 	for i := range out {
 		out[i] = one(t.Data[i*size:])

@@ -16,10 +16,10 @@ import (
 	"github.com/embedgate/embedgate/internal/fault"
 )
 
-// MaxHeader is the largest header that is read, in bytes: some 40,000 tensors.
+// maxHeader is the largest header that is read, in bytes: some 40,000 tensors.
 // The reference implementation reads 100 MB, and a hostile header of 16 MB takes
 // longer than an answer may.
-const MaxHeader = 4 << 20
+const maxHeader = 4 << 20
 
 const (
 	prefix  = 8 // bytes of the header's length
@@ -33,8 +33,8 @@ func Parse(data []byte) (File, error) {
 		return File{}, refuse("safetensors file", fmt.Sprintf("%d bytes", len(data)), "at least 8")
 	}
 	n := binary.LittleEndian.Uint64(data)
-	if n > MaxHeader {
-		return File{}, refuse("safetensors header", fmt.Sprintf("%d bytes", n), fmt.Sprintf("at most %d", MaxHeader))
+	if n > maxHeader {
+		return File{}, refuse("safetensors header", fmt.Sprintf("%d bytes", n), fmt.Sprintf("at most %d", maxHeader))
 	}
 	if n > uint64(len(data)-prefix) {
 		return File{}, refuse("safetensors header", fmt.Sprintf("a length of %d bytes in a file of %d", n, len(data)), "a header inside the file")
@@ -95,7 +95,7 @@ func place(entries []entry, meta map[string]string, body []byte) (File, error) {
 
 // byteSize returns the bytes of a tensor, or why that cannot be said.
 func byteSize(dtype string, shape []int) (uint64, error) {
-	n := uint64(Size(dtype))
+	n := uint64(elementSize(dtype))
 	if n == 0 {
 		return 0, fmt.Errorf("data type %q", short(dtype))
 	}

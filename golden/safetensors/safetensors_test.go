@@ -65,7 +65,7 @@ func TestWhatIsWrittenIsReadBack(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, []float32{7}, s)
 	assert.Empty(t, shape)
-	raw, ok := f.Tensor("bytes \"é\" <")
+	raw, ok := f.tensor("bytes \"é\" <")
 	require.True(t, ok)
 	assert.Equal(t, []byte{1, 2, 3}, raw.Data)
 	assert.Zero(t, binary.LittleEndian.Uint64(a.Bytes())%8, "the data is aligned")

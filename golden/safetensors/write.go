@@ -20,7 +20,7 @@ import (
 func Write(w io.Writer, tensors []Tensor, meta map[string]string) error {
 	order := slices.Clone(tensors)
 	slices.SortFunc(order, func(a, b Tensor) int {
-		return cmp.Or(-cmp.Compare(Size(a.DType), Size(b.DType)), strings.Compare(a.Name, b.Name))
+		return cmp.Or(-cmp.Compare(elementSize(a.DType), elementSize(b.DType)), strings.Compare(a.Name, b.Name))
 	})
 	head, err := header(order, meta)
 	if err != nil {
@@ -83,8 +83,8 @@ func header(order []Tensor, meta map[string]string) ([]byte, error) {
 	for b.Len()%8 != 0 {
 		b.WriteByte(' ')
 	}
-	if b.Len()-prefix > MaxHeader {
-		return nil, fmt.Errorf("safetensors: header of %d bytes, wanted at most %d", b.Len()-prefix, MaxHeader)
+	if b.Len()-prefix > maxHeader {
+		return nil, fmt.Errorf("safetensors: header of %d bytes, wanted at most %d", b.Len()-prefix, maxHeader)
 	}
 	binary.LittleEndian.PutUint64(b.Bytes(), uint64(b.Len()-prefix))
 	return b.Bytes(), nil

@@ -28,7 +28,7 @@ func placementOf(t *testing.T, provider, plan string) outcome {
 	require.NoError(t, err)
 	t.Setenv(envPlan, path)
 	o := fakeOptions(t)
-	o.Stall = DefaultStall
+	o.Stall = defaultStall
 	j := o.job(provider, "fp32", providers.Library{})
 	j.Kind, j.Points = protocol.PlacementKind, lengths([]int{6, 16})
 	out, err := launch(t.Context(), o, step{job: j})

@@ -29,7 +29,7 @@ func self(t testing.TB) []string {
 func fakeOptions(t testing.TB) Options {
 	t.Helper()
 	dir := t.TempDir()
-	require.NoError(t, os.WriteFile(filepath.Join(dir, TokenizerName), measuretest.SmallTokenizer(t), 0o600))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, tokenizerName), measuretest.SmallTokenizer(t), 0o600))
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "fake.onnx"), []byte("no model"), 0o600))
 	c := candidate.Candidate{Dir: dir, Digest: "c0", Manifest: candidate.Manifest{
 		Model:     "small",
@@ -37,7 +37,7 @@ func fakeOptions(t testing.TB) Options {
 		Variants:  map[string]candidate.Variant{"fp32": {File: "fake.onnx", Precision: candidate.FP32}},
 		Files:     map[string]candidate.File{},
 	}}
-	for _, f := range []string{TokenizerName, "fake.onnx"} {
+	for _, f := range []string{tokenizerName, "fake.onnx"} {
 		id, err := files.HashFile(filepath.Join(dir, f))
 		require.NoError(t, err)
 		c.Manifest.Files[f] = id

@@ -20,12 +20,12 @@ import (
 	"github.com/embedgate/embedgate/validate/evidence"
 )
 
-// TokenizerName is the tokenizer's file name inside a candidate.
-const TokenizerName = "tokenizer.json"
+// tokenizerName is the tokenizer's file name inside a candidate.
+const tokenizerName = "tokenizer.json"
 
-// DefaultStall is how long a child may show no sign of life. A provider may
+// defaultStall is how long a child may show no sign of life. A provider may
 // compile a model for minutes before its first answer.
-const DefaultStall = 5 * time.Minute
+const defaultStall = 5 * time.Minute
 
 // Options is one measurement.
 type Options struct {
@@ -57,7 +57,7 @@ type Options struct {
 	way emulate.Way // in which a child starts
 
 	Out      string        // the evidence directory; an older one there is replaced when this one is complete
-	Stall    time.Duration // how long a child may be silent; 0: DefaultStall
+	Stall    time.Duration // how long a child may be silent; 0: five minutes
 	Progress progress.Sink
 }
 
@@ -95,7 +95,7 @@ func (o Options) check() error {
 			Wanted: "at least one of each: nothing could be proven of it",
 			Next:   "export it longer, or add a budget that fits to the policy's latency.budgets"}
 	}
-	files := []string{v.File, TokenizerName}
+	files := []string{v.File, tokenizerName}
 	if pairs := plan.Pairs; pairs != nil {
 		other, ok := o.variant(pairs.Variant)
 		if !ok {

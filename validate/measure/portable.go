@@ -22,7 +22,7 @@ type Target struct {
 	Library    providers.Library // the provider's, of the same
 }
 
-// slowdown is how many times longer than DefaultStall an emulated child may be
+// slowdown is how many times longer than defaultStall an emulated child may be
 // silent: one batch takes as much longer.
 const slowdown = 4
 

@@ -154,7 +154,7 @@ func TestAModelThatIsNoModelIsTheUsersFault(t *testing.T) {
 			require.NoError(t, err)
 			require.NoError(t, os.Remove(path))
 			require.NoError(t, os.WriteFile(path, spoil(b), 0o600))
-			c.Manifest.Files = map[string]candidate.File{TokenizerName: c.Manifest.Files[TokenizerName]}
+			c.Manifest.Files = map[string]candidate.File{tokenizerName: c.Manifest.Files[tokenizerName]}
 			c.Manifest.Files[model], err = files.HashFile(path)
 			require.NoError(t, err)
 

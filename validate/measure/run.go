@@ -25,7 +25,7 @@ import (
 // broken set-up of what every machine can have. When ctx is cancelled, nothing
 // of this measurement is left behind and what was in Out stays.
 func Run(ctx context.Context, o Options) (evidence.Evidence, error) {
-	o.Stall = cmp.Or(o.Stall, DefaultStall)
+	o.Stall = cmp.Or(o.Stall, defaultStall)
 	if err := o.check(); err != nil {
 		return evidence.Evidence{}, err
 	}

@@ -252,7 +252,7 @@ func TestWhatNobodyCanMeasureIsRefusedBeforeAnythingStarts(t *testing.T) {
 		{"a model that changed after it was read", func(o *Options) {
 			o.Candidate.Manifest.Files["fake.onnx"] = candidate.File{SHA256: "00", Bytes: 1}
 		}, "fake.onnx"},
-		{"a tokenizer that the manifest does not name", func(o *Options) { delete(o.Candidate.Manifest.Files, TokenizerName) }, TokenizerName},
+		{"a tokenizer that the manifest does not name", func(o *Options) { delete(o.Candidate.Manifest.Files, tokenizerName) }, tokenizerName},
 		{"no place for the evidence", func(o *Options) { o.Out = "" }, "evidence"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -70,7 +70,7 @@ func (o Options) job(provider, variant string, lib providers.Library) protocol.J
 	j := protocol.Job{
 		Provider: provider, Library: lib,
 		Model:     filepath.Join(o.Candidate.Dir, filepath.FromSlash(file.File)),
-		Tokenizer: filepath.Join(o.Candidate.Dir, TokenizerName),
+		Tokenizer: filepath.Join(o.Candidate.Dir, tokenizerName),
 		Options: providers.Options{
 			Threads: wish.Threads, Provider: o.Policy.OptionsOf(provider, variant),
 			Strict: wish.Placement != nil && wish.Placement.Strict, IOBinding: wish.IOBinding,

@@ -2,8 +2,8 @@ package stats
 
 import "gonum.org/v1/gonum/mathext"
 
-// BinomialLE returns P(Bin(n, p) ≤ k), exactly up to rounding.
-func BinomialLE(k, n int, p float64) float64 {
+// binomialLE returns P(Bin(n, p) ≤ k), exactly up to rounding.
+func binomialLE(k, n int, p float64) float64 {
 	switch {
 	case k < 0:
 		return 0
@@ -15,9 +15,9 @@ func BinomialLE(k, n int, p float64) float64 {
 	return mathext.RegIncBeta(float64(n-k), float64(k+1), 1-p)
 }
 
-// BinomialGE returns P(Bin(n, p) ≥ k), exactly up to rounding. It is no
-// complement of BinomialLE, so that small tails keep their digits.
-func BinomialGE(k, n int, p float64) float64 {
+// binomialGE returns P(Bin(n, p) ≥ k), exactly up to rounding. It is no
+// complement of binomialLE, so that small tails keep their digits.
+func binomialGE(k, n int, p float64) float64 {
 	switch {
 	case k <= 0:
 		return 1

@@ -62,8 +62,8 @@ func Decide(launches [][]float64, b Budget) Decision {
 		return d
 	}
 	alpha, share := 1-b.Confidence, 1-b.Percentile
-	clusters := EffectiveSize(over)
-	moves := EffectiveSize(launches)
+	clusters := effectiveSize(over)
+	moves := effectiveSize(launches)
 	d.Effective = min(clusters, moves)
 
 	met, few := pass(d.Count, d.N, d.Effective, share)
@@ -106,14 +106,14 @@ func overs(launches [][]float64, limit float64) (over [][]float64, count, all in
 func pass(k, n int, effective, share float64) (p float64, scaled int) {
 	m := int(math.Floor(effective + 1e-9))
 	scaled = int(math.Ceil(float64(k)*effective/float64(n) - 1e-9))
-	return BinomialLE(scaled, m, share), scaled
+	return binomialLE(scaled, m, share), scaled
 }
 
 // fail returns P(Bin ≥ k) after n and k shrink together: n up, k down.
 func fail(k, n int, effective, share float64) (p float64, scaled int) {
 	m := int(math.Ceil(effective - 1e-9))
 	scaled = int(math.Floor(float64(k)*effective/float64(n) + 1e-9))
-	return BinomialGE(scaled, m, share), scaled
+	return binomialGE(scaled, m, share), scaled
 }
 
 // atMost forgives the rounding of 1 − 0.99, not more.

@@ -31,7 +31,7 @@ func DecideCurtailed(launches [][]float64, planned int, b Budget) Decision {
 			}
 		}
 	}
-	clusters, moves := EffectiveSize(over), EffectiveSize(launches)
+	clusters, moves := effectiveSize(over), effectiveSize(launches)
 	worth := min(clusters, moves)
 	if moves < clusters && staysAbove(launches, b) {
 		worth, d.OutOfReach = clusters, true
@@ -62,7 +62,7 @@ func staysAbove(launches [][]float64, b Budget) bool {
 // chance out.
 func CountFor(n int, b Budget) int {
 	for k := 1; k <= n; k++ {
-		if atMost(BinomialGE(k, n, 1-b.Percentile), 1-b.Confidence) {
+		if atMost(binomialGE(k, n, 1-b.Percentile), 1-b.Confidence) {
 			return k
 		}
 	}

@@ -1,6 +1,6 @@
 package stats
 
-// EffectiveSize returns how many independent samples the launches' samples are
+// effectiveSize returns how many independent samples the launches' samples are
 // worth: n/τ, where τ = 1 + 2·Σρ(lag) is the integrated autocorrelation time,
 // estimated by Geyer's initial monotone positive sequence. It is at least 1
 // (0 without samples) and at most n: anticorrelation earns nothing.
@@ -9,7 +9,7 @@ package stats
 // every launch together. So a launch that is slower as a whole, as after an
 // unlucky memory layout, counts as what it is: samples that depend on each
 // other. A constant series says nothing of dependence and is worth n.
-func EffectiveSize(launches [][]float64) float64 {
+func effectiveSize(launches [][]float64) float64 {
 	n, longest, sum := 0, 0, 0.0
 	for _, l := range launches {
 		n += len(l)

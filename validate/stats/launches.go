@@ -61,7 +61,7 @@ func outOfReach(launches [][]float64, b Budget) bool {
 			squares += float64((v - mean) * (v - mean))
 		}
 		degrees += float64(len(l) - 1)
-		effective += EffectiveSize([][]float64{logs})
+		effective += effectiveSize([][]float64{logs})
 	}
 	if degrees == 0 { // a sample each: launches and samples cannot be told apart
 		return false
@@ -74,5 +74,5 @@ func outOfReach(launches [][]float64, b Budget) bool {
 		slowest += reachOf(n) * stat.StdDev(means, nil) * math.Sqrt(1+1/n) * distuv.StudentsT{Sigma: 1, Nu: n - 1}.Quantile(b.Confidence)
 	}
 	k := (math.Log(b.Limit) - slowest) / within
-	return k > 0 && ToleranceConfidence(k, effective, b.Percentile) >= b.Confidence
+	return k > 0 && toleranceConfidence(k, effective, b.Percentile) >= b.Confidence
 }

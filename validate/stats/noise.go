@@ -44,9 +44,9 @@ func NoiseOf(calibration []float64, stolen, total int64) Noise {
 // Unstable tells whether either sign is over its limit.
 func (n Noise) Unstable() bool { return !(n.Spread <= MaxSpread) || n.Stolen > MaxStolen }
 
-// Factor is how much slower than here the same machine may be in another hour,
+// factor is how much slower than here the same machine may be in another hour,
 // going by what was seen: 1 when it is stable, infinite when nothing is known.
-func (n Noise) Factor() float64 {
+func (n Noise) factor() float64 {
 	if !n.Unstable() {
 		return 1
 	}
@@ -66,8 +66,8 @@ func (n Noise) Under(d Decision, launches [][]float64, b Budget) Decision {
 	if d.Answer != Within || !n.Unstable() {
 		return d
 	}
-	over, count, all := overs(launches, b.Limit/n.Factor())
-	if p, _ := pass(count, all, EffectiveSize(over), 1-b.Percentile); !atMost(p, 1-b.Confidence) {
+	over, count, all := overs(launches, b.Limit/n.factor())
+	if p, _ := pass(count, all, effectiveSize(over), 1-b.Percentile); !atMost(p, 1-b.Confidence) {
 		d.Answer = Unsure
 	}
 	return d

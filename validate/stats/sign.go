@@ -9,7 +9,7 @@ func SignTest(won, rounds int, confidence float64) (a Answer, p float64) {
 		return Unsure, 1
 	}
 	alpha := 1 - confidence
-	better, worse := BinomialGE(won, rounds, 0.5), BinomialGE(rounds-won, rounds, 0.5)
+	better, worse := binomialGE(won, rounds, 0.5), binomialGE(rounds-won, rounds, 0.5)
 	p = min(better, worse)
 	switch {
 	case atMost(better, alpha):

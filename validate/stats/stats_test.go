@@ -39,24 +39,24 @@ func TestBinomialTailsAreExact(t *testing.T) {
 					continue
 				}
 				want := slowLE(k, n, c[0], c[1])
-				assert.InEpsilon(t, want, BinomialLE(k, n, p), 1e-9, "P(Bin(%d, %g) ≤ %d)", n, p, k)
-				assert.InDelta(t, 1-want, BinomialGE(k+1, n, p), 1e-12, "P(Bin(%d, %g) ≥ %d)", n, p, k+1)
+				assert.InEpsilon(t, want, binomialLE(k, n, p), 1e-9, "P(Bin(%d, %g) ≤ %d)", n, p, k)
+				assert.InDelta(t, 1-want, binomialGE(k+1, n, p), 1e-12, "P(Bin(%d, %g) ≥ %d)", n, p, k+1)
 			}
 		}
 	}
 }
 
 func TestBinomialTailsAtTheEdges(t *testing.T) {
-	assert.Equal(t, 0.0, BinomialLE(-1, 10, 0.5))
-	assert.Equal(t, 1.0, BinomialLE(10, 10, 0.5))
-	assert.Equal(t, 1.0, BinomialLE(0, 0, 0.5))
-	assert.Equal(t, 1.0, BinomialLE(3, 10, 0))
-	assert.Equal(t, 0.0, BinomialLE(3, 10, 1))
-	assert.Equal(t, 1.0, BinomialGE(0, 10, 0.5))
-	assert.Equal(t, 0.0, BinomialGE(11, 10, 0.5))
-	assert.Equal(t, 0.0, BinomialGE(1, 10, 0))
-	assert.Equal(t, 1.0, BinomialGE(10, 10, 1))
-	assert.Zero(t, BinomialGE(300, 300, 0.05), "a tail too small for a float is no error")
+	assert.Equal(t, 0.0, binomialLE(-1, 10, 0.5))
+	assert.Equal(t, 1.0, binomialLE(10, 10, 0.5))
+	assert.Equal(t, 1.0, binomialLE(0, 0, 0.5))
+	assert.Equal(t, 1.0, binomialLE(3, 10, 0))
+	assert.Equal(t, 0.0, binomialLE(3, 10, 1))
+	assert.Equal(t, 1.0, binomialGE(0, 10, 0.5))
+	assert.Equal(t, 0.0, binomialGE(11, 10, 0.5))
+	assert.Equal(t, 0.0, binomialGE(1, 10, 0))
+	assert.Equal(t, 1.0, binomialGE(10, 10, 1))
+	assert.Zero(t, binomialGE(300, 300, 0.05), "a tail too small for a float is no error")
 }
 
 func TestAPercentileIsOneOfTheValues(t *testing.T) {
@@ -127,28 +127,28 @@ func TestEffectiveSizeFindsTheDependence(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 1))
 	for _, rho := range []float64{0, 0.3, 0.6, 0.9} {
 		want := 3000 * (1 - rho) / (1 + rho)
-		assert.InEpsilon(t, want, EffectiveSize(ar(r, 3, 1000, rho)), 0.3, "rho=%g", rho)
+		assert.InEpsilon(t, want, effectiveSize(ar(r, 3, 1000, rho)), 0.3, "rho=%g", rho)
 	}
-	assert.LessOrEqual(t, EffectiveSize(ar(r, 3, 100, -0.9)), 300.0, "anticorrelation earns nothing")
-	assert.Zero(t, EffectiveSize(nil))
-	assert.Equal(t, 5.0, EffectiveSize([][]float64{{2, 2, 2}, {2, 2}}), "a constant says nothing of dependence")
+	assert.LessOrEqual(t, effectiveSize(ar(r, 3, 100, -0.9)), 300.0, "anticorrelation earns nothing")
+	assert.Zero(t, effectiveSize(nil))
+	assert.Equal(t, 5.0, effectiveSize([][]float64{{2, 2, 2}, {2, 2}}), "a constant says nothing of dependence")
 	steps := make([][]float64, 3)
 	for i := range steps {
 		for range 100 {
 			steps[i] = append(steps[i], float64(i*i))
 		}
 	}
-	assert.InDelta(t, 3, EffectiveSize(steps), 0.2, "three launches, each of one level, are worth three")
+	assert.InDelta(t, 3, effectiveSize(steps), 0.2, "three launches, each of one level, are worth three")
 }
 
 func TestToleranceConfidenceAgreesWithPublishedFactors(t *testing.T) {
 	// One-sided normal tolerance factors for 95 % at 99 % (ISO 16269-6).
 	for n, k := range map[float64]float64{2: 131.426, 3: 17.370, 10: 3.738, 30: 2.515, 300: 1.8676} {
-		assert.InDelta(t, 0.99, ToleranceConfidence(k, n, 0.95), 1e-4, "n=%g", n)
+		assert.InDelta(t, 0.99, toleranceConfidence(k, n, 0.95), 1e-4, "n=%g", n)
 	}
-	assert.Zero(t, ToleranceConfidence(10, 1.9, 0.95))
-	assert.Zero(t, ToleranceConfidence(math.NaN(), 10, 0.95))
-	assert.InDelta(t, 1, ToleranceConfidence(math.Inf(1), 10, 0.95), 1e-9)
+	assert.Zero(t, toleranceConfidence(10, 1.9, 0.95))
+	assert.Zero(t, toleranceConfidence(math.NaN(), 10, 0.95))
+	assert.InDelta(t, 1, toleranceConfidence(math.Inf(1), 10, 0.95), 1e-9)
 }
 
 var p95 = Budget{Percentile: 0.95, Confidence: 0.99, Limit: 20}
@@ -304,8 +304,8 @@ func TestNoiseIsReadOffTheCalibrationLoopAndStolenTime(t *testing.T) {
 	} {
 		n := NoiseOf(c.cal, c.stolen, c.total)
 		assert.Equal(t, c.unstable, n.Unstable(), c.name)
-		assert.GreaterOrEqual(t, n.Factor(), c.atLeast, c.name)
-		assert.LessOrEqual(t, n.Factor(), c.under, c.name)
+		assert.GreaterOrEqual(t, n.factor(), c.atLeast, c.name)
+		assert.LessOrEqual(t, n.factor(), c.under, c.name)
 	}
 }
 

@@ -6,11 +6,11 @@ import (
 	"gonum.org/v1/gonum/mathext"
 )
 
-// ToleranceConfidence returns the confidence with which mean + k·sd of n normal
+// toleranceConfidence returns the confidence with which mean + k·sd of n normal
 // samples lies over the q-quantile of their distribution: the noncentral t
 // behind one-sided tolerance bounds. n need not be whole. Under two samples a
 // spread says nothing, and the confidence is 0.
-func ToleranceConfidence(k, n, q float64) float64 {
+func toleranceConfidence(k, n, q float64) float64 {
 	if !(n >= 2) || !(q > 0 && q < 1) || math.IsNaN(k) {
 		return 0
 	}
