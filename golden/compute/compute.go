@@ -44,7 +44,7 @@ func Run(ctx context.Context, o Options) error {
 	if err := replaceable(out); err != nil {
 		return err
 	}
-	tmp, err := beside(out)
+	tmp, err := makeTemp(out)
 	if err != nil {
 		return err
 	}
@@ -57,7 +57,7 @@ func Run(ctx context.Context, o Options) error {
 			return err
 		}
 	}
-	if err := settle(tmp); err != nil {
+	if err := finishDir(tmp); err != nil {
 		return err
 	}
 	if err := replaceable(out); err != nil {

@@ -11,7 +11,7 @@ import (
 )
 
 // beside makes a temporary directory next to out, where a rename is atomic.
-func beside(out string) (string, error) {
+func makeTemp(out string) (string, error) {
 	parent := filepath.Dir(out)
 	err := os.MkdirAll(parent, 0o777)
 	if err == nil {
@@ -53,7 +53,7 @@ func replaceable(dir string) error {
 }
 
 // settle gives a finished directory its permissions and flushes it to disk.
-func settle(dir string) error {
+func finishDir(dir string) error {
 	for _, f := range []string{golden.TextsName, golden.VectorsName, golden.ManifestName} {
 		name := filepath.Join(dir, f)
 		if err := os.Chmod(name, 0o644); err != nil {

@@ -52,7 +52,7 @@ func Parse(data []byte) (File, error) {
 	if err != nil {
 		return File{}, err
 	}
-	return place(entries, meta, body)
+	return assemble(entries, meta, body)
 }
 
 // entry is a header's line about one tensor, its offsets not yet checked.
@@ -62,14 +62,14 @@ type entry struct {
 }
 
 // place checks that the entries cover body exactly and cuts it up.
-func place(entries []entry, meta map[string]string, body []byte) (File, error) {
+func assemble(entries []entry, meta map[string]string, body []byte) (File, error) {
 	slices.SortStableFunc(entries, func(a, b entry) int {
 		return cmp.Or(cmp.Compare(a.begin, b.begin), cmp.Compare(a.end, b.end), cmp.Compare(a.Name, b.Name))
 	})
 	f := File{Meta: meta, tensors: make([]Tensor, len(entries)), index: make(map[string]int, len(entries))}
 	var at uint64
 	for i, e := range entries {
-		thing := fmt.Sprintf("safetensors tensor %q", short(e.Name))
+		thing := fmt.Sprintf("safetensors tensor %q", clip(e.Name))
 		if e.begin != at {
 			return File{}, refuse(thing, fmt.Sprintf("bytes from %d", e.begin), fmt.Sprintf("from %d, without a hole or an overlap", at))
 		}
@@ -97,7 +97,7 @@ func place(entries []entry, meta map[string]string, body []byte) (File, error) {
 func byteSize(dtype string, shape []int) (uint64, error) {
 	n := uint64(elementSize(dtype))
 	if n == 0 {
-		return 0, fmt.Errorf("data type %q", short(dtype))
+		return 0, fmt.Errorf("data type %q", clip(dtype))
 	}
 	for _, d := range shape {
 		if d < 0 {
@@ -131,7 +131,7 @@ func readHeader(head []byte) ([]entry, map[string]string, error) {
 		}
 		e, err := readEntry(d)
 		if err != nil {
-			return fmt.Errorf("tensor %q: %w", short(key), err)
+			return fmt.Errorf("tensor %q: %w", clip(key), err)
 		}
 		e.Name = key
 		entries = append(entries, e)
@@ -180,7 +180,7 @@ func readEntry(d *json.Decoder) (entry, error) {
 			e.begin, e.end = o[0], o[1]
 			return nil
 		}
-		return fmt.Errorf("unknown key %q", short(key))
+		return fmt.Errorf("unknown key %q", clip(key))
 	})
 	if err == nil && seen != 3 {
 		err = errors.New("wanted dtype, shape and data_offsets")
@@ -201,7 +201,7 @@ func object(d *json.Decoder, one func(key string) error) error {
 			return err
 		}
 		if seen[key] {
-			return fmt.Errorf("key %q twice", short(key))
+			return fmt.Errorf("key %q twice", clip(key))
 		}
 		seen[key] = true
 		if err := one(key); err != nil {
@@ -228,7 +228,7 @@ func numbers(d *json.Decoder) ([]uint64, error) {
 		}
 		n, err := strconv.ParseUint(num.String(), 10, 64)
 		if err != nil {
-			return nil, fmt.Errorf("%s is no unsigned integer", short(num.String()))
+			return nil, fmt.Errorf("%s is no unsigned integer", clip(num.String()))
 		}
 		out = append(out, n)
 	}
@@ -266,7 +266,7 @@ func refuse(thing, got, wanted string) error {
 }
 
 // short keeps a hostile name from filling the screen.
-func short(s string) string {
+func clip(s string) string {
 	if len(s) > 80 {
 		return s[:77] + "..."
 	}

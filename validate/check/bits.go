@@ -8,6 +8,6 @@ import "github.com/embedgate/embedgate/export/candidate"
 // five. A half-precision or 8-bit weight is itself off by 2⁻¹² or 2⁻⁷, and
 // leaves few files with more than 13 or 8. Vectors beyond that were not
 // computed by such a file: they are the golden's, or another file's.
-var MostBits = map[candidate.Precision]float64{
+var MaxBits = map[candidate.Precision]float64{
 	candidate.FP32: 24, candidate.FP32GPU: 24, candidate.TF32: 24, candidate.FP16: 17, candidate.INT8: 17,
 }

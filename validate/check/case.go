@@ -15,7 +15,7 @@ type Case struct {
 	Candidate candidate.Candidate
 	Graph     Graph // of the variant's file
 	Nonce     string
-	Cpu       string // of the policy's portability; "": the machine's own
+	CPU       string // of the policy's portability; "": the machine's own
 	Channel   string // of the policy: says which latency lines gate
 	Foreign   bool
 	Class     candidate.Precision // to which the policy holds this provider's variant
@@ -23,7 +23,7 @@ type Case struct {
 	Evidence  evidence.Evidence
 	// Unfit tells that integrity failed in a way that makes the evidence's
 	// numbers worthless: no check that studies them is asked.
-	Unfit bool
+	NumbersRefused bool
 }
 
 // An Result is what one check says of a case.
@@ -52,21 +52,21 @@ type Check struct {
 	Static bool
 	// Holds tells whether evidence that a crash cut short still has what this
 	// check looks at.
-	Holds func(evidence.Evidence) bool
+	HasData func(evidence.Evidence) bool
 	// Studies tells that it computes much from the evidence's numbers, and so
 	// is not asked where integrity says that they are not those of the plan.
-	Studies bool
-	Judge   func(Case) Result
-	Bad     []BadCase
+	UsesNumbers bool
+	Judge       func(Case) Result
+	KnownBad    []BadCase
 	// Raw tells that bad cases change vectors or ids, of which they then get
 	// copies. Those are most of what evidence holds, so that other checks'
 	// cases share the base's own.
-	Raw bool
+	ChangesVectors bool
 }
 
 // Concerns tells whether a check is asked about a case.
 func (k Check) Concerns(c Case) bool {
-	return (c.Cpu == "" || k.Portable) && (k.Applies == nil || k.Applies(c))
+	return (c.CPU == "" || k.Portable) && (k.Applies == nil || k.Applies(c))
 }
 
 // A BadCase spoils a good case in one way.

@@ -27,7 +27,7 @@ type Graph struct {
 type Prediction struct {
 	Nodes      int       // that are left to run
 	Partitions int       // pieces that the provider would run
-	Elsewhere  []Refusal // nodes that it would not
+	Refused    []Refusal // nodes that it would not
 }
 
 // Refusal is a node that a provider would not take.

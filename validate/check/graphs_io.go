@@ -46,7 +46,7 @@ func readGraph(file string, p policy.Policy) Graph {
 func predictionOf(s support.Prediction) Prediction {
 	p := Prediction{Nodes: s.Nodes, Partitions: s.Partitions}
 	for _, r := range s.Elsewhere {
-		p.Elsewhere = append(p.Elsewhere, Refusal{Node: r.Node, Op: r.Op, Reason: r.Reason})
+		p.Refused = append(p.Refused, Refusal{Node: r.Node, Op: r.Op, Reason: r.Reason})
 	}
 	return p
 }

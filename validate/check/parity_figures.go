@@ -11,18 +11,18 @@ import (
 
 // ParityFigures is how far vectors lie from the float64 golden.
 type ParityFigures struct {
-	Cosines                    []float64 // by text
-	Abs, Norms                 []float64 // by text, over its size: largest component error, |‖v‖ − ‖golden v‖|
-	MinCosine, MeanCosine      float64
-	MaxAbs, MaxNorm            float64
-	WorstCosine, WorstAbs      int // text indices
-	WorstNorm                  int
-	Neighbours                 float64   // mean share of shared neighbours
-	NeighbourShare             []float64 // by text
-	WorstNeighbours, Neighbour int       // a text, and one that it wrongly gives as a neighbour
-	Spearman                   float64
-	OrdersKept                 int
-	OrderBroken                *pairOrder // the first
+	Cosines                         []float64 // by text
+	Abs, Norms                      []float64 // by text, over its size: largest component error, |‖v‖ − ‖golden v‖|
+	MinCosine, MeanCosine           float64
+	MaxAbs, MaxNorm                 float64
+	WorstCosine, WorstAbs           int // text indices
+	WorstNorm                       int
+	Neighbours                      float64   // mean share of shared neighbours
+	NeighbourShare                  []float64 // by text
+	WorstNeighbours, WrongNeighbour int       // a text, and one that it wrongly gives as a neighbour
+	Spearman                        float64
+	OrdersKept                      int
+	OrderBroken                     *pairOrder // the first
 }
 
 // Widen returns float32 values as float64, in which everything is judged.
@@ -88,7 +88,7 @@ func figuresOf(r *Reference, vecs []float32, topK int) ParityFigures {
 	}
 	sims := similarities(got, dim)
 	f.Spearman = stats.RankCorrelation(stats.Ranks(upper(sims, n)), r.ranks)
-	f.agree(r, sims, topK)
+	f.compareNeighbours(r, sims, topK)
 	for i, o := range r.Pairs {
 		if sims[o.Anchor*n+o.Paraphrase] > sims[o.Anchor*n+o.NearMiss] {
 			f.OrdersKept++
@@ -104,14 +104,14 @@ func figuresOf(r *Reference, vecs []float32, topK int) ParityFigures {
 // its own k-th nearest, up to the difference that float32 can decide. So texts
 // that are equally far, as copies and blank texts are, may stand for each
 // other, and rounding costs nothing.
-func (f *ParityFigures) agree(r *Reference, sims []float64, k int) {
+func (f *ParityFigures) compareNeighbours(r *Reference, sims []float64, k int) {
 	n := len(r.Texts)
 	k = min(k, n-1)
 	if k < 1 {
 		return
 	}
 	f.NeighbourShare = make([]float64, n)
-	f.Neighbours, f.WorstNeighbours, f.Neighbour = 0, 0, -1
+	f.Neighbours, f.WorstNeighbours, f.WrongNeighbour = 0, 0, -1
 	least := math.Inf(1)
 	kths := r.kthNearest(k)
 	best := make([]int, 0, k)
@@ -120,7 +120,7 @@ func (f *ParityFigures) agree(r *Reference, sims []float64, k int) {
 		stranger, shared := -1, 0
 		best = nearest(best, row, i, k)
 		for _, j := range best {
-			if want[j] >= kths[i]-decided {
+			if want[j] >= kths[i]-minDifference {
 				shared++
 			} else if stranger < 0 {
 				stranger = j
@@ -129,7 +129,7 @@ func (f *ParityFigures) agree(r *Reference, sims []float64, k int) {
 		f.NeighbourShare[i] = float64(shared) / float64(k)
 		f.Neighbours += f.NeighbourShare[i]
 		if f.NeighbourShare[i] < least {
-			least, f.WorstNeighbours, f.Neighbour = f.NeighbourShare[i], i, stranger
+			least, f.WorstNeighbours, f.WrongNeighbour = f.NeighbourShare[i], i, stranger
 		}
 	}
 	f.Neighbours /= float64(n)
@@ -177,7 +177,7 @@ func nearest(best []int, row []float64, self, k int) []int {
 }
 
 // Where tells which texts are off, in words: the groups that they come from.
-func Where(r *Reference, off func(i int) bool) string {
+func DescribeTexts(r *Reference, off func(i int) bool) string {
 	count := map[string]int{}
 	total := 0
 	for i, t := range r.Texts {

@@ -22,7 +22,7 @@ func ExecutionProvider(provider string) string {
 // SetsOf is what a processor's programs must find there, no more and no less:
 // with more, a runtime takes other kernels than the ones to be proven. ARM's
 // differ from machine to machine.
-var SetsOf = map[string][]string{
+var InstructionSetsOf = map[string][]string{
 	"x86-64-v2": {evidence.SSE41},
 	"x86-64-v3": {evidence.SSE41, evidence.AVX2},
 }

@@ -214,7 +214,7 @@ func upper(sims []float64, n int) []float64 {
 // decided is the least difference of two float64 similarities that a float32
 // model is held to: ten times what rounding a vector of norm 1 to float32 can
 // do to its similarities.
-const decided = 1e-6
+const minDifference = 1e-6
 
 // pairOrders finds the ranking cases that the golden vectors decide. Every
 // paraphrase of a case is held against every near-miss of it.
@@ -248,7 +248,7 @@ func pairOrders(r *Reference) []pairOrder {
 		for _, a := range m.anchors {
 			for _, p := range m.paraphrases {
 				for _, x := range m.nearMisses {
-					if r.sims[a*n+p] > r.sims[a*n+x]+decided {
+					if r.sims[a*n+p] > r.sims[a*n+x]+minDifference {
 						orders = append(orders, pairOrder{name, a, p, x})
 					}
 				}

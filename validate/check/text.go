@@ -28,7 +28,7 @@ func (p Problems) Finding(f verdict.Finding) verdict.Finding {
 }
 
 // Short is a digest as shown to people.
-func Short(digest string) string {
+func ShortDigest(digest string) string {
 	if digest == "" {
 		return "none"
 	}
@@ -51,7 +51,7 @@ func CosineText(v float64) string { return strconv.FormatFloat(v, 'f', 9, 64) }
 
 // Settled makes v fit for a verdict: JSON has no NaN, and beyond ten digits
 // processors may differ, where verdicts must not.
-func Settled(v float64) float64 {
+func Rounded(v float64) float64 {
 	if math.IsNaN(v) || math.IsInf(v, 0) {
 		return 0
 	}

@@ -21,7 +21,7 @@ const (
 var instructionSets = []string{SSE41, AVX2, AVX512, VNNI, AMX, DotProduct, I8MM}
 
 // Shown is the machine as a verdict tells of it: evidence may say anything.
-func (m Machine) Shown() *Machine {
+func (m Machine) Sanitized() *Machine {
 	m.OS, m.Arch, m.CPU, m.Kernel, m.Go = text.Clip(m.OS), text.Clip(m.Arch), text.Clip(m.CPU), text.Clip(m.Kernel), text.Clip(m.Go)
 	if m.InstructionSets != nil {
 		sets := []string{}

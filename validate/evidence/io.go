@@ -27,29 +27,29 @@ const (
 func Read(dir string) (Evidence, error) {
 	data, err := readCapped(filepath.Join(dir, FileName), MaxEvidence)
 	if err != nil {
-		return Evidence{}, inDir(dir, FileName, err)
+		return Evidence{}, withPath(dir, FileName, err)
 	}
 	e, err := Parse(data)
 	if err != nil {
-		return Evidence{}, inDir(dir, FileName, err)
+		return Evidence{}, withPath(dir, FileName, err)
 	}
 	raw, err := readCapped(filepath.Join(dir, VectorsName), maxVectors)
 	switch {
 	case e.VectorsSHA256 == "" && errors.Is(err, fs.ErrNotExist):
 		return e, nil
 	case err != nil:
-		return Evidence{}, inDir(dir, VectorsName, err)
+		return Evidence{}, withPath(dir, VectorsName, err)
 	case files.HashBytes(raw) != e.VectorsSHA256:
 		wanted := "sha256 " + text.Clip(e.VectorsSHA256) + ", which " + FileName + " names"
 		if e.VectorsSHA256 == "" {
 			wanted = "no such file, since " + FileName + " names none"
 		}
-		return Evidence{}, inDir(dir, VectorsName, &fault.Error{
+		return Evidence{}, withPath(dir, VectorsName, &fault.Error{
 			Kind: fault.Usage, Got: "sha256 " + files.HashBytes(raw), Wanted: wanted,
 		})
 	}
 	if e.Raw, err = DecodeVectors(raw); err != nil {
-		return Evidence{}, inDir(dir, VectorsName, err)
+		return Evidence{}, withPath(dir, VectorsName, err)
 	}
 	return e, nil
 }
@@ -80,7 +80,7 @@ func Parse(data []byte) (Evidence, error) {
 			Wanted: fmt.Sprintf("schema %d", Schema),
 		}
 	}
-	if err := e.countable(); err != nil {
+	if err := e.checkCounts(); err != nil {
 		return Evidence{}, err
 	}
 	e.Digest = files.HashBytes(data)
@@ -100,7 +100,7 @@ const (
 )
 
 // countable refuses evidence with more of anything than a plan can ask for.
-func (e Evidence) countable() error {
+func (e Evidence) checkCounts() error {
 	samples := 0
 	for _, r := range e.Latency {
 		samples += len(r.SamplesNS) + len(r.CalibrationNS)
@@ -154,7 +154,7 @@ func Write(dir string, e Evidence) error {
 }
 
 // inDir makes a read's error say which evidence it is about and what to do.
-func inDir(dir, name string, err error) error {
+func withPath(dir, name string, err error) error {
 	return &fault.Error{
 		Kind: fault.Usage, Thing: filepath.Join(dir, name), Err: err,
 		Next: "measure again with `embedgate measure`, and copy the directory whole",

@@ -102,7 +102,7 @@ func keyOf(e evidence.Evidence) rowKey {
 }
 
 // same tells whether two keys name the same row.
-func (k rowKey) same(o rowKey) bool {
+func (k rowKey) sameRow(o rowKey) bool {
 	return k.provider == o.provider && k.variant == o.variant && k.cpu == o.cpu
 }
 
@@ -176,7 +176,7 @@ func judgeRow(in check.Input, checks []check.Check, r *check.References, k rowKe
 	row := verdict.Row{Provider: k.provider, Variant: k.variant, CPU: k.cpu, Required: k.required}
 	var mine []evidence.Evidence
 	for _, e := range inOrder(in) {
-		if keyOf(e).same(k) {
+		if keyOf(e).sameRow(k) {
 			mine = append(mine, e)
 		}
 	}
@@ -200,12 +200,12 @@ func judgeRow(in check.Input, checks []check.Check, r *check.References, k rowKe
 		row.Evidence = e.Digest
 		c := check.Case{
 			Policy: in.Policy, Candidate: in.Candidate, Nonce: in.Nonce, Channel: in.Channel,
-			Cpu: k.cpu, Foreign: in.Foreign, Class: in.Policy.Class(k.provider, k.variant), Evidence: e,
+			CPU: k.cpu, Foreign: in.Foreign, Class: in.Policy.Class(k.provider, k.variant), Evidence: e,
 		}
 		file := in.Policy.FileOf(k.variant)
 		c.Graph = in.Graphs[file]
 		if e.NotMeasured == nil && e.Machine.OS != "" {
-			row.Machine = e.Machine.Shown()
+			row.Machine = e.Machine.Sanitized()
 		}
 		if e.Session.Provider != "" {
 			row.Session = &verdict.Session{Runtime: strings.TrimSpace(e.Session.Runtime + " " + e.Session.RuntimeVersion), Library: e.Session.LibrarySHA256, Device: e.Session.Device, Options: e.Session.Options}
@@ -241,7 +241,7 @@ func judgeRow(in check.Input, checks []check.Check, r *check.References, k rowKe
 // alone: a provider that is known to split it need not be asked.
 func staticFindings(in check.Input, checks []check.Check, k rowKey) (all []verdict.Finding) {
 	c := check.Case{
-		Policy: in.Policy, Graph: in.Graphs[in.Policy.FileOf(k.variant)], Cpu: k.cpu, Foreign: in.Foreign,
+		Policy: in.Policy, Graph: in.Graphs[in.Policy.FileOf(k.variant)], CPU: k.cpu, Foreign: in.Foreign,
 		Evidence: evidence.Evidence{Provider: k.provider, Variant: k.variant},
 	}
 	for _, check := range checks {
@@ -257,12 +257,12 @@ func staticFindings(in check.Input, checks []check.Check, k rowKey) (all []verdi
 // whose numbers integrity refuses, those are asked that do not study them.
 func runChecks(checks []check.Check, c check.Case) (all check.Result) {
 	for i, k := range checks {
-		if !k.Concerns(c) || c.Evidence.Crash != nil && !k.Holds(c.Evidence) || c.Unfit && k.Studies {
+		if !k.Concerns(c) || c.Evidence.Crash != nil && !k.HasData(c.Evidence) || c.NumbersRefused && k.UsesNumbers {
 			continue
 		}
 		o := k.Judge(c)
 		if k.Name == binding.IntegrityName {
-			c.Unfit = worthless(o.Findings, checks[i+1:], c)
+			c.NumbersRefused = refuseNumbers(o.Findings, checks[i+1:], c)
 		}
 		if len(o.Findings) == 0 { // a check that says nothing has proven nothing
 			o.Findings = []verdict.Finding{{

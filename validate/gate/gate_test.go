@@ -59,7 +59,7 @@ func TestEveryKnownBadCaseFailsTheWholeGate(t *testing.T) {
 		if k.Name == numbers.PortabilityName {
 			continue // its rows are of other processors: portability_test.go
 		}
-		for _, bad := range k.Bad {
+		for _, bad := range k.KnownBad {
 			var c check.Case
 			var applies bool
 			for _, e := range every {
@@ -128,7 +128,7 @@ func TestTheSelfTestNoticesEveryBrokenCheck(t *testing.T) {
 			assert.Equal(t, verdict.Fail, v.Result, "%s %s", k.Name, name)
 		}
 		untested := checks()
-		untested[i].Bad = nil
+		untested[i].KnownBad = nil
 		v, err := gateWith(untested, in)
 		require.NoError(t, err)
 		assert.False(t, v.SelfTestPassed(), "%s without a known-bad case", k.Name)
@@ -143,9 +143,9 @@ func TestACheckThatWasShownNoBadCaseIsNotTrusted(t *testing.T) {
 	never := func(*check.Case) bool { return false }
 	for i, k := range checks() {
 		unshown := checks()
-		for _, bad := range k.Bad {
+		for _, bad := range k.KnownBad {
 			bad.Spoil = never
-			unshown[i].Bad = []check.BadCase{bad}
+			unshown[i].KnownBad = []check.BadCase{bad}
 		}
 		v, err := gateWith(unshown, in)
 		require.NoError(t, err)
@@ -160,8 +160,8 @@ func TestACheckThatWasShownNoBadCaseIsNotTrusted(t *testing.T) {
 		in.Evidence = append(in.Evidence, validatetest.EvidenceFor(t, in, "cuda", "fp32"))
 		only := checks()
 		for i, k := range only {
-			for j, bad := range k.Bad {
-				only[i].Bad[j].Spoil = func(c *check.Case) bool { return c.Evidence.Provider == "cpu" && bad.Spoil(c) }
+			for j, bad := range k.KnownBad {
+				only[i].KnownBad[j].Spoil = func(c *check.Case) bool { return c.Evidence.Provider == "cpu" && bad.Spoil(c) }
 			}
 		}
 		v, err := gateWith(only, in)
@@ -172,11 +172,11 @@ func TestACheckThatWasShownNoBadCaseIsNotTrusted(t *testing.T) {
 		// Bases that the self-test makes are no cases of such a check.
 		measured := func(c check.Case) bool { return c.Candidate.Digest != "self-test" }
 		odd := check.Check{
-			Name: "odd", Applies: measured, Holds: func(evidence.Evidence) bool { return true },
+			Name: "odd", Applies: measured, HasData: func(evidence.Evidence) bool { return true },
 			Judge: func(check.Case) check.Result {
 				return check.Result{Findings: []verdict.Finding{{Check: "odd", Result: verdict.Pass}}}
 			},
-			Bad: []check.BadCase{{Name: "none", Spoil: never}},
+			KnownBad: []check.BadCase{{Name: "none", Spoil: never}},
 		}
 		v, err := gateWith(append(checks(), odd), in)
 		require.NoError(t, err)

@@ -27,7 +27,7 @@ func selfTest(checks []check.Check, in check.Input, r *check.Reference, passed [
 	for _, b := range goodCases(in, r) {
 		all = append(all, acceptsGood(checks, b))
 	}
-	few := someOf(r)
+	few := fewTextsOf(r)
 	portable := portableCases(in, few)
 	for _, b := range portable {
 		all = append(all, acceptsGood(checks, b))
@@ -37,18 +37,18 @@ func selfTest(checks []check.Check, in check.Input, r *check.Reference, passed [
 	}
 	bases := slices.Concat(goodCases(in, few), portable, passed)
 	for _, k := range checks {
-		if len(k.Bad) == 0 {
+		if len(k.KnownBad) == 0 {
 			f := selfTestFinding(k.Name, "refused")
 			f.Result, f.Measured = verdict.Fail, "no known-bad case"
 			all = append(all, f)
 		}
 		shown := make([]bool, len(bases))
-		for _, bad := range k.Bad {
+		for _, bad := range k.KnownBad {
 			if f, applies := refuses(k, bad, bases, shown); applies {
 				all = append(all, f)
 			}
 		}
-		if f, unproven := unshown(k, bases, shown, rows); unproven {
+		if f, unproven := uncovered(k, bases, shown, rows); unproven {
 			all = append(all, f)
 		}
 	}
@@ -59,7 +59,7 @@ func selfTest(checks []check.Check, in check.Input, r *check.Reference, passed [
 // none of its bad cases could be made, or it passed a row of this verdict and
 // was shown none at all. shown tells of each base whether a bad case was made
 // of it.
-func unshown(k check.Check, bases []check.Case, shown []bool, rows []verdict.Row) (f verdict.Finding, unproven bool) {
+func uncovered(k check.Check, bases []check.Case, shown []bool, rows []verdict.Row) (f verdict.Finding, unproven bool) {
 	f = selfTestFinding(k.Name, "at least one known-bad case refused")
 	f.Result = verdict.Fail
 	for i, base := range bases {
@@ -98,7 +98,7 @@ const fewTexts = 64
 
 // someOf is the reference of a few texts: some that stand for all, and those of
 // the first ranking cases.
-func someOf(r *check.Reference) *check.Reference {
+func fewTextsOf(r *check.Reference) *check.Reference {
 	if len(r.Texts) <= 2*fewTexts {
 		return r
 	}
@@ -143,7 +143,7 @@ func goodCases(in check.Input, r *check.Reference) []check.Case {
 }
 
 func acceptsGood(checks []check.Check, c check.Case) verdict.Finding {
-	f := selfTestFinding(strings.TrimSpace("known-good "+string(c.Class)+" evidence "+c.Cpu), "accepted")
+	f := selfTestFinding(strings.TrimSpace("known-good "+string(c.Class)+" evidence "+c.CPU), "accepted")
 	f.Measured = "accepted"
 	for _, got := range runChecks(checks, c).Findings {
 		if got.Result == verdict.Pass || got.Result == verdict.Reported {
@@ -202,7 +202,7 @@ func refusalOf(findings []verdict.Finding, item string, want verdict.Result) (ve
 // cloneFor copies what a check's bad cases may change.
 func cloneFor(k check.Check, e evidence.Evidence) evidence.Evidence {
 	e = evidence.CloneMeasured(e)
-	if k.Raw {
+	if k.ChangesVectors {
 		e.Raw = evidence.CloneRaw(e.Raw)
 	}
 	return e

@@ -21,7 +21,7 @@ func TestABadCaseLeavesItsBaseAlone(t *testing.T) {
 	for _, base := range slices.Concat(goodCases(in, r), portableCases(in, r)) {
 		whole := validatetest.Cloned(base.Evidence)
 		for _, k := range checks() {
-			for _, bad := range k.Bad {
+			for _, bad := range k.KnownBad {
 				if !k.Concerns(base) {
 					continue
 				}
@@ -35,7 +35,7 @@ func TestABadCaseLeavesItsBaseAlone(t *testing.T) {
 		}
 	}
 	for _, k := range checks() {
-		if k.Raw {
+		if k.ChangesVectors {
 			assert.True(t, raw[k.Name], "%s copies vectors that no case of it changes", k.Name)
 		}
 	}

@@ -38,16 +38,16 @@ func named(device string) string {
 }
 
 // slow is how long vectors take where people begin to wonder.
-const slow = 45 * time.Second
+const slowVectors = 45 * time.Second
 
 // warnOfTime says, once the vectors are there and took long, how long the rest
 // may take; starts is what its processes need until they work.
 func warnOfTime(o Options, p evidence.Plan, vectors, starts time.Duration) {
-	if vectors < slow {
+	if vectors < slowVectors {
 		return
 	}
 	line := []string{fmt.Sprintf("%s × %s: slow: the vectors took %s", o.Provider, o.Variant, vectors.Round(time.Second))}
-	if most := longest(p, vectors/time.Duration(passes*max(len(p.Texts), 1))); most > 0 {
+	if most := longestRest(p, vectors/time.Duration(passes*max(len(p.Texts), 1))); most > 0 {
 		line = append(line, fmt.Sprintf("what follows takes about %s or less, since latency.limit ends what is far too slow", (most+starts).Truncate(time.Minute)+time.Minute))
 	} else {
 		line = append(line, "latency.limit in the policy would end what is far too slow")
@@ -61,7 +61,7 @@ var passes = 1 + len(evidence.InvarianceRuns())
 
 // longest is how long the latency launches and the comparison may take, their
 // processes' starts left out, where a text takes one; 0: nobody knows.
-func longest(p evidence.Plan, one time.Duration) time.Duration {
+func longestRest(p evidence.Plan, one time.Duration) time.Duration {
 	if p.LimitNS == 0 {
 		return 0
 	}

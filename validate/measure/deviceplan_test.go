@@ -33,7 +33,7 @@ func placementOf(t *testing.T, provider, plan string) outcome {
 	j.Kind, j.Points = protocol.PlacementKind, lengths([]int{6, 16})
 	out, err := launch(t.Context(), o, step{job: j})
 	require.NoError(t, err)
-	require.Len(t, out.part.Placement, 2)
+	require.Len(t, out.result.Placement, 2)
 	return out
 }
 
@@ -44,7 +44,7 @@ func TestACoreMLPlanGetsFromStderrIntoTheEvidence(t *testing.T) {
 		out := placementOf(t, "coreml", path)
 		require.Nil(t, out.crash)
 		got, products := map[string]int{}, 0
-		for _, op := range out.plan {
+		for _, op := range out.devicePlan {
 			got[op.Device]++
 			if op.Op == "ios17.linear" || op.Op == "ios17.matmul" {
 				products++
@@ -58,7 +58,7 @@ func TestACoreMLPlanGetsFromStderrIntoTheEvidence(t *testing.T) {
 func TestAProviderThatPlansNothingIsNotListenedTo(t *testing.T) {
 	out := placementOf(t, "cpu", planOnGPU)
 	assert.Nil(t, out.crash)
-	assert.Empty(t, out.plan)
+	assert.Empty(t, out.devicePlan)
 }
 
 func TestAPlanThatIsNotUnderstoodIsTheProvidersFailure(t *testing.T) {

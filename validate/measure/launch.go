@@ -26,11 +26,11 @@ import (
 
 // outcome is what is left of a child.
 type outcome struct {
-	part  protocol.ChildResult
-	raw   evidence.Vectors
-	first time.Duration // from its start until its first vector; 0: there was none
-	plan  []providers.PlannedOp
-	crash *evidence.Crash
+	result     protocol.ChildResult
+	vectors    evidence.Vectors
+	toFirst    time.Duration // from its start until its first vector; 0: there was none
+	devicePlan []providers.PlannedOp
+	crash      *evidence.Crash
 }
 
 // launch runs one step's child to its end. A child that died, stalled or whose
@@ -52,8 +52,8 @@ func launch(ctx context.Context, o Options, s step) (outcome, error) {
 	defer cancel(nil)
 	w := watch{progress: o.Progress, stall: o.Stall, step: s, cancel: cancel}
 	if stderr.DevicePlanOf(s.job) != nil {
-		w.plan = stderr.NewDevicePlanReader()
-		defer w.plan.Close()
+		w.devicePlan = stderr.NewDevicePlanReader()
+		defer w.devicePlan.Close()
 	}
 	argv, err := o.way.Command(dir, slices.Concat(o.Executable, []string{path}))
 	if err != nil {
@@ -72,12 +72,12 @@ func launch(ctx context.Context, o Options, s step) (outcome, error) {
 	if err != nil {
 		return outcome{}, err
 	}
-	out.first = w.first
-	out.crash, err = w.classify(ctx, state, dir, out.part.Complete)
-	if err != nil || out.crash != nil || w.plan == nil {
+	out.toFirst = w.toFirst
+	out.crash, err = w.classify(ctx, state, dir, out.result.Complete)
+	if err != nil || out.crash != nil || w.devicePlan == nil {
 		return out, err
 	}
-	if out.plan, err = w.plan.Plan(); err != nil { // of the provider, not of this program
+	if out.devicePlan, err = w.devicePlan.Plan(); err != nil { // of the provider, not of this program
 		out.crash = &evidence.Crash{Stage: string(s.job.Kind), Exit: 1, Stderr: err.Error()}
 	}
 	return out, nil
@@ -90,12 +90,12 @@ type watch struct {
 	step     step
 	cancel   context.CancelCauseFunc
 
-	started time.Time
-	timer   *time.Timer
-	stage   string
-	first   time.Duration
-	stderr  stderr.Tail
-	plan    *stderr.DevicePlanReader // nil: none is expected
+	started    time.Time
+	timer      *time.Timer
+	stage      string
+	toFirst    time.Duration
+	stderr     stderr.Tail
+	devicePlan *stderr.DevicePlanReader // nil: none is expected
 }
 
 // goCrash is the exit status of a Go program whose runtime reports a crash.
@@ -118,7 +118,7 @@ func (w *watch) run(ctx context.Context, argv []string) (*os.ProcessState, error
 	cmd.Stderr = &w.stderr
 	if plan := stderr.DevicePlanOf(w.step.job); plan != nil {
 		cmd.Env = append(cmd.Env, plan.Env...)
-		cmd.Stderr = io.MultiWriter(&w.stderr, w.plan)
+		cmd.Stderr = io.MultiWriter(&w.stderr, w.devicePlan)
 	}
 	cmd.WaitDelay = 5 * time.Second
 	// The child ends when this closes, which it does when this process dies.
@@ -140,15 +140,15 @@ func (w *watch) run(ctx context.Context, argv []string) (*os.ProcessState, error
 
 // receive takes one note of the child.
 func (w *watch) receive(n protocol.Message) {
-	if n.First && w.first == 0 {
-		w.first = time.Since(w.started)
+	if n.First && w.toFirst == 0 {
+		w.toFirst = time.Since(w.started)
 	}
 	w.timer.Reset(w.stall)
 	if n.Stage != "" {
 		w.stage = n.Stage
 	}
 	if n.Message != "" && w.step.total == 0 { // dozens of processes are told as one row
-		w.progress.Step(n.Done, n.Total, n.Unit, "%s: %s", w.step.what, n.Message)
+		w.progress.Step(n.Done, n.Total, n.Unit, "%s: %s", w.step.title, n.Message)
 	}
 }
 
@@ -187,14 +187,14 @@ func (w *watch) classify(ctx context.Context, s *os.ProcessState, dir string, co
 // collect reads what a child had finished.
 func collect(dir string) (outcome, error) {
 	var out outcome
-	err := protocol.ReadJSON(filepath.Join(dir, protocol.ResultName), &out.part)
+	err := protocol.ReadJSON(filepath.Join(dir, protocol.ResultName), &out.result)
 	if errors.Is(err, fs.ErrNotExist) {
 		return out, nil
 	}
-	if err != nil || out.part.Vectors == "" {
+	if err != nil || out.result.Vectors == "" {
 		return out, err
 	}
-	e, err := evidence.Read(filepath.Join(dir, filepath.Base(out.part.Vectors)))
-	out.raw = e.Raw
+	e, err := evidence.Read(filepath.Join(dir, filepath.Base(out.result.Vectors)))
+	out.vectors = e.Raw
 	return out, err
 }

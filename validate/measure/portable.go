@@ -39,7 +39,7 @@ func portable(ctx context.Context, o Options, ev *evidence.Evidence) error {
 	}
 	t, err := o.Target(ctx, cpu)
 	if fault.KindOf(err) == fault.Missing {
-		return errAbsent{err}
+		return errMissing{err}
 	}
 	if err != nil {
 		return err
@@ -48,7 +48,7 @@ func portable(ctx context.Context, o Options, ev *evidence.Evidence) error {
 	t.Library.Env = slices.Concat(t.Library.Env, t.Way.Env)
 	o.Executable, o.way, o.Stall = t.Executable, t.Way, slowdown*o.Stall
 	s := steps(o, ev.Plan, t.Library, providers.Library{})[0]
-	s.what = o.what()
+	s.title = o.title()
 	spin := false // nothing is timed, and a thread that spins is emulated, too
 	s.job.Options.Spinning = &spin
 	s.job.Spread = portableSpread
@@ -56,22 +56,22 @@ func portable(ctx context.Context, o Options, ev *evidence.Evidence) error {
 	if t.Way.Emulator != "" {
 		how = "emulated by " + t.Way.Emulator + ", which takes a minute or more"
 	}
-	o.Progress.Say("%s: %d texts, %s", s.what, len(ev.Plan.Texts), how)
+	o.Progress.Say("%s: %d texts, %s", s.title, len(ev.Plan.Texts), how)
 	out, err := launch(ctx, o, s)
-	if err != nil && out.part.Machine.Arch == "" && fault.KindOf(err) == fault.Internal {
+	if err != nil && out.result.Machine.Arch == "" && fault.KindOf(err) == fault.Internal {
 		// The program never began: what is between it and this machine is broken.
-		return errAbsent{&fault.Error{Kind: fault.Missing, Thing: "processor " + cpu.Name, Got: "a program that does not start there", Err: err,
+		return errMissing{&fault.Error{Kind: fault.Missing, Thing: "processor " + cpu.Name, Got: "a program that does not start there", Err: err,
 			Next: "embedgate doctor tells what is missing; name another program or library where you named one"}}
 	}
 	if f, is := errors.AsType[*protocol.SessionError](err); is && fault.KindOf(f) == fault.Missing {
-		return errAbsent{err}
+		return errMissing{err}
 	}
 	if err != nil {
 		return err
 	}
-	ev.Raw, ev.Useful, ev.Computed = out.raw, out.part.Useful, out.part.Computed
-	ev.Model = out.part.Model
-	ev.Session, ev.Machine, ev.Crash = out.part.Session, out.part.Machine, out.crash
+	ev.Raw, ev.Useful, ev.Computed = out.vectors, out.result.Useful, out.result.Computed
+	ev.Model = out.result.Model
+	ev.Session, ev.Machine, ev.Crash = out.result.Session, out.result.Machine, out.crash
 	if w := t.Way; w.Emulator != "" {
 		ev.Machine.CPU = w.Model + ", emulated by " + w.Emulator // the child reads the host's name
 		ev.Emulation = &evidence.Emulation{Emulator: w.Emulator, Version: w.Version, Model: w.Model, Host: machine.Facts().Arch}
@@ -80,7 +80,7 @@ func portable(ctx context.Context, o Options, ev *evidence.Evidence) error {
 }
 
 // what names a measurement for people.
-func (o Options) what() string {
+func (o Options) title() string {
 	if o.CPU == "" {
 		return o.Provider + " × " + o.Variant
 	}
@@ -89,9 +89,9 @@ func (o Options) what() string {
 
 // portableAbsent is why a processor cannot be measured here, if that is what
 // err says.
-func portableAbsent(err error) *evidence.NotMeasured {
+func portableNotMeasured(err error) *evidence.NotMeasured {
 	var f *fault.Error
-	if _, ok := errors.AsType[errAbsent](err); !ok || !errors.As(err, &f) {
+	if _, ok := errors.AsType[errMissing](err); !ok || !errors.As(err, &f) {
 		return nil
 	}
 	why := *f

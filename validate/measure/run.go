@@ -46,9 +46,9 @@ func Run(ctx context.Context, o Options) (evidence.Evidence, error) {
 // fill measures into ev, which names what is measured, or says there why not.
 func fill(ctx context.Context, o Options, ev *evidence.Evidence) error {
 	e, why := lookup(o.Provider)
-	do, lacks := measure, func(err error) *evidence.NotMeasured { return absent(e, err) }
+	do, lacks := measure, func(err error) *evidence.NotMeasured { return notMeasured(e, err) }
 	if o.CPU != "" {
-		do, lacks = portable, portableAbsent
+		do, lacks = portable, portableNotMeasured
 		if len(e.Platforms) > 0 {
 			why = &evidence.NotMeasured{Reason: e.Title + " needs a device, which no emulated processor has", Remedy: "leave portability out for " + e.Name}
 		}
@@ -62,7 +62,7 @@ func fill(ctx context.Context, o Options, ev *evidence.Evidence) error {
 			return err
 		}
 	}
-	o.Progress.Say("%s: not measured: %s", o.what(), why.Reason)
+	o.Progress.Say("%s: not measured: %s", o.title(), why.Reason)
 	ev.NotMeasured = why
 	return nil
 }
@@ -84,16 +84,16 @@ func lookup(provider string) (providers.Entry, *evidence.NotMeasured) {
 
 // errAbsent marks an error that says that this machine has not what a provider
 // needs: a library, a driver, a device.
-type errAbsent struct{ error }
+type errMissing struct{ error }
 
-func (e errAbsent) Unwrap() error { return e.error }
+func (e errMissing) Unwrap() error { return e.error }
 
 // absent is why this machine cannot measure a provider, if that is what err
 // says. A provider that every machine can have is never absent: what it lacks
 // is the user's to set up, and hiding that in evidence would help nobody.
-func absent(e providers.Entry, err error) *evidence.NotMeasured {
+func notMeasured(e providers.Entry, err error) *evidence.NotMeasured {
 	var f *fault.Error
-	if _, ok := errors.AsType[errAbsent](err); !ok || len(e.Platforms) == 0 || !errors.As(err, &f) {
+	if _, ok := errors.AsType[errMissing](err); !ok || len(e.Platforms) == 0 || !errors.As(err, &f) {
 		return nil
 	}
 	why := *f
@@ -108,7 +108,7 @@ func measure(ctx context.Context, o Options, ev *evidence.Evidence) error {
 	ev.Machine = machine.Facts()
 	mine, err := o.library(ctx, o.Provider)
 	if fault.KindOf(err) == fault.Missing {
-		return errAbsent{err}
+		return errMissing{err}
 	}
 	if err != nil {
 		return err
@@ -127,7 +127,7 @@ func measure(ctx context.Context, o Options, ev *evidence.Evidence) error {
 		out, err := launch(ctx, o, s)
 		if _, ok := errors.AsType[*protocol.SessionError](err); ok && fault.KindOf(err) == fault.Missing && !s.other {
 			if k == 0 {
-				return errAbsent{err}
+				return errMissing{err}
 			}
 			// It was there before: this is the provider's failure.
 			out.crash, err = &evidence.Crash{Stage: string(s.job.Kind), Exit: 1, Stderr: err.Error()}, nil
@@ -139,20 +139,20 @@ func measure(ctx context.Context, o Options, ev *evidence.Evidence) error {
 			return err
 		}
 		if !s.other {
-			if err := sameSession(ev, out.part.Session, s.job.Kind); err != nil {
+			if err := sameSession(ev, out.result.Session, s.job.Kind); err != nil {
 				return err
 			}
-			if err := sameModel(ev, out.part.Model); err != nil {
+			if err := sameModel(ev, out.result.Model); err != nil {
 				return err
 			}
 		}
-		s.keep(ev, out)
+		s.addTo(ev, out)
 		if out.crash != nil {
 			ev.Crash = out.crash
 			return nil
 		}
 		if k == 0 {
-			warnOfTime(o, ev.Plan, time.Since(began), time.Duration(len(todo)-1)*out.first)
+			warnOfTime(o, ev.Plan, time.Since(began), time.Duration(len(todo)-1)*out.toFirst)
 		}
 	}
 	return nil

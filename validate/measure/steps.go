@@ -13,21 +13,21 @@ import (
 // step is one process of a measurement.
 type step struct {
 	job   protocol.Job
-	what  string // for messages
+	title string // for messages
 	other bool   // it measures what this provider is compared with
 	// done of total steps of its kind come before it.
 	done, total int
 	// keep puts into the evidence what only this step finds.
-	keep func(ev *evidence.Evidence, out outcome)
+	addTo func(ev *evidence.Evidence, out outcome)
 }
 
 // announce says that a step begins.
 func (s step) announce(p progress.Sink) {
 	if s.total > 0 {
-		p.Step(int64(s.done), int64(s.total), "processes", "%s", s.what)
+		p.Step(int64(s.done), int64(s.total), "processes", "%s", s.title)
 		return
 	}
-	p.Say("%s: %s", s.what, s.job.Kind)
+	p.Say("%s: %s", s.title, s.job.Kind)
 }
 
 // steps are a plan's processes, in order: the vectors, the placement, the
@@ -42,20 +42,20 @@ func steps(o Options, p evidence.Plan, mine, others providers.Library) []step {
 
 	vectors := base
 	vectors.Kind = protocol.VectorsKind
-	all := []step{{job: vectors, what: what, keep: keepVectors}}
+	all := []step{{job: vectors, title: what, addTo: addVectors}}
 
 	if len(p.Recorded) > 0 {
 		j := base
 		j.Kind, j.Points = protocol.PlacementKind, lengths(p.Recorded)
-		all = append(all, step{job: j, what: what, keep: func(ev *evidence.Evidence, out outcome) {
-			ev.Placement, ev.Planned = out.part.Placement, out.plan
+		all = append(all, step{job: j, title: what, addTo: func(ev *evidence.Evidence, out outcome) {
+			ev.Placement, ev.Planned = out.result.Placement, out.devicePlan
 		}})
 	}
 	for n := range p.Launches {
 		j := base
 		j.Kind, j.Launch, j.Warmup, j.LimitNS = protocol.LatencyKind, n+1, protocol.Warmup, p.LimitNS
 		j.Points, j.Samples = orderOf(p, j.Launch), samplesOf(p, j.Launch)
-		all = append(all, step{job: j, what: what + ": latency", done: n, total: p.Launches, keep: keepLatency(n + 1)})
+		all = append(all, step{job: j, title: what + ": latency", done: n, total: p.Launches, addTo: addLatency(n + 1)})
 	}
 	if p.Pairs != nil {
 		all = append(all, pairs(o, p, base, others)...)
@@ -103,9 +103,9 @@ func pairs(o Options, p evidence.Plan, mine protocol.Job, lib providers.Library)
 			j.LimitNS = p.LimitNS / 2
 			all = append(all, step{
 				job: j, other: isOther, done: len(all), total: 2 * plan.Rounds,
-				what: fmt.Sprintf("%s × %s, in turns with %s × %s", o.Provider, o.Variant, plan.Provider, plan.Variant),
-				keep: func(ev *evidence.Evidence, out outcome) {
-					for _, r := range out.part.Latency {
+				title: fmt.Sprintf("%s × %s, in turns with %s × %s", o.Provider, o.Variant, plan.Provider, plan.Variant),
+				addTo: func(ev *evidence.Evidence, out outcome) {
+					for _, r := range out.result.Latency {
 						ev.Pairs = append(ev.Pairs, evidence.PairedRun{
 							Round: round, Order: order, Provider: provider, Variant: variant, Tokens: r.Tokens, SamplesNS: r.SamplesNS,
 						})
@@ -125,27 +125,27 @@ func lengths(tokens []int) (points []evidence.LatencyPoint) {
 	return points
 }
 
-func keepVectors(ev *evidence.Evidence, out outcome) {
-	ev.Raw, ev.Useful, ev.Computed = out.raw, out.part.Useful, out.part.Computed
-	keepMemory(ev, 0, out)
+func addVectors(ev *evidence.Evidence, out outcome) {
+	ev.Raw, ev.Useful, ev.Computed = out.vectors, out.result.Useful, out.result.Computed
+	addMemory(ev, 0, out)
 }
 
-func keepLatency(launch int) func(*evidence.Evidence, outcome) {
+func addLatency(launch int) func(*evidence.Evidence, outcome) {
 	return func(ev *evidence.Evidence, out outcome) {
-		ev.Latency = append(ev.Latency, out.part.Latency...)
-		if out.first > 0 && out.part.FirstNS > 0 {
+		ev.Latency = append(ev.Latency, out.result.Latency...)
+		if out.toFirst > 0 && out.result.FirstNS > 0 {
 			ev.Cold = append(ev.Cold, evidence.ColdStart{
-				Launch: launch, LoadNS: out.part.LoadNS, FirstNS: out.part.FirstNS, FromStartNS: out.first.Nanoseconds(),
+				Launch: launch, LoadNS: out.result.LoadNS, FirstNS: out.result.FirstNS, FromStartNS: out.toFirst.Nanoseconds(),
 			})
 		}
-		keepMemory(ev, launch, out)
+		addMemory(ev, launch, out)
 	}
 }
 
 // keepMemory leaves out the processes that record placement: the record needs
 // memory, too.
-func keepMemory(ev *evidence.Evidence, launch int, out outcome) {
-	if out.part.PeakRSS > 0 {
-		ev.Memory = append(ev.Memory, evidence.MemoryPeak{Launch: launch, RSS: out.part.PeakRSS})
+func addMemory(ev *evidence.Evidence, launch int, out outcome) {
+	if out.result.PeakRSS > 0 {
+		ev.Memory = append(ev.Memory, evidence.MemoryPeak{Launch: launch, RSS: out.result.PeakRSS})
 	}
 }

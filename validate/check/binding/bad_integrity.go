@@ -19,7 +19,7 @@ func badIntegrity() []check.BadCase {
 	// timed is for what is only there where time was measured.
 	timed := func(name, item string, spoil func(e *evidence.Evidence)) check.BadCase {
 		return check.BadCase{Name: name, Item: item, Spoil: func(c *check.Case) bool {
-			if c.Cpu != "" {
+			if c.CPU != "" {
 				return false
 			}
 			spoil(&c.Evidence)

@@ -18,7 +18,7 @@ func Integrity() check.Check {
 	return check.Check{
 		Name:     IntegrityName,
 		Portable: true,
-		Holds:    func(evidence.Evidence) bool { return true },
+		HasData:  func(evidence.Evidence) bool { return true },
 		Judge: func(c check.Case) check.Result {
 			f := []verdict.Finding{BindingOf(c), graphOf(c), sourceOf(c), filesOf(c), embeddingOf(c), variantOf(c)}
 			if opened(c.Evidence) {
@@ -29,7 +29,7 @@ func Integrity() check.Check {
 			}
 			return check.Result{Findings: append(f, planOfCase(c), numbersOf(c))}
 		},
-		Bad: append(badIntegrity(), badSession()...),
+		KnownBad: append(badIntegrity(), badSession()...),
 	}
 }
 
@@ -42,32 +42,32 @@ func BindingOf(c check.Case) verdict.Finding {
 		{"golden", e.Golden, c.Golden.Digest},
 	} {
 		if b.want == "" || b.got != b.want {
-			p.Add("measured with %s %s, not %s", b.what, check.Short(b.got), check.Short(b.want))
+			p.Add("measured with %s %s, not %s", b.what, check.ShortDigest(b.got), check.ShortDigest(b.want))
 		}
 	}
 	if c.Nonce != "" && e.Nonce != c.Nonce {
-		p.Add("answers plan %s, not %s", check.Short(text.Clip(e.Nonce)), check.Short(text.Clip(c.Nonce)))
+		p.Add("answers plan %s, not %s", check.ShortDigest(text.Clip(e.Nonce)), check.ShortDigest(text.Clip(c.Nonce)))
 	}
 	switch {
 	case e.Raw.Empty() && e.VectorsSHA256 == "":
 	case e.VectorsSHA256 == "" || e.Raw.SHA256 != e.VectorsSHA256:
-		p.Add("vectors are sha256 %s, and evidence.json names %s", check.Short(e.Raw.SHA256), check.Short(e.VectorsSHA256))
+		p.Add("vectors are sha256 %s, and evidence.json names %s", check.ShortDigest(e.Raw.SHA256), check.ShortDigest(e.VectorsSHA256))
 	}
 	if opened(e) && e.Session.Provider != e.Provider {
 		p.Add("the session was opened on provider %q, and the evidence says %q", text.Clip(e.Session.Provider), text.Clip(e.Provider))
 	}
-	if c.Cpu == "" && e.Emulation != nil {
+	if c.CPU == "" && e.Emulation != nil {
 		p.Add("was emulated by %s, and speaks for the machine's own processor", text.Clip(e.Emulation.Emulator))
 	}
 	if want := c.Candidate.Manifest.Files[modelFile(c)].SHA256; opened(e) && (want == "" || e.Model != want) {
-		p.Add("the model that was opened is sha256 %s, the candidate's %s", check.Short(text.Clip(e.Model)), check.Short(want))
+		p.Add("the model that was opened is sha256 %s, the candidate's %s", check.ShortDigest(text.Clip(e.Model)), check.ShortDigest(want))
 	}
 	if e.NotMeasured != nil && (!e.Raw.Empty() || e.Crash != nil || len(e.Latency)+len(e.Cold)+len(e.Memory)+len(e.Placement)+len(e.Pairs) > 0) {
 		p.Add("says that nothing was measured, and holds measurements")
 	}
 	return p.Finding(verdict.Finding{
 		Check: "integrity", Item: "binding",
-		Measured: "bound to candidate " + check.Short(c.Candidate.Digest), Threshold: "this candidate, policy, golden and plan",
+		Measured: "bound to candidate " + check.ShortDigest(c.Candidate.Digest), Threshold: "this candidate, policy, golden and plan",
 		Next: "Measure this candidate again with this policy and golden; evidence of another one proves nothing about it.",
 	})
 }

@@ -43,7 +43,7 @@ func planOfCase(c check.Case) verdict.Finding {
 	p = append(p, samplesPlanned(e, want)...)
 	p = append(p, launchesPlanned(e, want)...)
 	measured := text.Plural(len(want.Texts), "text", "texts") + ", nothing timed"
-	if c.Cpu == "" {
+	if c.CPU == "" {
 		measured = text.Plural(want.Samples, "sample", "samples") + " × " + text.Plural(len(want.Points), "length", "lengths") + " over " + text.Plural(want.Launches, "launch", "launches")
 	}
 	return p.Finding(verdict.Finding{

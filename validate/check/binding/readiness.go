@@ -22,12 +22,12 @@ func Readiness() check.Check {
 			_, ok := c.Graph.Predicted[c.Evidence.Provider]
 			return ok
 		},
-		Holds: func(evidence.Evidence) bool { return true },
-		Judge: judgeReadiness,
-		Bad: []check.BadCase{
+		HasData: func(evidence.Evidence) bool { return true },
+		Judge:   judgeReadiness,
+		KnownBad: []check.BadCase{
 			{Name: "a node that the provider does not take", Item: "predicted", Spoil: func(c *check.Case) bool {
 				return predictedAs(c, func(p *check.Prediction) {
-					p.Elsewhere = []check.Refusal{{Node: "indices", Op: "GatherND", Reason: "its indices are computed"}}
+					p.Refused = []check.Refusal{{Node: "indices", Op: "GatherND", Reason: "its indices are computed"}}
 				})
 			}},
 			{Name: "a model in two pieces", Item: "predicted", Spoil: func(c *check.Case) bool {
@@ -51,18 +51,18 @@ func judgeReadiness(c check.Case) check.Result {
 	p := c.Graph.Predicted[c.Evidence.Provider]
 	f := verdict.Finding{
 		Check: readinessName, Item: "predicted", Result: verdict.Pass, Measured: "one piece of " + text.Plural(p.Nodes, "node", "nodes"),
-		Threshold: "one piece, every node in it", Value: float64(len(p.Elsewhere)),
+		Threshold: "one piece, every node in it", Value: float64(len(p.Refused)),
 	}
-	if p.Partitions == 1 && len(p.Elsewhere) == 0 {
+	if p.Partitions == 1 && len(p.Refused) == 0 {
 		return check.Result{Findings: []verdict.Finding{f}}
 	}
 	f.Result = verdict.Fail
 	f.Measured = text.Plural(p.Partitions, "piece", "pieces")
-	if n := len(p.Elsewhere); n > 0 {
-		f.Measured += ", and " + text.Plural(n, "node", "nodes") + " elsewhere: " + refusedOps(p.Elsewhere)
+	if n := len(p.Refused); n > 0 {
+		f.Measured += ", and " + text.Plural(n, "node", "nodes") + " elsewhere: " + refusedOps(p.Refused)
 	}
 	var why []string
-	for _, r := range p.Elsewhere[:min(len(p.Elsewhere), 3)] {
+	for _, r := range p.Refused[:min(len(p.Refused), 3)] {
 		why = append(why, fmt.Sprintf("%s (%s): %s", text.Clip(r.Node), text.Clip(r.Op), text.Clip(r.Reason)))
 	}
 	f.Next = fmt.Sprintf("By its operators, %s would not take this file whole, and what it leaves runs on the CPU with copies between. Export it without these operators, or take the variant off providers.%s.variants; `embedgate inspect --for %s` lists every node.",

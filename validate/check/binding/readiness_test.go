@@ -12,7 +12,7 @@ import (
 )
 
 func TestAPredictedSplitFailsWhateverWasMeasured(t *testing.T) {
-	split := check.Prediction{Nodes: 210, Partitions: 2, Elsewhere: []check.Refusal{
+	split := check.Prediction{Nodes: 210, Partitions: 2, Refused: []check.Refusal{
 		{Node: "gather", Op: "GatherND", Reason: "its indices are computed"}, {Node: "cast_1", Op: "Cast", Reason: "it is fed by an input"}, {Node: "cast_2", Op: "Cast", Reason: "it is fed by an input"},
 	}}
 	predict := func(in *check.Input, p check.Prediction) {

@@ -70,7 +70,7 @@ func libraryOf(c check.Case) verdict.Finding {
 	want := entry.Source.RuntimeVersion()
 	f := verdict.Finding{
 		Check: "integrity", Item: "library", Result: verdict.Pass, Threshold: "a pinned library of version " + want,
-		Measured: fmt.Sprintf("%s %s, sha256 %s", text.Clip(s.Runtime), text.Clip(s.RuntimeVersion), check.Short(text.Clip(s.LibrarySHA256))),
+		Measured: fmt.Sprintf("%s %s, sha256 %s", text.Clip(s.Runtime), text.Clip(s.RuntimeVersion), check.ShortDigest(text.Clip(s.LibrarySHA256))),
 	}
 	switch {
 	case !hexDigest.MatchString(s.LibrarySHA256):

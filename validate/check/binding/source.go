@@ -31,7 +31,7 @@ func sourceOf(c check.Case) verdict.Finding {
 		case !ok && weightsFile:
 			p.Add("%s is no source of this candidate, and the golden was made from it", text.Clip(name))
 		case ok && got != want:
-			p.Add("%s is sha256 %s, and the golden was made from %s", text.Clip(name), check.Short(got), check.Short(want))
+			p.Add("%s is sha256 %s, and the golden was made from %s", text.Clip(name), check.ShortDigest(got), check.ShortDigest(want))
 		case ok && weightsFile:
 			weights++
 		}
@@ -41,7 +41,7 @@ func sourceOf(c check.Case) verdict.Finding {
 	}
 	for _, name := range slices.Sorted(maps.Keys(have)) {
 		if pin := c.Policy.Model.Files[name]; pin != have[name] {
-			p.Add("%s is sha256 %s, and the policy pins %s", text.Clip(name), check.Short(have[name]), check.Short(pin))
+			p.Add("%s is sha256 %s, and the policy pins %s", text.Clip(name), check.ShortDigest(have[name]), check.ShortDigest(pin))
 		}
 	}
 	return p.Finding(f)
@@ -63,7 +63,7 @@ func filesOf(c check.Case) verdict.Finding {
 		case !ok:
 			p.Add("%s is no variant's file, and the policy pins no such file", text.Clip(name))
 		case pin != files[name].SHA256:
-			p.Add("%s is sha256 %s, and the policy pins %s", text.Clip(name), check.Short(files[name].SHA256), check.Short(pin))
+			p.Add("%s is sha256 %s, and the policy pins %s", text.Clip(name), check.ShortDigest(files[name].SHA256), check.ShortDigest(pin))
 		}
 	}
 	return p.Finding(verdict.Finding{

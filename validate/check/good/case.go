@@ -101,11 +101,11 @@ const OtherDigest = "00000000000000000000000000000000000000000000000000000000000
 func PortableCase(p policy.Policy, channel string, r *check.Reference, provider, variant, on string) check.Case {
 	c := Case(p, channel, r, provider, variant)
 	cpu, _ := providers.LookupCPU(on)
-	c.Cpu = on
+	c.CPU = on
 	c.Plan = evidence.Plan{Points: []evidence.LatencyPoint{}, Texts: c.Plan.Texts, Recorded: []int{}}
 	e := &c.Evidence
 	e.CPU, e.Plan = on, c.Plan
-	e.Machine.Arch, e.Machine.InstructionSets = cpu.Arch, check.SetsOf[on]
+	e.Machine.Arch, e.Machine.InstructionSets = cpu.Arch, check.InstructionSetsOf[on]
 	e.Emulation = &evidence.Emulation{Emulator: "self-test", Version: "1", Model: cpu.Model, Host: "amd64"}
 	e.Latency, e.Cold, e.Memory, e.Placement, e.Pairs = nil, nil, nil, nil, nil
 	return c

@@ -39,7 +39,7 @@ func Vectors(r *check.Reference, class candidate.Precision) []float32 {
 	v := Narrow(r.Vecs)
 	for i := range r.Texts {
 		row := v[i*r.Dim : (i+1)*r.Dim]
-		by := check.Norm(r.Vecs[i*r.Dim:(i+1)*r.Dim]) / math.Sqrt(float64(r.Dim)) * math.Exp2(1.5-check.MostBits[class])
+		by := check.Norm(r.Vecs[i*r.Dim:(i+1)*r.Dim]) / math.Sqrt(float64(r.Dim)) * math.Exp2(1.5-check.MaxBits[class])
 		for j := range row {
 			row[j] += float32(by)
 			by = -by

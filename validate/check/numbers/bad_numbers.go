@@ -11,11 +11,11 @@ import (
 func badParity() []check.BadCase {
 	return []check.BadCase{
 		{Name: "one weight disturbed", Item: "min cosine", Spoil: func(c *check.Case) bool {
-			return turn(c, *c.Policy.Parity[c.Class].MinCosine)
+			return rotateVectors(c, *c.Policy.Parity[c.Class].MinCosine)
 		}},
 		{Name: "every direction slightly off", Item: "mean cosine", Spoil: func(c *check.Case) bool {
 			limit := c.Policy.Parity[c.Class].MeanCosine
-			return limit != nil && turn(c, *limit)
+			return limit != nil && rotateVectors(c, *limit)
 		}},
 		{Name: "one component off", Item: "max abs error", Spoil: func(c *check.Case) bool {
 			limit := c.Policy.Parity[c.Class].MaxAbs
@@ -98,7 +98,7 @@ func negative(v []float32) []float32 {
 // turn turns every vector by the angle at which a cosine misses the limit by
 // eight times the gap that the limit leaves: measured vectors may already lie
 // up to the limit's angle to the other side.
-func turn(c *check.Case, limit float64) bool {
+func rotateVectors(c *check.Case, limit float64) bool {
 	cos := max(1-8*(1-limit), -1)
 	if limit >= 1 {
 		cos = 1 - 1e-5

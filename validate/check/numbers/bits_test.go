@@ -47,7 +47,7 @@ func TestBandsLieBetweenWhatWasMeasured(t *testing.T) {
 		assert.Equal(t, want, bandOf(bits).name, "%v bits", bits)
 	}
 	for _, c := range candidate.Precisions() {
-		assert.NotZero(t, leastBits[c], "%s promises something", c)
+		assert.NotZero(t, minBits[c], "%s promises something", c)
 		assert.NotZero(t, mantissas[c], c)
 	}
 }

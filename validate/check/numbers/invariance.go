@@ -18,13 +18,13 @@ const (
 // the batch's size, padding, the place in the batch, or concurrent calls.
 func Invariance() check.Check {
 	return check.Check{
-		Name:     "invariance",
-		Portable: true,
-		Raw:      true,
-		Holds:    func(e evidence.Evidence) bool { return len(e.Raw.Invariance) > 0 && len(e.Raw.Primary) > 0 },
-		Studies:  true,
-		Judge:    judgeInvariance,
-		Bad:      badInvariance(),
+		Name:           "invariance",
+		Portable:       true,
+		ChangesVectors: true,
+		HasData:        func(e evidence.Evidence) bool { return len(e.Raw.Invariance) > 0 && len(e.Raw.Primary) > 0 },
+		UsesNumbers:    true,
+		Judge:          judgeInvariance,
+		KnownBad:       badInvariance(),
 	}
 }
 
@@ -92,7 +92,7 @@ func judgeRun(c check.Case, name string, runs []evidence.InvarianceRun, limit fl
 	}
 	largest, worst := 0.0, run.Rows[0]
 	for k, row := range run.Rows {
-		d := farthest(run.Vecs[k*dim:(k+1)*dim], primary[row*dim:(row+1)*dim]) / c.Golden.Sizes[row]
+		d := largestDifference(run.Vecs[k*dim:(k+1)*dim], primary[row*dim:(row+1)*dim]) / c.Golden.Sizes[row]
 		if !(d <= largest) { // NaN is the largest
 			largest, worst = d, row
 		}
@@ -100,19 +100,19 @@ func judgeRun(c check.Case, name string, runs []evidence.InvarianceRun, limit fl
 			break
 		}
 	}
-	f.Measured, f.Value = c.Golden.Relative(largest), check.Settled(largest)
+	f.Measured, f.Value = c.Golden.Relative(largest), check.Rounded(largest)
 	if largest <= limit {
 		f.Result, f.Next = verdict.Pass, ""
 		return f
 	}
 	t := c.Golden.Texts[worst]
-	f.Next = fmt.Sprintf("Text %q (group %q) has another vector than alone. %s", t.ID, t.Group, companyCause(name))
+	f.Next = fmt.Sprintf("Text %q (group %q) has another vector than alone. %s", t.ID, t.Group, invarianceCause(name))
 	return f
 }
 
 // farthest is the largest difference of two vectors' components: NaN where one
 // is.
-func farthest(a, b []float32) float64 {
+func largestDifference(a, b []float32) float64 {
 	b = b[:len(a)]
 	largest := 0.0
 	for i, x := range a {
@@ -127,7 +127,7 @@ func farthest(a, b []float32) float64 {
 	return largest
 }
 
-func companyCause(name string) string {
+func invarianceCause(name string) string {
 	switch name {
 	case "padded":
 		return "Padding leaks into the result: the attention mask is not honoured in attention or in pooling."

@@ -15,13 +15,13 @@ import (
 // thresholds of the variant's precision class.
 func Parity() check.Check {
 	return check.Check{
-		Name:     "parity",
-		Portable: true,
-		Raw:      true,
-		Holds:    func(e evidence.Evidence) bool { return len(e.Raw.Primary) > 0 },
-		Studies:  true,
-		Judge:    judgeParity,
-		Bad:      badParity(),
+		Name:           "parity",
+		Portable:       true,
+		ChangesVectors: true,
+		HasData:        func(e evidence.Evidence) bool { return len(e.Raw.Primary) > 0 },
+		UsesNumbers:    true,
+		Judge:          judgeParity,
+		KnownBad:       badParity(),
 	}
 }
 
@@ -46,8 +46,8 @@ func judgeParity(c check.Case) check.Result {
 	o := check.Result{
 		Findings: append([]verdict.Finding{shape}, p.findings()...),
 		Parity: &verdict.ParitySummary{
-			Texts: len(c.Golden.Texts), MinCosine: check.Settled(f.MinCosine), MeanCosine: check.Settled(f.MeanCosine), MaxAbs: check.Settled(f.MaxAbs),
-			WorstText: c.Golden.Texts[f.WorstCosine].ID, RankTopK: check.Settled(f.Neighbours), Spearman: check.Settled(f.Spearman),
+			Texts: len(c.Golden.Texts), MinCosine: check.Rounded(f.MinCosine), MeanCosine: check.Rounded(f.MeanCosine), MaxAbs: check.Rounded(f.MaxAbs),
+			WorstText: c.Golden.Texts[f.WorstCosine].ID, RankTopK: check.Rounded(f.Neighbours), Spearman: check.Rounded(f.Spearman),
 		},
 	}
 	return o
@@ -126,8 +126,8 @@ func (p parityJudge) ranking() []verdict.Finding {
 	if l.Agreement != nil {
 		all = append(all, atLeast(fmt.Sprintf("top-%d neighbours", l.TopK), f.Neighbours, *l.Agreement, share, func() string {
 			s := fmt.Sprintf("Searches find other texts: text %q shares %s of its neighbours with the float64 model", texts[f.WorstNeighbours].ID, share(f.NeighbourShare[f.WorstNeighbours]))
-			if f.Neighbour >= 0 {
-				s += fmt.Sprintf(" and takes %q for one", texts[f.Neighbour].ID)
+			if f.WrongNeighbour >= 0 {
+				s += fmt.Sprintf(" and takes %q for one", texts[f.WrongNeighbour].ID)
 			}
 			return s + ". " + p.cause()
 		}))
@@ -150,7 +150,7 @@ func (p parityJudge) ranking() []verdict.Finding {
 // about names the worst text and where the others are.
 func (p parityJudge) about(i int, what string, off func(int) bool) string {
 	t := p.golden.Texts[i]
-	return fmt.Sprintf("Worst is text %q (group %q, %s): %s.", t.ID, t.Group, text.Plural(len(p.golden.IDs[i]), "token", "tokens"), what) + check.Where(p.golden, off)
+	return fmt.Sprintf("Worst is text %q (group %q, %s): %s.", t.ID, t.Group, text.Plural(len(p.golden.IDs[i]), "token", "tokens"), what) + check.DescribeTexts(p.golden, off)
 }
 
 // cause says what most likely went wrong.
@@ -186,7 +186,7 @@ func share(v float64) string { return fmt.Sprintf("%.2f %%", 100*v) }
 
 // atLeast and atMost are one limit each. NaN passes neither.
 func atLeast(item string, v, limit float64, show func(float64) string, next func() string) verdict.Finding {
-	f := verdict.Finding{Check: "parity", Item: item, Result: verdict.Pass, Measured: show(v), Threshold: "≥ " + show(limit), Value: check.Settled(v)}
+	f := verdict.Finding{Check: "parity", Item: item, Result: verdict.Pass, Measured: show(v), Threshold: "≥ " + show(limit), Value: check.Rounded(v)}
 	if !(v >= limit) {
 		f.Result, f.Next = verdict.Fail, next()
 	}
@@ -194,7 +194,7 @@ func atLeast(item string, v, limit float64, show func(float64) string, next func
 }
 
 func atMost(item string, v, limit float64, show func(float64) string, next func() string) verdict.Finding {
-	f := verdict.Finding{Check: "parity", Item: item, Result: verdict.Pass, Measured: show(v), Threshold: "≤ " + show(limit), Value: check.Settled(v)}
+	f := verdict.Finding{Check: "parity", Item: item, Result: verdict.Pass, Measured: show(v), Threshold: "≤ " + show(limit), Value: check.Rounded(v)}
 	if !(v <= limit) {
 		f.Result, f.Next = verdict.Fail, next()
 	}

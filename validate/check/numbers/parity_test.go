@@ -139,7 +139,7 @@ func TestRankingForgivesTiesAndRoundingAndNothingElse(t *testing.T) {
 	}
 	f = check.ParityOf(r, coarse, 5)
 	assert.Less(t, f.Neighbours, 0.97)
-	assert.GreaterOrEqual(t, f.Neighbour, 0)
+	assert.GreaterOrEqual(t, f.WrongNeighbour, 0)
 
 	// One vector for every text agrees with nothing.
 	same := make([]float32, len(r.Vecs))

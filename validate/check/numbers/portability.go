@@ -19,35 +19,35 @@ const PortabilityName = "portability"
 func Portability() check.Check {
 	return check.Check{
 		Name: PortabilityName, Portable: true,
-		Applies: func(c check.Case) bool { return c.Cpu != "" },
-		Holds:   func(evidence.Evidence) bool { return true },
-		Judge:   func(c check.Case) check.Result { return check.Result{Findings: []verdict.Finding{processorOf(c)}} },
-		Bad:     badPortability(),
+		Applies:  func(c check.Case) bool { return c.CPU != "" },
+		HasData:  func(evidence.Evidence) bool { return true },
+		Judge:    func(c check.Case) check.Result { return check.Result{Findings: []verdict.Finding{processorOf(c)}} },
+		KnownBad: badPortability(),
 	}
 }
 
 func processorOf(c check.Case) verdict.Finding {
 	var p check.Problems
 	e := c.Evidence
-	want, known := providers.LookupCPU(c.Cpu)
+	want, known := providers.LookupCPU(c.CPU)
 	switch {
 	case !known:
-		p.Add("embedgate knows no processor %q", text.Clip(c.Cpu))
-	case !slices.Contains(c.Policy.Providers[e.Provider].Portability, c.Cpu):
-		p.Add("the policy does not name %s for %s", c.Cpu, text.Clip(e.Provider))
-	case e.CPU != c.Cpu:
-		p.Add("speaks for %q, not %s", text.Clip(e.CPU), c.Cpu)
+		p.Add("embedgate knows no processor %q", text.Clip(c.CPU))
+	case !slices.Contains(c.Policy.Providers[e.Provider].Portability, c.CPU):
+		p.Add("the policy does not name %s for %s", c.CPU, text.Clip(e.Provider))
+	case e.CPU != c.CPU:
+		p.Add("speaks for %q, not %s", text.Clip(e.CPU), c.CPU)
 	}
 	if e.Machine.Arch != want.Arch {
 		p.Add("the program ran on %q, wanted %s", text.Clip(e.Machine.Arch), want.Arch)
 	}
-	if sets, fixed := check.SetsOf[c.Cpu]; fixed && !slices.Equal(e.Machine.InstructionSets, sets) {
+	if sets, fixed := check.InstructionSetsOf[c.CPU]; fixed && !slices.Equal(e.Machine.InstructionSets, sets) {
 		p.Add("the program found the instruction sets %s, wanted %s", text.Clip(fmt.Sprintf("%q", e.Machine.InstructionSets)), fmt.Sprintf("%q", sets))
 	}
 	how := "natively"
 	switch m := e.Emulation; {
 	case m == nil && !want.Native:
-		p.Add("nothing was emulated: a machine of its own is no %s", c.Cpu)
+		p.Add("nothing was emulated: a machine of its own is no %s", c.CPU)
 	case m == nil:
 	case m.Emulator == "" || m.Version == "":
 		p.Add("does not say what emulated it")
@@ -82,10 +82,10 @@ func badPortability() []check.BadCase {
 		ev("a program of another architecture", func(e *evidence.Evidence) { e.Machine.Arch += "-other" }),
 		ev("evidence for another processor than the plan's", func(e *evidence.Evidence) { e.CPU += "-other" }),
 		{Name: "instruction sets that the processor has not", Item: "processor", Spoil: func(c *check.Case) bool {
-			if check.SetsOf[c.Cpu] == nil {
+			if check.InstructionSetsOf[c.CPU] == nil {
 				return false
 			}
-			c.Evidence.Machine.InstructionSets = append(slices.Clone(check.SetsOf[c.Cpu]), evidence.VNNI)
+			c.Evidence.Machine.InstructionSets = append(slices.Clone(check.InstructionSetsOf[c.CPU]), evidence.VNNI)
 			return true
 		}},
 		ev("an emulator without a name", func(e *evidence.Evidence) {

@@ -18,13 +18,13 @@ import (
 // declared one, and its error has a size that gives it away.
 func Precision() check.Check {
 	return check.Check{
-		Name:     "precision",
-		Portable: true,
-		Raw:      true,
-		Holds:    func(e evidence.Evidence) bool { return len(e.Raw.Primary) > 0 },
-		Studies:  true,
-		Judge:    judgePrecision,
-		Bad: []check.BadCase{
+		Name:           "precision",
+		Portable:       true,
+		ChangesVectors: true,
+		HasData:        func(e evidence.Evidence) bool { return len(e.Raw.Primary) > 0 },
+		UsesNumbers:    true,
+		Judge:          judgePrecision,
+		KnownBad: []check.BadCase{
 			{Name: "coarser arithmetic than declared", Item: "correct bits", Spoil: func(c *check.Case) bool {
 				coarsen(c, c.Evidence.Raw.Primary, good.Indices(len(c.Golden.Texts)))
 				return true
@@ -50,7 +50,7 @@ func coarsen(c *check.Case, vecs []float32, rows []int) {
 	dim := c.Golden.Dim
 	for k, row := range rows {
 		size := check.Norm(c.Golden.Vecs[row*dim:(row+1)*dim]) / math.Sqrt(float64(dim))
-		by := size * math.Exp2(2-leastBits[c.Class])
+		by := size * math.Exp2(2-minBits[c.Class])
 		for j := range dim {
 			vecs[k*dim+j] += float32(by)
 			by = -by
@@ -59,7 +59,7 @@ func coarsen(c *check.Case, vecs []float32, rows []int) {
 }
 
 func judgePrecision(c check.Case) check.Result {
-	least, ok := leastBits[c.Class]
+	least, ok := minBits[c.Class]
 	f := verdict.Finding{Check: "precision", Item: "correct bits", Result: verdict.Fail, Threshold: fmt.Sprintf("≥ %s, as %s computes", bitsText(least), c.Class)}
 	dim, n := c.Golden.Dim, len(c.Golden.Texts)
 	if !ok || c.Evidence.Raw.Dim != dim || len(c.Evidence.Raw.Primary) != n*dim {
@@ -78,16 +78,16 @@ func judgePrecision(c check.Case) check.Result {
 			worst, median, where = m, m, " in run "+text.Clip(r.Name)
 		}
 	}
-	if most := mostBitsOf(c); worst > most {
-		f.Measured, f.Value = fmt.Sprintf("%s, and a file of class %s has %.0f at most", bitsText(min(worst, 64)), fileClass(c), most), check.Settled(min(worst, 64))
+	if most := maxBitsOf(c); worst > most {
+		f.Measured, f.Value = fmt.Sprintf("%s, and a file of class %s has %.0f at most", bitsText(min(worst, 64)), fileClass(c), most), check.Rounded(min(worst, 64))
 		f.Next = "These vectors are more exact than that file can compute them: they were not made by it, or its class in the policy is not its own. Measure again, or correct the variant's precision."
 		return check.Result{Findings: []verdict.Finding{f}, Bits: f.Value}
 	}
 	// Beyond the numbers' own mantissa nothing can be told.
 	worst, median = min(worst, 24), min(median, 24)
-	f.Measured, f.Value = fmt.Sprintf("%s of %d%s", bitsText(worst), mantissas[c.Class], where), check.Settled(worst)
+	f.Measured, f.Value = fmt.Sprintf("%s of %d%s", bitsText(worst), mantissas[c.Class], where), check.Rounded(worst)
 	f.Sure = "median text " + bitsText(median)
-	o := check.Result{Bits: check.Settled(worst)}
+	o := check.Result{Bits: check.Rounded(worst)}
 	if worst >= least {
 		f.Result = verdict.Pass
 		o.Findings = []verdict.Finding{f}
@@ -111,11 +111,11 @@ func fileClass(c check.Case) candidate.Precision {
 	return c.Policy.Variants[c.Policy.FileOf(c.Evidence.Variant)].Precision
 }
 
-func mostBitsOf(c check.Case) float64 {
-	if most, ok := check.MostBits[fileClass(c)]; ok {
+func maxBitsOf(c check.Case) float64 {
+	if most, ok := check.MaxBits[fileClass(c)]; ok {
 		return most
 	}
-	return check.MostBits[candidate.FP32]
+	return check.MaxBits[candidate.FP32]
 }
 
 func bitsText(b float64) string { return fmt.Sprintf("%.1f bits", b) }

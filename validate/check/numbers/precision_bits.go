@@ -69,7 +69,7 @@ func bandOf(bits float64) band {
 
 // leastBits is what a class promises. Integer arithmetic has no mantissa: its
 // least is what a mean cosine of 0.99 comes to, ½·log₂(1 ÷ (2·(1 − 0.99))).
-var leastBits = map[candidate.Precision]float64{
+var minBits = map[candidate.Precision]float64{
 	candidate.FP32: 17, candidate.FP32GPU: 17, candidate.TF32: 8.5, candidate.FP16: 8.5, candidate.INT8: 2.8,
 }
 

@@ -17,11 +17,11 @@ const SaturationName = "saturation"
 // that saturates, with vectors that are wrong. Elsewhere it is reported.
 func Saturation() check.Check {
 	return check.Check{
-		Name: SaturationName, Static: true, Raw: true,
+		Name: SaturationName, Static: true, ChangesVectors: true,
 		Applies: func(c check.Case) bool { return c.Graph.Saturation.Any() },
-		Holds:   func(evidence.Evidence) bool { return true },
+		HasData: func(evidence.Evidence) bool { return true },
 		Judge:   func(c check.Case) check.Result { return check.Result{Findings: []verdict.Finding{saturationOf(c)}} },
-		Bad: []check.BadCase{
+		KnownBad: []check.BadCase{
 			{Name: "a pair of weights that leaves 16 bits", Spoil: func(c *check.Case) bool {
 				c.Graph.Saturation = good.UnsafeSaturation()
 				return !c.Foreign
@@ -31,7 +31,7 @@ func Saturation() check.Check {
 				return !c.Foreign
 			}},
 			{Name: "wrong vectors where products saturate", Spoil: func(c *check.Case) bool {
-				if !measuredVectors(*c) {
+				if !hasVectors(*c) {
 					return false
 				}
 				c.Graph.Saturation = good.UnsafeSaturation()
@@ -56,7 +56,7 @@ func saturationOf(c check.Case) verdict.Finding {
 	case !c.Foreign:
 		f.Result = verdict.Fail
 		f.Next = "On a CPU without VNNI this file gives other vectors than on one with it. Scale each column of the weights so that rows 2k and 2k+1 add up to 128 at most, or use unsigned weights; `embedgate inspect` tells the figures of the file."
-	case saturatesOn(c) && wrongThere(c):
+	case saturatesOn(c) && parityFails(c):
 		f.Result = verdict.Fail
 		f.Next = "This CPU has no VNNI: the products saturate on it, and the vectors are wrong. Quantise again with weights of 7 bits (onnxruntime.quantization's reduce_range) or unsigned ones; on CPUs with VNNI the file may be right."
 	default:
@@ -78,11 +78,11 @@ func saturatesOn(c check.Case) bool {
 }
 
 // measuredVectors tells whether there are vectors to compare.
-func measuredVectors(c check.Case) bool {
-	return c.Golden != nil && !c.Unfit && len(c.Evidence.Raw.Primary) > 0
+func hasVectors(c check.Case) bool {
+	return c.Golden != nil && !c.NumbersRefused && len(c.Evidence.Raw.Primary) > 0
 }
 
 // wrongThere tells whether parity fails.
-func wrongThere(c check.Case) bool {
-	return measuredVectors(c) && verdict.Worst(judgeParity(c).Findings) == verdict.Fail
+func parityFails(c check.Case) bool {
+	return hasVectors(c) && verdict.Worst(judgeParity(c).Findings) == verdict.Fail
 }

@@ -17,12 +17,12 @@ import (
 // by text: a model is fed ids, and wrong ones make right weights worthless.
 func Tokens() check.Check {
 	return check.Check{
-		Name:     "tokens",
-		Portable: true,
-		Raw:      true,
-		Holds:    func(e evidence.Evidence) bool { return len(e.Raw.IDs) > 0 },
-		Judge:    judgeTokens,
-		Bad: []check.BadCase{
+		Name:           "tokens",
+		Portable:       true,
+		ChangesVectors: true,
+		HasData:        func(e evidence.Evidence) bool { return len(e.Raw.IDs) > 0 },
+		Judge:          judgeTokens,
+		KnownBad: []check.BadCase{
 			{Name: "one token changed", Spoil: func(c *check.Case) bool {
 				ids := c.Evidence.Raw.IDs
 				row := ids[len(ids)/2]

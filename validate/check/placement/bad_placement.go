@@ -20,17 +20,17 @@ func badPlacement() []check.BadCase {
 				applies = applies || check.TotalCost(costs) > 0
 				for k, e := range r.Events {
 					if _, product := products[e.Op]; product || compiled(e) {
-						r.Events[k].EP = strangeEP
+						r.Events[k].EP = unknownEP
 					}
 				}
 				for k, g := range r.Assigned {
 					if slices.ContainsFunc(g.Nodes, func(n providers.Node) bool { return costs[n.Name] > 0 }) {
-						r.Assigned[k].EP = strangeEP
+						r.Assigned[k].EP = unknownEP
 					}
 				}
 			}) && applies
 		}},
-		{Name: "available, and nothing ran there", Item: "FLOPs", Spoil: nothingRanThere},
+		{Name: "available, and nothing ran there", Item: "FLOPs", Spoil: moveAllNodes},
 		{Name: "one small operator elsewhere", Item: "elsewhere", Spoil: func(c *check.Case) bool {
 			limits := c.Policy.Providers[c.Evidence.Provider].Placement
 			op := "Softmax"
@@ -38,12 +38,12 @@ func badPlacement() []check.BadCase {
 				op = fmt.Sprintf("Softmax%d", i)
 			}
 			return eachRecord(c, func(r *evidence.PlacementRun) {
-				r.Events = append(r.Events, providers.NodeEvent{Name: "softmax", Op: op, EP: strangeEP, Runs: r.Events[0].Runs, NS: 1})
+				r.Events = append(r.Events, providers.NodeEvent{Name: "softmax", Op: op, EP: unknownEP, Runs: r.Events[0].Runs, NS: 1})
 			})
 		}},
 		{Name: "nodes given to another provider", Item: "nodes", Spoil: func(c *check.Case) bool {
 			limits := c.Policy.Providers[c.Evidence.Provider].Placement
-			return limits.MinNodes != nil && nothingRanThere(c)
+			return limits.MinNodes != nil && moveAllNodes(c)
 		}},
 		{Name: "time spent on another provider", Item: "time", Spoil: func(c *check.Case) bool {
 			limits := c.Policy.Providers[c.Evidence.Provider].Placement
@@ -53,7 +53,7 @@ func badPlacement() []check.BadCase {
 					total += e.NS
 				}
 				r.Events = append(r.Events, providers.NodeEvent{
-					Name: "wait", Op: "Wait", EP: strangeEP, Runs: r.Events[0].Runs, NS: int64(float64(total) * (2 / *limits.MinTime)),
+					Name: "wait", Op: "Wait", EP: unknownEP, Runs: r.Events[0].Runs, NS: int64(float64(total) * (2 / *limits.MinTime)),
 				})
 			})
 		}},
@@ -89,7 +89,7 @@ func badPlacement() []check.BadCase {
 			applies := false
 			return eachRecord(c, func(r *evidence.PlacementRun) {
 				for n, cost := range c.Graph.Costs[r.Tokens] {
-					applies = applies || cost > 0 && !made(n)
+					applies = applies || cost > 0 && !isGeneratedName(n)
 				}
 				for k := range r.Events {
 					r.Events[k].Name = "other-" + r.Events[k].Name
@@ -106,7 +106,7 @@ func badPlacement() []check.BadCase {
 			return eachRecord(c, func(r *evidence.PlacementRun) {
 				var products []int
 				for k, e := range r.Events {
-					if c.Graph.Costs[r.Tokens][e.Name] > 0 && !compiled(e) && !made(e.Name) {
+					if c.Graph.Costs[r.Tokens][e.Name] > 0 && !compiled(e) && !isGeneratedName(e.Name) {
 						products = append(products, k)
 					}
 				}
@@ -137,7 +137,7 @@ func badPlacement() []check.BadCase {
 }
 
 // strangeEP is no provider of any catalogue.
-const strangeEP = "SilentFallbackExecutionProvider"
+const unknownEP = "SilentFallbackExecutionProvider"
 
 func eachRecord(c *check.Case, spoil func(*evidence.PlacementRun)) bool {
 	for i := range c.Evidence.Placement {
@@ -149,13 +149,13 @@ func eachRecord(c *check.Case, spoil func(*evidence.PlacementRun)) bool {
 	return len(c.Evidence.Placement) > 0
 }
 
-func nothingRanThere(c *check.Case) bool {
+func moveAllNodes(c *check.Case) bool {
 	return eachRecord(c, func(r *evidence.PlacementRun) {
 		for k := range r.Events {
-			r.Events[k].EP = strangeEP
+			r.Events[k].EP = unknownEP
 		}
 		for k := range r.Assigned {
-			r.Assigned[k].EP = strangeEP
+			r.Assigned[k].EP = unknownEP
 		}
 	})
 }

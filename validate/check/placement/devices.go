@@ -30,7 +30,7 @@ func productsOf(op providers.PlannedOp) int {
 // unplanned is what a plan of devices lacks: it must be there exactly where the
 // provider makes one, and hold each product of matrices that the record says
 // the provider, which the runtime calls ep, was given.
-func unplanned(c check.Case, ep string) (p check.Problems) {
+func devicePlanProblems(c check.Case, ep string) (p check.Problems) {
 	e, _ := providers.Lookup(c.Evidence.Provider)
 	ops := c.Evidence.Planned
 	switch {
@@ -108,7 +108,7 @@ func (j placementJudge) devices() []verdict.Finding {
 	}
 	v := ratio(mine, all)
 	f := verdict.Finding{
-		Check: "placement", Item: "devices", Result: verdict.Pass, Value: check.Settled(v),
+		Check: "placement", Item: "devices", Result: verdict.Pass, Value: check.Rounded(v),
 		Measured:  fmt.Sprintf("%s of %s on %s", text.Percent(v), what, strings.Join(wanted, " or ")),
 		Threshold: "≥ " + text.Percent(*j.limits.MinFLOPs),
 	}
@@ -142,7 +142,7 @@ func badDevices() []check.BadCase {
 	return []check.BadCase{
 		{Name: "planned for another device, such as the CPU", Item: "devices", Spoil: planned(func(c *check.Case, wanted []string) {
 			for i := range c.Evidence.Planned {
-				c.Evidence.Planned[i].Device = otherThan(wanted)
+				c.Evidence.Planned[i].Device = otherDevice(wanted)
 			}
 		})},
 		{Name: "no plan of devices", Item: "record", Spoil: planned(func(c *check.Case, _ []string) { c.Evidence.Planned = nil })},
@@ -159,7 +159,7 @@ func badDevices() []check.BadCase {
 }
 
 // otherThan is a device that is none of these: the CPU, where it is not wanted.
-func otherThan(wanted []string) string {
+func otherDevice(wanted []string) string {
 	for _, d := range providers.Devices {
 		if !slices.Contains(wanted, d) {
 			return d

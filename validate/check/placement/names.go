@@ -28,7 +28,7 @@ func namesOf(r evidence.PlacementRun, costs map[string]float64) (p check.Problem
 	at := evidence.LatencyPoint{Tokens: r.Tokens, Batch: 1}.Label()
 	known, total := map[string]float64{}, 0.0
 	for name, cost := range costs {
-		if cost > 0 && !made(name) {
+		if cost > 0 && !isGeneratedName(name) {
 			known[name] = cost
 			total += cost
 		}
@@ -55,7 +55,7 @@ func namesOf(r evidence.PlacementRun, costs map[string]float64) (p check.Problem
 			continue
 		case seen[e.Name]:
 			p.Add("%s: node %s is there twice", at, text.Clip(e.Name))
-		case flops < (1-agreement)*cost || flops > (1+agreement)*cost && !absorbs(e):
+		case flops < (1-agreement)*cost || flops > (1+agreement)*cost && !isAttention(e):
 			p.Add("%s: node %s has %s FLOPs, and %s in the graph", at, text.Clip(e.Name), check.Number(flops), check.Number(cost))
 		}
 		if !seen[e.Name] {
@@ -83,10 +83,12 @@ func namesOf(r evidence.PlacementRun, costs map[string]float64) (p check.Problem
 }
 
 // made tells whether a name is a Label, which a node without a name has.
-func made(label string) bool { return strings.HasSuffix(label, ")") && strings.Contains(label, "(") }
+func isGeneratedName(label string) bool {
+	return strings.HasSuffix(label, ")") && strings.Contains(label, "(")
+}
 
 // absorbs tells whether an operator does the work of several products.
-func absorbs(e providers.NodeEvent) bool {
+func isAttention(e providers.NodeEvent) bool {
 	return slices.Contains([]string{"Attention", "QAttention", "MultiHeadAttention", "GroupQueryAttention"}, e.Op)
 }
 

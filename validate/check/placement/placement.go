@@ -19,10 +19,10 @@ func Check() check.Check {
 	return check.Check{
 		Name: "placement",
 		// A record that a crash cut short tells of less than the whole.
-		Holds:   func(evidence.Evidence) bool { return false },
-		Studies: true,
-		Judge:   judgePlacement,
-		Bad:     badPlacement(),
+		HasData:     func(evidence.Evidence) bool { return false },
+		UsesNumbers: true,
+		Judge:       judgePlacement,
+		KnownBad:    badPlacement(),
 	}
 }
 
@@ -45,17 +45,17 @@ func judgePlacement(c check.Case) check.Result {
 		o.Findings = append(o.Findings, j.share("nodes", limits.MinNodes, func(s shares) float64 { return s.nodeShare }))
 	}
 	if limits.MinTime != nil {
-		o.Findings = append(o.Findings, j.share("time", limits.MinTime, func(s shares) float64 { return s.time }))
+		o.Findings = append(o.Findings, j.share("time", limits.MinTime, func(s shares) float64 { return s.timeShare }))
 	}
-	o.Findings = append(o.Findings, j.elsewhere())
+	o.Findings = append(o.Findings, j.fallbackFinding())
 	o.Findings = append(o.Findings, j.devices()...)
 	for _, s := range all {
 		summary := verdict.PlacementSummary{
-			Tokens: s.tokens, Nodes: s.nodes, NodeShare: check.Settled(s.nodeShare), FLOPs: check.Settled(s.flops),
-			FLOPsShare: check.Settled(s.flopsShare()), TimeShare: check.Settled(s.time),
+			Tokens: s.tokens, Nodes: s.nodes, NodeShare: check.Rounded(s.nodeShare), FLOPs: check.Rounded(s.flops),
+			FLOPsShare: check.Rounded(s.flopsShare()), TimeShare: check.Rounded(s.timeShare),
 		}
-		for _, k := range s.strayed() {
-			summary.Elsewhere = append(summary.Elsewhere, s.ranElsewhere(k))
+		for _, k := range s.sortedFallbacks() {
+			summary.Elsewhere = append(summary.Elsewhere, s.describe(k))
 		}
 		o.Placement = append(o.Placement, summary)
 	}
@@ -84,7 +84,7 @@ func recordOf(c check.Case) ([]shares, verdict.Finding) {
 	}
 	for _, tokens := range c.Plan.Recorded {
 		at := evidence.LatencyPoint{Tokens: tokens, Batch: 1}.Label()
-		r := planned(c.Evidence.Placement, tokens)
+		r := recordOfLength(c.Evidence.Placement, tokens)
 		if r == nil {
 			p.Add("%s: not one record", at)
 			continue
@@ -94,7 +94,7 @@ func recordOf(c check.Case) ([]shares, verdict.Finding) {
 			p.Add("%s: the graph's own arithmetic is not known", at)
 			continue
 		}
-		bad := possible(*r)
+		bad := recordProblems(*r)
 		var s shares
 		if len(bad) == 0 {
 			s, bad = sharesOf(*r, ep, costs)
@@ -114,7 +114,7 @@ func recordOf(c check.Case) ([]shares, verdict.Finding) {
 			p.Add("a record of %d tokens, which nobody planned", r.Tokens)
 		}
 	}
-	p = append(p, unplanned(c, ep)...)
+	p = append(p, devicePlanProblems(c, ep)...)
 	return all, p.Finding(verdict.Finding{
 		Check: "placement", Item: "record", Measured: text.Plural(len(all), "length", "lengths") + ", all of the graph's FLOPs in each",
 		Threshold: "each planned length once, with every node of this graph",
@@ -140,21 +140,21 @@ func (j placementJudge) share(item string, limit *float64, of func(shares) float
 	v := of(worst)
 	f := verdict.Finding{
 		Check: "placement", Item: item, Result: verdict.Pass, Measured: text.Percent(v) + " on " + check.ExecutionProvider(j.c.Evidence.Provider),
-		Threshold: "≥ " + text.Percent(*limit), Value: check.Settled(v),
+		Threshold: "≥ " + text.Percent(*limit), Value: check.Rounded(v),
 	}
 	// A sum of shares that are all the provider's may round below one.
 	if !(v >= *limit-1e-12) {
 		f.Result = verdict.Fail
 		f.Measured += " at " + evidence.LatencyPoint{Tokens: worst.tokens, Batch: 1}.Label()
-		f.Next = j.fellBack(worst)
+		f.Next = j.fallbackAdvice(worst)
 	}
 	return f
 }
 
 // fellBack names what ran elsewhere, the most arithmetic first.
-func (j placementJudge) fellBack(s shares) string {
+func (j placementJudge) fallbackAdvice(s shares) string {
 	names := make([]string, 0, 4)
-	strayed := s.strayed()
+	strayed := s.sortedFallbacks()
 	slices.SortStableFunc(strayed, func(a, b fallback) int {
 		_, pa := products[a.op]
 		_, pb := products[b.op]
@@ -165,9 +165,9 @@ func (j placementJudge) fellBack(s shares) string {
 			names = append(names, fmt.Sprintf("%d more operators", len(strayed)-i))
 			break
 		}
-		names = append(names, s.ranElsewhere(k))
+		names = append(names, s.describe(k))
 	}
-	if s.mine == 0 && s.here == 0 {
+	if s.ownFLOPs == 0 && s.ownNodes == 0 {
 		return fmt.Sprintf("%s reports itself available and ran nothing: %s. It fell back in silence; look at the driver, the device and the runtime's build with `embedgate doctor`.",
 			j.c.Evidence.Provider, strings.Join(names, ", "))
 	}
@@ -183,7 +183,7 @@ func boolRank(b bool) int {
 
 // elsewhere judges every operator that ran on another provider, however small
 // its share: the list in the policy is exact.
-func (j placementJudge) elsewhere() verdict.Finding {
+func (j placementJudge) fallbackFinding() verdict.Finding {
 	f := verdict.Finding{Check: "placement", Item: "elsewhere", Result: verdict.Pass, Measured: "nothing", Threshold: "nothing"}
 	if len(j.limits.AllowedFallback) > 0 {
 		f.Threshold = "no operator but " + strings.Join(j.limits.AllowedFallback, ", ")
@@ -191,8 +191,8 @@ func (j placementJudge) elsewhere() verdict.Finding {
 	var allowed []string
 	var bad, nodes []string
 	for _, s := range j.all {
-		for _, k := range s.strayed() {
-			word := s.ranElsewhere(k)
+		for _, k := range s.sortedFallbacks() {
+			word := s.describe(k)
 			switch {
 			case slices.Contains(j.limits.AllowedFallback, k.op):
 				if !slices.Contains(allowed, word) {
@@ -200,7 +200,7 @@ func (j placementJudge) elsewhere() verdict.Finding {
 				}
 			case !slices.Contains(bad, word):
 				bad = append(bad, word)
-				nodes = append(nodes, s.elsewhere[k].names...)
+				nodes = append(nodes, s.fallbacks[k].names...)
 			}
 		}
 	}

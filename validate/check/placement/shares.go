@@ -13,14 +13,14 @@ import (
 
 // shares is where a record says that the nodes of one text ran.
 type shares struct {
-	tokens          int
-	nodes, here     int                         // assigned nodes
-	flops, mine     float64                     // of one run
-	ns, own         float64                     // of all runs
-	elsewhere       map[fallback]*fallbackCount // by operator and provider
-	perEP           map[string]float64          // FLOPs
-	products        bool                        // whether any node multiplies matrices
-	nodeShare, time float64
+	tokens               int
+	nodes, ownNodes      int                         // assigned nodes
+	flops, ownFLOPs      float64                     // of one run
+	ns, ownNS            float64                     // of all runs
+	fallbacks            map[fallback]*fallbackCount // by operator and provider
+	perEP                map[string]float64          // FLOPs
+	products             bool                        // whether any node multiplies matrices
+	nodeShare, timeShare float64
 }
 
 // A fallback is an operator that ran on another provider.
@@ -42,7 +42,7 @@ const (
 )
 
 // possible refuses numbers that no runtime writes down.
-func possible(r evidence.PlacementRun) (p check.Problems) {
+func recordProblems(r evidence.PlacementRun) (p check.Problems) {
 	at := evidence.LatencyPoint{Tokens: r.Tokens, Batch: 1}.Label()
 	nodes := 0
 	for _, s := range r.Assigned {
@@ -78,7 +78,7 @@ func possible(r evidence.PlacementRun) (p check.Problems) {
 // arithmetic of its own, and is worth the nodes that its provider was given and
 // that did not run by themselves.
 func sharesOf(r evidence.PlacementRun, ep string, costs map[string]float64) (shares, check.Problems) {
-	s := shares{tokens: r.Tokens, elsewhere: map[fallback]*fallbackCount{}, perEP: map[string]float64{}}
+	s := shares{tokens: r.Tokens, fallbacks: map[fallback]*fallbackCount{}, perEP: map[string]float64{}}
 	var p check.Problems
 	runs := math.MaxInt
 	for _, e := range r.Events {
@@ -89,9 +89,9 @@ func sharesOf(r evidence.PlacementRun, ep string, costs map[string]float64) (sha
 		ran[e.Name] = true
 		s.ns += float64(e.NS)
 		if e.EP == ep {
-			s.own += float64(e.NS)
+			s.ownNS += float64(e.NS)
 		} else {
-			s.at(e.Op, e.EP, e.Name).executed++
+			s.countOf(e.Op, e.EP, e.Name).executed++
 		}
 		if compiled(e) {
 			fused[e.EP] = true
@@ -111,11 +111,11 @@ func sharesOf(r evidence.PlacementRun, ep string, costs map[string]float64) (sha
 		given[g.EP] = given[g.EP] || len(g.Nodes) > 0
 		s.nodes += len(g.Nodes)
 		if g.EP == ep {
-			s.here += len(g.Nodes)
+			s.ownNodes += len(g.Nodes)
 		}
 		for _, n := range g.Nodes {
 			if g.EP != ep {
-				s.at(n.Op, g.EP, n.Name).assigned++
+				s.countOf(n.Op, g.EP, n.Name).assigned++
 			}
 			if fused[g.EP] && !ran[n.Name] {
 				s.perEP[g.EP] += costs[n.Name]
@@ -128,28 +128,28 @@ func sharesOf(r evidence.PlacementRun, ep string, costs map[string]float64) (sha
 		if !given[e.EP] && !compiled(e) {
 			s.nodes++
 			if e.EP == ep {
-				s.here++
+				s.ownNodes++
 			}
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(s.perEP)) {
 		s.flops += s.perEP[name]
 	}
-	s.mine = s.perEP[ep]
+	s.ownFLOPs = s.perEP[ep]
 	s.products = check.TotalCost(costs) > 0 || s.flops > 0
-	s.nodeShare, s.time = ratio(float64(s.here), float64(s.nodes)), ratio(s.own, s.ns)
+	s.nodeShare, s.timeShare = ratio(float64(s.ownNodes), float64(s.nodes)), ratio(s.ownNS, s.ns)
 	return s, p
 }
 
-func (s *shares) at(op, ep, node string) *fallbackCount {
+func (s *shares) countOf(op, ep, node string) *fallbackCount {
 	k := fallback{op, ep}
-	if s.elsewhere[k] == nil {
-		s.elsewhere[k] = &fallbackCount{}
+	if s.fallbacks[k] == nil {
+		s.fallbacks[k] = &fallbackCount{}
 	}
-	if t := s.elsewhere[k]; len(t.names) < 3 && !slices.Contains(t.names, node) {
+	if t := s.fallbacks[k]; len(t.names) < 3 && !slices.Contains(t.names, node) {
 		t.names = append(t.names, node)
 	}
-	return s.elsewhere[k]
+	return s.fallbacks[k]
 }
 
 // flopsShare is the provider's share of the arithmetic. A graph that multiplies
@@ -158,12 +158,12 @@ func (s shares) flopsShare() float64 {
 	if !s.products {
 		return s.nodeShare
 	}
-	return ratio(s.mine, s.flops)
+	return ratio(s.ownFLOPs, s.flops)
 }
 
 // strayed lists what ran elsewhere, by operator and provider.
-func (s shares) strayed() []fallback {
-	return slices.SortedFunc(maps.Keys(s.elsewhere), func(a, b fallback) int {
+func (s shares) sortedFallbacks() []fallback {
+	return slices.SortedFunc(maps.Keys(s.fallbacks), func(a, b fallback) int {
 		return cmp.Or(cmp.Compare(a.op, b.op), cmp.Compare(a.ep, b.ep))
 	})
 }
@@ -176,16 +176,16 @@ func ratio(a, b float64) float64 {
 }
 
 // ranElsewhere is "MatMul ×49 on CPUExecutionProvider".
-func (s shares) ranElsewhere(k fallback) string {
+func (s shares) describe(k fallback) string {
 	n := ""
-	if c := s.elsewhere[k].count(); c > 1 {
+	if c := s.fallbacks[k].count(); c > 1 {
 		n = fmt.Sprintf(" ×%d", c)
 	}
 	return text.Clip(k.op) + n + " on " + text.Clip(k.ep)
 }
 
 // planned is the record of one length; nil where there is none or several.
-func planned(all []evidence.PlacementRun, tokens int) *evidence.PlacementRun {
+func recordOfLength(all []evidence.PlacementRun, tokens int) *evidence.PlacementRun {
 	var found *evidence.PlacementRun
 	for i := range all {
 		if all[i].Tokens == tokens {

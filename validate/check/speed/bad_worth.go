@@ -24,9 +24,9 @@ func badWorth() []check.BadCase {
 	}
 	return []check.BadCase{
 		pairs("slower than the CPU", "", func(c *check.Case) {
-			forMine(c, func(_ int, r *evidence.PairedRun) {
+			eachOwnRun(c, func(_ int, r *evidence.PairedRun) {
 				if r.Tokens == c.Plan.Pairs.Tokens[0] { // of several lengths one is enough
-					slowTo(c, r)
+					slowDown(c, r)
 				}
 			})
 		}),
@@ -39,9 +39,9 @@ func badWorth() []check.BadCase {
 			if a, _ := stats.SignTest((rounds+1)/2, rounds, w.Confidence); a != stats.Unsure {
 				return false // a confidence so low that a majority is enough
 			}
-			forMine(c, func(round int, r *evidence.PairedRun) {
+			eachOwnRun(c, func(round int, r *evidence.PairedRun) {
 				if round%2 == 0 {
-					slowTo(c, r)
+					slowDown(c, r)
 				}
 			})
 			return true
@@ -61,7 +61,7 @@ func badWorth() []check.BadCase {
 	}
 }
 
-func forMine(c *check.Case, do func(round int, r *evidence.PairedRun)) {
+func eachOwnRun(c *check.Case, do func(round int, r *evidence.PairedRun)) {
 	for i := range c.Evidence.Pairs {
 		if r := &c.Evidence.Pairs[i]; sideOf(*c, *r) == 0 {
 			do(r.Round, r)
@@ -71,7 +71,7 @@ func forMine(c *check.Case, do func(round int, r *evidence.PairedRun)) {
 
 // slowTo makes a run slower than the other side's of its round by twice what
 // the policy allows.
-func slowTo(c *check.Case, r *evidence.PairedRun) {
+func slowDown(c *check.Case, r *evidence.PairedRun) {
 	for _, o := range c.Evidence.Pairs {
 		if o.Round == r.Round && o.Tokens == r.Tokens && sideOf(*c, o) == 1 {
 			slowest := slices.Max(o.SamplesNS)

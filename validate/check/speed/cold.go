@@ -11,10 +11,10 @@ import (
 // first vector, is within its budget.
 func ColdStart() check.Check {
 	return check.Check{
-		Name:  "cold-start",
-		Holds: func(evidence.Evidence) bool { return false },
-		Judge: judgeColdStart,
-		Bad: []check.BadCase{
+		Name:    "cold-start",
+		HasData: func(evidence.Evidence) bool { return false },
+		Judge:   judgeColdStart,
+		KnownBad: []check.BadCase{
 			{Name: "a slow cold start", Spoil: func(c *check.Case) bool {
 				s := &c.Evidence.Cold[len(c.Evidence.Cold)-1]
 				s.FromStartNS = 2 * int64(c.Policy.ColdStartOf(c.Evidence.Provider))

@@ -22,10 +22,10 @@ func Latency() check.Check {
 	return check.Check{
 		Name: "latency",
 		// Samples that a crash cut short are too few for what was planned.
-		Holds:   func(evidence.Evidence) bool { return false },
-		Studies: true,
-		Judge:   judgeLatency,
-		Bad:     badLatency(),
+		HasData:     func(evidence.Evidence) bool { return false },
+		UsesNumbers: true,
+		Judge:       judgeLatency,
+		KnownBad:    badLatency(),
 	}
 }
 
@@ -52,12 +52,12 @@ func judgeLatency(c check.Case) check.Result {
 		o.Findings = append(o.Findings, s.finding(c, b, before, d))
 		if !slices.ContainsFunc(o.Latency, func(l verdict.LatencySummary) bool { return l.LatencyPoint == p }) && len(s.all) > 0 {
 			l := verdict.LatencySummary{
-				LatencyPoint: p, N: len(s.all), EffectiveN: check.Settled(d.Effective),
+				LatencyPoint: p, N: len(s.all), EffectiveN: check.Rounded(d.Effective),
 				P50NS: stats.Percentile(s.all, 0.50), P95NS: stats.Percentile(s.all, 0.95), P99NS: stats.Percentile(s.all, 0.99),
 			}
 			if s.ended() {
 				l.Planned = s.planned
-				l.EffectiveN = check.Settled(d.Effective * float64(d.N) / float64(s.planned)) // of those that are there
+				l.EffectiveN = check.Rounded(d.Effective * float64(d.N) / float64(s.planned)) // of those that are there
 			}
 			o.Latency = append(o.Latency, l)
 		}
@@ -154,7 +154,7 @@ func (s pointSamples) finding(c check.Case, b policy.Budget, before, d stats.Dec
 		}
 	default:
 		f.Result = verdict.Inconclusive
-		f.Next = s.unsure(b, before)
+		f.Next = s.inconclusiveAdvice(b, before)
 	}
 	return f
 }
@@ -163,15 +163,15 @@ func (s pointSamples) finding(c check.Case, b policy.Budget, before, d stats.Dec
 func gatesWhere(b policy.Budget, c check.Case) string {
 	var where []string
 	if len(b.Precisions) > 0 && !slices.Contains(b.Precisions, c.Class) {
-		where = append(where, "for "+listed(b.Precisions))
+		where = append(where, "for "+joined(b.Precisions))
 	}
 	if len(b.Channels) > 0 && !slices.Contains(b.Channels, c.Channel) {
-		where = append(where, "in channel "+listed(b.Channels))
+		where = append(where, "in channel "+joined(b.Channels))
 	}
 	return strings.Join(where, " ")
 }
 
-func listed[T ~string](all []T) string {
+func joined[T ~string](all []T) string {
 	s := make([]string, len(all))
 	for i, v := range all {
 		s[i] = string(v)
@@ -229,7 +229,7 @@ func (s pointSamples) warnings(d stats.Decision) (w []string) {
 }
 
 // unsure says how to get an answer.
-func (s pointSamples) unsure(b policy.Budget, before stats.Decision) string {
+func (s pointSamples) inconclusiveAdvice(b policy.Budget, before stats.Decision) string {
 	switch {
 	case before.N == 0:
 		return "Measure again: there are no samples at this length."

@@ -11,10 +11,10 @@ import (
 // within its budget.
 func Memory() check.Check {
 	return check.Check{
-		Name:  "memory",
-		Holds: func(evidence.Evidence) bool { return false },
-		Judge: judgeMemory,
-		Bad: []check.BadCase{
+		Name:    "memory",
+		HasData: func(evidence.Evidence) bool { return false },
+		Judge:   judgeMemory,
+		KnownBad: []check.BadCase{
 			{Name: "a launch that takes too much memory", Spoil: func(c *check.Case) bool {
 				c.Evidence.Memory[0].RSS = 2 * int64(c.Policy.MemoryOf(c.Evidence.Provider))
 				return true

@@ -16,12 +16,12 @@ import (
 // machine: an accelerator that is not only costs.
 func Worth() check.Check {
 	return check.Check{
-		Name:    "worth-it",
-		Applies: func(c check.Case) bool { return c.Plan.Pairs != nil },
-		Holds:   func(evidence.Evidence) bool { return false },
-		Studies: true,
-		Judge:   judgeWorth,
-		Bad:     badWorth(),
+		Name:        "worth-it",
+		Applies:     func(c check.Case) bool { return c.Plan.Pairs != nil },
+		HasData:     func(evidence.Evidence) bool { return false },
+		UsesNumbers: true,
+		Judge:       judgeWorth,
+		KnownBad:    badWorth(),
 	}
 }
 
@@ -46,11 +46,11 @@ func judgeWorth(c check.Case) check.Result {
 }
 
 // A round is both sides' median at one length, in ns.
-type round struct{ mine, other int64 }
+type roundMedians struct{ mine, other int64 }
 
 // judgeRounds tests one length: each round is won or lost, so that neither a
 // slow round nor an outlier in one decides more than itself.
-func judgeRounds(c check.Case, tokens int, rounds []round) (verdict.Finding, verdict.WorthSummary) {
+func judgeRounds(c check.Case, tokens int, rounds []roundMedians) (verdict.Finding, verdict.WorthSummary) {
 	w := c.Policy.WorthIt
 	won := 0
 	ratios := make([]float64, len(rounds))
@@ -63,9 +63,9 @@ func judgeRounds(c check.Case, tokens int, rounds []round) (verdict.Finding, ver
 	ratio := stats.Percentile(ratios, 0.5)
 	answer, p := stats.SignTest(won, len(rounds), w.Confidence)
 	against := w.Provider + " × " + w.Variant
-	s := verdict.WorthSummary{Tokens: tokens, Against: against, Speedup: check.Settled(ratio), Won: won, Rounds: len(rounds)}
+	s := verdict.WorthSummary{Tokens: tokens, Against: against, Speedup: check.Rounded(ratio), Won: won, Rounds: len(rounds)}
 	f := verdict.Finding{
-		Check: "worth-it", Item: evidence.LatencyPoint{Tokens: tokens, Batch: 1}.Label(), Value: check.Settled(ratio),
+		Check: "worth-it", Item: evidence.LatencyPoint{Tokens: tokens, Batch: 1}.Label(), Value: check.Rounded(ratio),
 		Measured:  fmt.Sprintf("%s × as fast as %s", factor(ratio), against),
 		Threshold: "≥ " + factor(*w.Speedup) + " ×",
 		Sure:      fmt.Sprintf("%d of %d rounds won, P=%s", won, len(rounds), strconv.FormatFloat(p, 'g', 2, 64)),
@@ -90,7 +90,7 @@ func factor(v float64) string { return strconv.FormatFloat(v, 'g', 3, 64) }
 // roundsOf proves that the comparison is as planned: in each round one process
 // of each side, the first one another time each, each length once in both, and
 // the planned samples in it. It returns the medians by length.
-func roundsOf(c check.Case) (map[int][]round, verdict.Finding) {
+func roundsOf(c check.Case) (map[int][]roundMedians, verdict.Finding) {
 	plan := c.Plan.Pairs
 	var p check.Problems
 	type at struct{ round, tokens, side int }
@@ -122,7 +122,7 @@ func roundsOf(c check.Case) (map[int][]round, verdict.Finding) {
 			runs[k] = r
 		}
 	}
-	medians := map[int][]round{}
+	medians := map[int][]roundMedians{}
 	first := -1
 	for n := 1; n <= plan.Rounds; n++ {
 		order := -1
@@ -137,7 +137,7 @@ func roundsOf(c check.Case) (map[int][]round, verdict.Finding) {
 				p.Add("round %d: both sides at once", n)
 			}
 			order = mine.Order
-			medians[tokens] = append(medians[tokens], round{stats.Percentile(mine.SamplesNS, 0.5), stats.Percentile(other.SamplesNS, 0.5)})
+			medians[tokens] = append(medians[tokens], roundMedians{stats.Percentile(mine.SamplesNS, 0.5), stats.Percentile(other.SamplesNS, 0.5)})
 		}
 		if order >= 0 && order == first {
 			p.Add("rounds %d and %d begin with the same side", n-1, n)

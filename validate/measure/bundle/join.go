@@ -54,7 +54,7 @@ func Join(ctx context.Context, parts, out string) (Result, error) {
 			return bad(path, err)
 		}
 	}
-	to, err := free(out)
+	to, err := prepareOut(out)
 	if err != nil {
 		return Result{}, err
 	}
@@ -75,7 +75,7 @@ func Join(ctx context.Context, parts, out string) (Result, error) {
 	if err := ctx.Err(); err != nil {
 		return Result{}, err
 	}
-	return Result{Dir: out, Manifest: m, Parts: len(sums), Digest: files.HashBytes(raw)}, place(whole, to)
+	return Result{Dir: out, Manifest: m, Parts: len(sums), Digest: files.HashBytes(raw)}, renameInto(whole, to)
 }
 
 var sumLine = regexp.MustCompile(`^([0-9a-f]{64})  (join\.sh|part-([0-9]{3,5}))$`)

@@ -13,10 +13,10 @@ import (
 // folder may be the system's, which holds much else. A plugin's folder is its
 // package's, and all libraries there are its own.
 var (
-	ofTheRuntime = []string{"libonnxruntime*.so*", "libonnxruntime*.dylib", "onnxruntime*.dll", "DirectML.dll", "dxcompiler.dll", "dxil.dll", "libwebgpu_dawn*", "libdxc*"}
-	ofThePlugin  = []string{"lib*.so*", "*.dylib", "*.dll"}
+	runtimePatterns = []string{"libonnxruntime*.so*", "libonnxruntime*.dylib", "onnxruntime*.dll", "DirectML.dll", "dxcompiler.dll", "dxil.dll", "libwebgpu_dawn*", "libdxc*"}
+	pluginPatterns  = []string{"lib*.so*", "*.dylib", "*.dll"}
 	// What NVIDIA's libraries open by themselves lies beside them.
-	ofThePreloaded = []string{
+	preloadPatterns = []string{
 		"libcudnn*.so*", "libcublas*.so*", "libcudart*.so*", "libcufft*.so*", "libcurand*.so*", "libnvrtc*.so*", "libnvJitLink*.so*",
 		"cudnn*.dll", "cublas*.dll", "cudart*.dll", "cufft*.dll", "curand*.dll", "nvrtc*.dll", "nvJitLink*.dll",
 	}
@@ -44,12 +44,12 @@ func libraryFiles(l providers.Library) ([]string, error) {
 		}
 		return nil
 	}
-	if err := beside(l.Path, ofTheRuntime); err != nil {
+	if err := beside(l.Path, runtimePatterns); err != nil {
 		return nil, err
 	}
 	if l.Plugin != "" {
 		add(l.Plugin)
-		if err := beside(l.Plugin, ofThePlugin); err != nil {
+		if err := beside(l.Plugin, pluginPatterns); err != nil {
 			return nil, err
 		}
 	}
@@ -57,7 +57,7 @@ func libraryFiles(l providers.Library) ([]string, error) {
 		// One without a folder is left to the other machine's own.
 		if filepath.IsAbs(f) {
 			add(f)
-			if err := beside(f, ofThePreloaded); err != nil {
+			if err := beside(f, preloadPatterns); err != nil {
 				return nil, err
 			}
 		}

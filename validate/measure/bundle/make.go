@@ -58,7 +58,7 @@ func Make(ctx context.Context, o Options) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
-	out, err := free(o.Out)
+	out, err := prepareOut(o.Out)
 	if err != nil {
 		return Result{}, err
 	}
@@ -91,7 +91,7 @@ func Make(ctx context.Context, o Options) (Result, error) {
 	if err := ctx.Err(); err != nil {
 		return Result{}, err
 	}
-	return r, place(whole, out)
+	return r, renameInto(whole, out)
 }
 
 func (o Options) check() error {
@@ -115,27 +115,27 @@ func (o Options) check() error {
 }
 
 // piece is one file of a bundle: a path, or bytes where that is empty.
-type piece struct {
+type fileSource struct {
 	from string
 	raw  []byte
 }
 
 // gather lists every file with its digest, and writes nothing.
-func (o Options) gather() (m Manifest, pieces map[string]piece, err error) {
+func (o Options) gather() (m Manifest, pieces map[string]fileSource, err error) {
 	m = Manifest{
 		Schema: schema, Provider: o.Provider, Variants: o.Policy.Providers[o.Provider].Variants, Nonce: o.Nonce,
 		Candidate: o.Candidate.Digest, Policy: o.Policy.Digest, Libraries: map[string]string{}, Files: map[string]candidate.File{},
 	}
-	bad := func(thing string, err error) (Manifest, map[string]piece, error) {
+	bad := func(thing string, err error) (Manifest, map[string]fileSource, error) {
 		return m, nil, &fault.Error{Kind: fault.Usage, Thing: thing, Wanted: "a file to bundle", Err: err}
 	}
 	if m.Platform, err = platformOf(o.Binary); err != nil {
 		return bad("--binary", err)
 	}
-	pieces = map[string]piece{program(m.Platform): {from: o.Binary}, PolicyName: {raw: o.Policy.Raw}}
-	pieces[CandidateDir+"/"+candidate.ManifestName] = piece{from: filepath.Join(o.Candidate.Dir, candidate.ManifestName)}
+	pieces = map[string]fileSource{program(m.Platform): {from: o.Binary}, PolicyName: {raw: o.Policy.Raw}}
+	pieces[CandidateDir+"/"+candidate.ManifestName] = fileSource{from: filepath.Join(o.Candidate.Dir, candidate.ManifestName)}
 	for f := range o.Candidate.Manifest.Files {
-		pieces[CandidateDir+"/"+f] = piece{from: filepath.Join(o.Candidate.Dir, filepath.FromSlash(f))}
+		pieces[CandidateDir+"/"+f] = fileSource{from: filepath.Join(o.Candidate.Dir, filepath.FromSlash(f))}
 	}
 	if err := o.addGolden(pieces); err != nil {
 		return m, nil, err
@@ -146,9 +146,9 @@ func (o Options) gather() (m Manifest, pieces map[string]piece, err error) {
 		}
 	}
 	name, text := m.script()
-	pieces[name] = piece{raw: text}
+	pieces[name] = fileSource{raw: text}
 	for name, p := range pieces {
-		if err := inside(name); err != nil {
+		if err := checkPath(name); err != nil {
 			return bad(name, err)
 		}
 		if m.Files[name], err = p.identity(); err != nil {
@@ -166,13 +166,13 @@ func (o Options) gather() (m Manifest, pieces map[string]piece, err error) {
 
 // addGolden takes along the golden that the policy names. The one built in is
 // in the program.
-func (o Options) addGolden(pieces map[string]piece) error {
+func (o Options) addGolden(pieces map[string]fileSource) error {
 	dir := o.Policy.Model.Golden
 	if dir == "" {
 		return nil
 	}
 	rel := filepath.ToSlash(filepath.Clean(dir))
-	if !filepath.IsLocal(dir) || inside(rel) != nil {
+	if !filepath.IsLocal(dir) || checkPath(rel) != nil {
 		return usage("model.golden", dir, "a folder below the policy's, so that the same policy finds it in a bundle", "move the golden beside the policy")
 	}
 	from := filepath.Join(o.PolicyDir, dir)
@@ -181,14 +181,14 @@ func (o Options) addGolden(pieces map[string]piece) error {
 		return &fault.Error{Kind: fault.Usage, Thing: "model.golden", Wanted: "a directory of golden vectors", Err: err}
 	}
 	for _, e := range entries {
-		pieces[PolicyDir+"/"+rel+"/"+e.Name()] = piece{from: filepath.Join(from, e.Name())}
+		pieces[PolicyDir+"/"+rel+"/"+e.Name()] = fileSource{from: filepath.Join(from, e.Name())}
 	}
 	return nil
 }
 
 // addLibrary adds a provider's libraries, all in one folder, and returns the
 // runtime's own in the bundle.
-func addLibrary(pieces map[string]piece, provider, platform string, l providers.Library) (string, error) {
+func addLibrary(pieces map[string]fileSource, provider, platform string, l providers.Library) (string, error) {
 	paths, err := libraryFiles(l)
 	if err != nil {
 		return "", err
@@ -201,16 +201,16 @@ func addLibrary(pieces map[string]piece, provider, platform string, l providers.
 				Next: "name that platform's with --ort-lib FILE",
 			}
 		}
-		at := libraryAt(provider, filepath.Base(f))
+		at := libraryPath(provider, filepath.Base(f))
 		if old, ok := pieces[at]; ok && old.from != f {
 			return "", usage("library "+at, "two files of that name", "one", "")
 		}
-		pieces[at] = piece{from: f}
+		pieces[at] = fileSource{from: f}
 	}
-	return libraryAt(provider, filepath.Base(l.Path)), nil
+	return libraryPath(provider, filepath.Base(l.Path)), nil
 }
 
-func (p piece) identity() (candidate.File, error) {
+func (p fileSource) identity() (candidate.File, error) {
 	if p.from == "" {
 		return files.IdentityOf(p.raw), nil
 	}
@@ -223,7 +223,7 @@ func (p piece) identity() (candidate.File, error) {
 }
 
 // write copies the piece to dir/name and refuses other bytes than were hashed.
-func (p piece) write(ctx context.Context, dir, name string, want candidate.File) error {
+func (p fileSource) write(ctx context.Context, dir, name string, want candidate.File) error {
 	src := io.Reader(bytes.NewReader(p.raw))
 	if p.from != "" {
 		f, err := os.Open(p.from)
@@ -256,7 +256,7 @@ func copyTo(ctx context.Context, src io.Reader, to string, perm fs.FileMode, wan
 
 // free returns the absolute path of a folder that may be made: absent, or
 // there and empty. Its parent is made.
-func free(dir string) (string, error) {
+func prepareOut(dir string) (string, error) {
 	if strings.TrimSpace(dir) == "" {
 		return "", usage("--out", "none", "a folder to make", "")
 	}
@@ -278,7 +278,7 @@ func free(dir string) (string, error) {
 
 // place gives a finished folder its name. An empty folder of that name goes
 // first: not every system renames over it.
-func place(from, to string) error {
+func renameInto(from, to string) error {
 	if err := os.Remove(to); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return cannotWrite(to, err)
 	}

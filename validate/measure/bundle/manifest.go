@@ -56,7 +56,7 @@ func parseManifest(b []byte) (Manifest, error) {
 		return m, fmt.Errorf("schema: got %d, wanted %d", m.Schema, schema)
 	}
 	for name, f := range m.Files {
-		if err := inside(name); err != nil {
+		if err := checkPath(name); err != nil {
 			return m, err
 		}
 		if f.Bytes < 0 {
@@ -68,7 +68,7 @@ func parseManifest(b []byte) (Manifest, error) {
 
 // inside refuses a name that is no plain path in the bundle, on any system:
 // "a/b" and nothing like "../a", "/a", "C:a", "a\b" or "a//b".
-func inside(name string) error {
+func checkPath(name string) error {
 	if !fs.ValidPath(name) || name == "." || name == ManifestName || strings.ContainsAny(name, "\\:\x00") {
 		return fmt.Errorf("files: got %q, wanted a path inside the bundle", name)
 	}
@@ -94,4 +94,4 @@ func program(platform string) string {
 	return "embedgate"
 }
 
-func libraryAt(provider, file string) string { return path.Join(LibraryDir, provider, file) }
+func libraryPath(provider, file string) string { return path.Join(LibraryDir, provider, file) }

@@ -36,7 +36,7 @@ func RunWith(ctx context.Context, args []string, stdin io.Reader, stdout io.Writ
 		_, _ = io.Copy(io.Discard, stdin)
 		cancel(errOrphan)
 	}()
-	w := &worker{tell: &protocol.MessageWriter{W: stdout}, dir: filepath.Dir(args[0])}
+	w := &worker{messages: &protocol.MessageWriter{W: stdout}, dir: filepath.Dir(args[0])}
 	err := protocol.ReadJSON(args[0], &w.job)
 	if err == nil {
 		err = w.work(ctx, with)
@@ -53,15 +53,15 @@ var errOrphan = errors.New("the measuring parent is gone")
 
 // worker is a child at work.
 type worker struct {
-	job  protocol.Job
-	dir  string
-	tell *protocol.MessageWriter
-	part protocol.ChildResult
+	job      protocol.Job
+	dir      string
+	messages *protocol.MessageWriter
+	result   protocol.ChildResult
 }
 
 func (w *worker) work(ctx context.Context, with map[providers.Runtime]Opener) error {
-	w.tell.Write(protocol.Message{Stage: "load"})
-	w.part.Machine = machine.Facts()
+	w.messages.Write(protocol.Message{Stage: "load"})
+	w.result.Machine = machine.Facts()
 	if err := w.save(); err != nil {
 		return err
 	}
@@ -80,7 +80,7 @@ func (w *worker) work(ctx context.Context, with map[providers.Runtime]Opener) er
 	if err != nil {
 		return err
 	}
-	w.part.Complete = true
+	w.result.Complete = true
 	return w.save()
 }
 
@@ -93,17 +93,17 @@ func (w *worker) embed(ctx context.Context, l loaded) (err error) {
 		return protocol.FromSession(err)
 	}
 	defer func() { err = errors.Join(err, s.Close()) }()
-	o := opened{tok: l.tok, session: newHeartbeat(s, w.tell)}
+	o := opened{tok: l.tok, session: newHeartbeat(s, w.messages)}
 	o.embed = providers.NewEmbedder(o.tok, o.session)
-	w.part.LoadNS = l.took.Nanoseconds() + time.Since(began).Nanoseconds()
-	w.part.Session = s.Info()
+	w.result.LoadNS = l.took.Nanoseconds() + time.Since(began).Nanoseconds()
+	w.result.Session = s.Info()
 
 	began = time.Now()
 	if _, err := o.embed.EmbedOne(ctx, string(w.job.Texts[0]), nil); err != nil {
 		return protocol.FromSession(err)
 	}
-	w.part.FirstNS = time.Since(began).Nanoseconds()
-	w.tell.Write(protocol.Message{First: true})
+	w.result.FirstNS = time.Since(began).Nanoseconds()
+	w.messages.Write(protocol.Message{First: true})
 	// After the first vector, whose time counts.
 	if err := w.hashModel(); err != nil {
 		return err
@@ -121,12 +121,12 @@ func (w *worker) hashModel() error {
 	if err != nil {
 		return err
 	}
-	w.part.Model = id.SHA256
+	w.result.Model = id.SHA256
 	return nil
 }
 
 // save writes what is known so far.
 func (w *worker) save() error {
-	w.part.PeakRSS = machine.PeakRSS()
-	return protocol.WriteJSON(filepath.Join(w.dir, protocol.ResultName), w.part)
+	w.result.PeakRSS = machine.PeakRSS()
+	return protocol.WriteJSON(filepath.Join(w.dir, protocol.ResultName), w.result)
 }

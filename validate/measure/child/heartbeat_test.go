@@ -18,7 +18,7 @@ func TestASlowSessionShowsThatItLives(t *testing.T) {
 	_, err := s.Run(t.Context(), b, nil)
 	require.NoError(t, err)
 	assert.Empty(t, out.String(), "a fast one leaves its parent asleep")
-	s.said.Store(0)
+	s.lastSent.Store(0)
 	for range 3 {
 		_, err = s.Run(t.Context(), b, nil)
 		require.NoError(t, err)

@@ -11,21 +11,21 @@ import (
 
 const (
 	// distinct is how many different texts share a point's samples.
-	distinct = 8
+	textsPerPoint = 8
 )
 
 // latency times text to vector at each point: a block of samples a point, with
 // as many turns of the calibration loop between them.
 func (w *worker) latency(ctx context.Context, l opened) error {
-	w.tell.Write(protocol.Message{Stage: string(w.job.Kind)})
+	w.messages.Write(protocol.Message{Stage: string(w.job.Kind)})
 	for k, pt := range w.job.Points {
-		w.tell.Write(protocol.Message{Message: pt.Label(),
+		w.messages.Write(protocol.Message{Message: pt.Label(),
 			Done: int64(k), Total: int64(len(w.job.Points)), Unit: "lengths"})
 		run, err := w.block(ctx, l, pt)
 		if err != nil {
 			return err
 		}
-		w.part.Latency = append(w.part.Latency, run)
+		w.result.Latency = append(w.result.Latency, run)
 		if err := w.save(); err != nil {
 			return err
 		}
@@ -34,7 +34,7 @@ func (w *worker) latency(ctx context.Context, l opened) error {
 }
 
 func (w *worker) block(ctx context.Context, l opened, pt evidence.LatencyPoint) (evidence.LatencyRun, error) {
-	texts, err := textsOf(l.tok, w.job.Corpus, pt.Tokens, max(distinct, pt.Batch))
+	texts, err := textsOf(l.tok, w.job.Corpus, pt.Tokens, max(textsPerPoint, pt.Batch))
 	if err != nil {
 		return evidence.LatencyRun{}, err
 	}
@@ -56,7 +56,7 @@ func (w *worker) block(ctx context.Context, l opened, pt evidence.LatencyPoint) 
 		return protocol.FromSession(err)
 	}
 
-	spent := spending{limit: w.job.LimitNS / 4} // a slow provider is warm after one
+	spent := timeSpent{limit: w.job.LimitNS / 4} // a slow provider is warm after one
 	for i := 0; i < w.job.Warmup && !spent.over(); i++ {
 		t := time.Now()
 		if err := sample(i); err != nil {
@@ -74,21 +74,21 @@ func (w *worker) block(ctx context.Context, l opened, pt evidence.LatencyPoint) 
 		if len(run.CalibrationNS) == len(run.SamplesNS) {
 			return // the last samples were a whole block
 		}
-		time.Sleep(rest)
+		time.Sleep(calibrationPause)
 		clock.turn() // wakes the core up
 		for len(run.CalibrationNS) < len(run.SamplesNS) {
 			run.CalibrationNS = append(run.CalibrationNS, clock.turn())
 		}
 	}
 	before := machine.ReadTicks()
-	spent = spending{limit: w.job.LimitNS}
+	spent = timeSpent{limit: w.job.LimitNS}
 	for i := 0; i < w.job.Samples && !spent.over(); i++ {
 		t := time.Now()
 		if err := sample(i); err != nil {
 			return evidence.LatencyRun{}, err
 		}
 		run.SamplesNS = append(run.SamplesNS, spent.add(time.Since(t).Nanoseconds()))
-		if len(run.SamplesNS)%between == 0 {
+		if len(run.SamplesNS)%calibrationInterval == 0 {
 			calibrate()
 		}
 	}
@@ -99,17 +99,17 @@ func (w *worker) block(ctx context.Context, l opened, pt evidence.LatencyPoint) 
 
 // spending is the time that samples took together, against a limit that was
 // planned before the first of them. A limit of 0 is none.
-type spending struct{ sum, limit int64 }
+type timeSpent struct{ sum, limit int64 }
 
 // add counts ns and returns it.
-func (s *spending) add(ns int64) int64 {
+func (s *timeSpent) add(ns int64) int64 {
 	s.sum += ns
 	return ns
 }
 
 // over tells whether the limit is reached. Before the first sample it is not,
 // so that at least one is taken.
-func (s *spending) over() bool { return s.limit > 0 && s.sum >= s.limit }
+func (s *timeSpent) over() bool { return s.limit > 0 && s.sum >= s.limit }
 
 // calibration is a fixed piece of work for one core: no memory, no runtime, no
 // allocation. On a quiet machine each turn takes the same time, whatever model
@@ -118,13 +118,13 @@ type calibration struct{ state uint64 }
 
 // between is how many samples there are from one calibration to the next, which
 // then has as many turns.
-const between = 15
+const calibrationInterval = 15
 
 // rest is how long a calibration waits before it begins: a runtime's workers
 // spin for up to 16 ms after their last work, and slow the other threads of
 // their core by half. That is no noise of the machine's. The sample that follows
 // is one after a pause, as most of a product's are.
-const rest = 25 * time.Millisecond
+const calibrationPause = 25 * time.Millisecond
 
 // calibrationSteps takes about a quarter of a millisecond.
 const calibrationSteps = 200_000

@@ -14,17 +14,17 @@ func TestTextsHaveExactlyTheTokensThatWereAskedFor(t *testing.T) {
 	tok := measuretest.SmallTok(t)
 	corpus := [][]byte{[]byte("The cat, unbelievably, sat on zebra mats: 17 \xff"), []byte("a dog sat on the cat")}
 	for n := 2; n < 300; n++ {
-		texts, err := textsOf(tok, corpus, n, distinct)
+		texts, err := textsOf(tok, corpus, n, textsPerPoint)
 		require.NoError(t, err)
-		require.Len(t, texts, distinct)
+		require.Len(t, texts, textsPerPoint)
 		for _, text := range texts {
 			require.Len(t, tok.Append(nil, text, 10*n+10), n, "%q", text)
 		}
-		again, err := textsOf(tok, corpus, n, distinct)
+		again, err := textsOf(tok, corpus, n, textsPerPoint)
 		require.NoError(t, err)
 		require.Equal(t, texts, again, "every launch measures the same texts")
 	}
-	texts, err := textsOf(tok, corpus, 16, distinct)
+	texts, err := textsOf(tok, corpus, 16, textsPerPoint)
 	require.NoError(t, err)
 	assert.NotEqual(t, texts[0], texts[4], "they begin at different words")
 }

@@ -22,13 +22,13 @@ func (w *worker) placement(ctx context.Context, l loaded) error {
 		return protocol.FromSession(err)
 	}
 	defer r.Close() // after Finish nothing is left to close
-	w.part.Session = r.Info()
+	w.result.Session = r.Info()
 	if err := w.hashModel(); err != nil {
 		return err
 	}
-	w.tell.Write(protocol.Message{Stage: "placement"})
+	w.messages.Write(protocol.Message{Stage: "placement"})
 	for k, pt := range w.job.Points {
-		w.tell.Write(protocol.Message{Message: "where its nodes run, " + pt.Label(),
+		w.messages.Write(protocol.Message{Message: "where its nodes run, " + pt.Label(),
 			Done: int64(k), Total: int64(len(w.job.Points)), Unit: "lengths"})
 		texts, err := textsOf(l.tok, w.job.Corpus, pt.Tokens, 1)
 		if err != nil {
@@ -51,7 +51,7 @@ func (w *worker) placement(ctx context.Context, l loaded) error {
 		return fmt.Errorf("placement: %d records of %d lengths", len(records), len(w.job.Points))
 	}
 	for k, pt := range w.job.Points {
-		w.part.Placement = append(w.part.Placement, evidence.PlacementRun{Tokens: pt.Tokens, Placement: records[k]})
+		w.result.Placement = append(w.result.Placement, evidence.PlacementRun{Tokens: pt.Tokens, Placement: records[k]})
 	}
 	return nil
 }

@@ -29,7 +29,7 @@ func SpreadTexts(n int) int { return min(fullSpread, max(8, (n+1)/2)) }
 
 // vectors embeds every golden text alone, then again in other company.
 func (w *worker) vectors(ctx context.Context, l opened) error {
-	w.tell.Write(protocol.Message{Stage: "vectors"})
+	w.messages.Write(protocol.Message{Stage: "vectors"})
 	v := &evidence.Vectors{Dim: l.session.Dim()}
 	total, told := int64(len(w.job.Texts)), time.Now()
 	for i, text := range w.job.Texts {
@@ -40,7 +40,7 @@ func (w *worker) vectors(ctx context.Context, l opened) error {
 		}
 		if done := int64(i + 1); done%50 == 0 || done == total || time.Since(told) > heartbeatInterval {
 			told = time.Now()
-			w.tell.Write(protocol.Message{Message: "texts one by one", Done: done, Total: total, Unit: "texts"})
+			w.messages.Write(protocol.Message{Message: "texts one by one", Done: done, Total: total, Unit: "texts"})
 		}
 	}
 	if err := w.saveVectors(*v); err != nil {
@@ -52,7 +52,7 @@ func (w *worker) vectors(ctx context.Context, l opened) error {
 	for i, t := range w.job.Texts {
 		rows[i], texts[i] = i, string(t)
 	}
-	r := rerun{l: l, ids: v.IDs, most: w.job.Spread}
+	r := rerun{l: l, ids: v.IDs, limit: w.job.Spread}
 	for _, step := range []struct {
 		name string
 		run  func(context.Context, []int) ([]int, []float32, error)
@@ -61,7 +61,7 @@ func (w *worker) vectors(ctx context.Context, l opened) error {
 		{"position", r.position},
 		{"concurrent", r.concurrent},
 	} {
-		w.tell.Write(protocol.Message{Message: "texts again: " + step.name})
+		w.messages.Write(protocol.Message{Message: "texts again: " + step.name})
 		rows, vecs, err := step.run(ctx, rows)
 		if err != nil {
 			return protocol.FromSession(err)
@@ -69,13 +69,13 @@ func (w *worker) vectors(ctx context.Context, l opened) error {
 		v.Invariance = append(v.Invariance, evidence.InvarianceRun{Name: step.name, Rows: rows, Vecs: vecs})
 	}
 
-	w.tell.Write(protocol.Message{Message: "texts again: batches of 32"})
+	w.messages.Write(protocol.Message{Message: "texts again: batches of 32"})
 	vecs, count, err := l.embed.EmbedStats(ctx, texts, corpusBatch)
 	if err != nil {
 		return protocol.FromSession(err)
 	}
 	v.Invariance = append(v.Invariance, evidence.InvarianceRun{Name: "batch-32", Rows: rows, Vecs: vecs})
-	w.part.Useful, w.part.Computed = count.Useful, count.Computed
+	w.result.Useful, w.result.Computed = count.Useful, count.Computed
 	return w.saveVectors(*v)
 }
 
@@ -86,7 +86,7 @@ func (w *worker) saveVectors(v evidence.Vectors) error {
 	if err := evidence.Write(filepath.Join(w.dir, dir), evidence.Evidence{Raw: v}); err != nil {
 		return err
 	}
-	w.part.Vectors = dir
+	w.result.Vectors = dir
 	return w.save()
 }
 
@@ -97,12 +97,12 @@ type rerun struct {
 	ids [][]int64
 	// most is how many texts are run again padded, in other places and
 	// concurrently; 0: as many as spreadTexts says.
-	most int
+	limit int
 }
 
 func (r rerun) spread(n int) int {
-	if r.most > 0 {
-		return min(r.most, SpreadTexts(n))
+	if r.limit > 0 {
+		return min(r.limit, SpreadTexts(n))
 	}
 	return SpreadTexts(n)
 }

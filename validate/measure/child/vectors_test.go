@@ -81,14 +81,14 @@ func (s *batches) Run(ctx context.Context, b providers.Batch, out []float32) ([]
 }
 
 func TestALimitBelowOneSampleLeavesOneSample(t *testing.T) {
-	s := spending{limit: 1}
+	s := timeSpent{limit: 1}
 	taken := 0
 	for i := 0; i < 10 && !s.over(); i++ {
 		s.add(1000)
 		taken++
 	}
 	assert.Equal(t, 1, taken)
-	s = spending{}
+	s = timeSpent{}
 	s.add(1 << 60)
 	assert.False(t, s.over(), "no limit")
 }
