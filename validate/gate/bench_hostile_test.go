@@ -1,4 +1,4 @@
-package gate
+package gate_test
 
 import (
 	"path/filepath"
@@ -9,6 +9,7 @@ import (
 
 	"github.com/embedgate/embedgate/tools/bench/hostile"
 	"github.com/embedgate/embedgate/validate/evidence"
+	"github.com/embedgate/embedgate/validate/gate"
 	"github.com/embedgate/embedgate/validate/validatetest"
 	"github.com/embedgate/embedgate/validate/verdict"
 )
@@ -56,7 +57,7 @@ func BenchmarkHostileEvidence(b *testing.B) {
 				e, err := evidence.Read(dir)
 				require.NoError(tb, err)
 				in.Evidence = []evidence.Evidence{e}
-				v, err := Gate(in)
+				v, err := gate.Gate(in)
 				require.Equal(tb, verdict.Fail, v.Result)
 				return err
 			},

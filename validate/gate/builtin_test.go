@@ -1,4 +1,4 @@
-package gate
+package gate_test
 
 import (
 	"encoding/json"
@@ -15,6 +15,8 @@ import (
 	"github.com/embedgate/embedgate/validate/check"
 	"github.com/embedgate/embedgate/validate/check/good"
 	"github.com/embedgate/embedgate/validate/evidence"
+	"github.com/embedgate/embedgate/validate/gate"
+	"github.com/embedgate/embedgate/validate/gate/gatetest"
 	"github.com/embedgate/embedgate/validate/validatetest"
 	"github.com/embedgate/embedgate/validate/verdict"
 )
@@ -59,7 +61,7 @@ func builtinInput(t testing.TB) check.Input {
 
 func TestTheProjectsOwnPolicyAndGoldenPassAGoodModel(t *testing.T) {
 	in := builtinInput(t)
-	v := gateOK(t, in)
+	v := gatetest.Gate(t, in)
 	row := v.Rows[0]
 	assert.Equal(t, verdict.Pass, v.Result, "%v", validatetest.Failures(row))
 	assert.Equal(t, 1.0, row.Parity.RankTopK, "ties and rounding cost no neighbour")
@@ -80,7 +82,7 @@ func TestTheProjectsOwnPolicyRefusesASlightlyWorseModel(t *testing.T) {
 	for i := range in.Evidence[0].Raw.Primary { // about twice what TF32 does
 		in.Evidence[0].Raw.Primary[i] += float32(1e-4 * r.NormFloat64())
 	}
-	row := gateOK(t, in).Rows[0]
+	row := gatetest.Gate(t, in).Rows[0]
 	assert.Contains(t, validatetest.Failures(row), "FAIL parity/min cosine")
 	assert.Contains(t, validatetest.Failures(row), "FAIL parity/max abs error")
 	assert.Contains(t, validatetest.Item(t, row, "precision", "correct bits").Measured, "declared fp32, computes like TF32 or fp16")
@@ -89,7 +91,7 @@ func TestTheProjectsOwnPolicyRefusesASlightlyWorseModel(t *testing.T) {
 func BenchmarkGate(b *testing.B) {
 	in := builtinInput(b)
 	for b.Loop() {
-		v, err := Gate(in)
+		v, err := gate.Gate(in)
 		if err != nil || v.Result != verdict.Pass {
 			b.Fatal(err, v.Result)
 		}
@@ -97,7 +99,7 @@ func BenchmarkGate(b *testing.B) {
 }
 
 func TestAVerdictIsValidJSONForMachines(t *testing.T) {
-	data, err := verdict.Encode(gateOK(t, builtinInput(t)))
+	data, err := verdict.Encode(gatetest.Gate(t, builtinInput(t)))
 	require.NoError(t, err)
 	assert.True(t, json.Valid(data))
 	assert.Less(t, len(data), 100<<10)

@@ -1,4 +1,4 @@
-package gate
+package gate_test
 
 import (
 	"encoding/json"
@@ -10,6 +10,8 @@ import (
 	"github.com/embedgate/embedgate/internal/files"
 	"github.com/embedgate/embedgate/validate/check"
 	"github.com/embedgate/embedgate/validate/evidence"
+	"github.com/embedgate/embedgate/validate/gate"
+	"github.com/embedgate/embedgate/validate/gate/gatetest"
 	"github.com/embedgate/embedgate/validate/validatetest"
 	"github.com/embedgate/embedgate/validate/verdict"
 	"github.com/stretchr/testify/assert"
@@ -21,7 +23,7 @@ func TestEvidenceThatWasReadPassesTheGate(t *testing.T) {
 	e, err := evidence.Read(validatetest.WriteEvidence(t, in.Evidence[0]))
 	require.NoError(t, err)
 	in.Evidence = []evidence.Evidence{e}
-	v := gateOK(t, in)
+	v := gatetest.Gate(t, in)
 	assert.Equal(t, verdict.Pass, v.Result)
 	assert.Equal(t, e.Digest, v.Rows[0].Evidence)
 }
@@ -59,10 +61,9 @@ func FuzzEvidenceDir(f *testing.F) {
 			require.Equal(t, fault.Usage, fault.KindOf(err))
 			return
 		}
-		k := rowKey{provider: e.Provider, variant: e.Variant}
 		judge := in
 		judge.Evidence = []evidence.Evidence{e}
-		row, _ := judgeRow(judge, checks(), r, k)
+		row := gate.JudgeRow(judge, r, e.Provider, e.Variant)
 		require.NotEmpty(t, row.Findings)
 		_, err = json.Marshal(row)
 		require.NoError(t, err)

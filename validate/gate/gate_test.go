@@ -1,10 +1,9 @@
-package gate
+package gate_test
 
 import (
 	"encoding/json"
 	"math"
 	"slices"
-	"strings"
 	"testing"
 	"time"
 
@@ -15,15 +14,15 @@ import (
 	"github.com/embedgate/embedgate/internal/fault"
 	"github.com/embedgate/embedgate/pipeline/policy"
 	"github.com/embedgate/embedgate/validate/check"
-	"github.com/embedgate/embedgate/validate/check/good"
-	"github.com/embedgate/embedgate/validate/check/numbers"
 	"github.com/embedgate/embedgate/validate/evidence"
+	"github.com/embedgate/embedgate/validate/gate"
+	"github.com/embedgate/embedgate/validate/gate/gatetest"
 	"github.com/embedgate/embedgate/validate/validatetest"
 	"github.com/embedgate/embedgate/validate/verdict"
 )
 
 func TestGoodEvidencePasses(t *testing.T) {
-	v := gateOK(t, validatetest.SmallInput(t))
+	v := gatetest.Gate(t, validatetest.SmallInput(t))
 	assert.Equal(t, verdict.Pass, v.Result)
 	assert.Empty(t, v.Missing)
 	require.Len(t, v.Rows, 6)
@@ -46,203 +45,6 @@ func TestGoodEvidencePasses(t *testing.T) {
 	}
 }
 
-func TestEveryKnownBadCaseFailsTheWholeGate(t *testing.T) {
-	if testing.Short() {
-		t.Skip("gates a hundred times: run without -short")
-	}
-	in := validatetest.SmallInput(t)
-	r, err := check.NewReference(in.Golden)
-	require.NoError(t, err)
-	every := []evidence.Evidence{in.Evidence[0], validatetest.EvidenceFor(t, in, "cuda", "fp32"), validatetest.EvidenceFor(t, in, "coreml", "fp32")}
-	shown := 0
-	for _, k := range checks() {
-		if k.Name == numbers.PortabilityName {
-			continue // its rows are of other processors: portability_test.go
-		}
-		for _, bad := range k.KnownBad {
-			var c check.Case
-			var applies bool
-			for _, e := range every {
-				c = check.Case{
-					Policy: in.Policy, Golden: r, Candidate: in.Candidate, Nonce: in.Nonce, Class: candidate.FP32,
-					Plan: e.Plan, Evidence: validatetest.Cloned(e), Graph: validatetest.SmallGraph(),
-				}
-				c.Graph.Saturation = good.SafeSaturation()
-				if applies = (k.Applies == nil || k.Applies(c)) && bad.Spoil(&c); applies {
-					break
-				}
-			}
-			if !applies {
-				assert.Fail(t, "a case that does not apply to fp32", bad.Name)
-				continue
-			}
-			shown++
-			spoilt, provider := in, "cpu"
-			switch e := slices.IndexFunc(every, func(e evidence.Evidence) bool { return e.Provider == c.Evidence.Provider }); {
-			case e == 2:
-				spoilt.Channel, provider = "apple", "coreml"
-			case e == 1 || c.Evidence.Plan.Pairs != nil:
-				spoilt.Channel, provider = "gpu", "cuda"
-			}
-			spoilt.Policy, spoilt.Candidate, spoilt.Evidence = c.Policy, c.Candidate, []evidence.Evidence{c.Evidence}
-			spoilt.Graphs = map[string]check.Graph{"fp32": c.Graph}
-			v := gateOK(t, spoilt)
-			row := v.Rows[0]
-			want := bad.Want
-			if want == "" {
-				want = verdict.Fail
-			}
-			assert.Equal(t, want, v.Result, bad.Name)
-			assert.Equal(t, want, row.Result, bad.Name)
-			assert.Equal(t, []string{provider}, v.Missing, bad.Name)
-			named := false
-			for _, f := range row.Findings {
-				if f.Result == want && f.Check == k.Name && strings.HasPrefix(f.Item, bad.Item) {
-					named = true
-					assert.NotEmpty(t, f.Next, "%s: what to do", bad.Name)
-				}
-			}
-			assert.True(t, named, "%s: %v", bad.Name, validatetest.Failures(row))
-		}
-	}
-	assert.Greater(t, shown, 60)
-}
-
-func TestTheSelfTestNoticesEveryBrokenCheck(t *testing.T) {
-	in := validatetest.SmallInput(t)
-	for i, k := range checks() {
-		for name, judge := range map[string]func(check.Case) check.Result{
-			"passes everything": func(check.Case) check.Result {
-				return check.Result{Findings: []verdict.Finding{{Check: k.Name, Result: verdict.Pass}}}
-			},
-			"refuses everything": func(check.Case) check.Result {
-				return check.Result{Findings: []verdict.Finding{{Check: k.Name, Result: verdict.Fail}}}
-			},
-			"says nothing": func(check.Case) check.Result { return check.Result{} },
-		} {
-			broken := checks()
-			broken[i].Judge = judge
-			v, err := gateWith(broken, in)
-			require.NoError(t, err)
-			assert.False(t, v.SelfTestPassed(), "%s %s", k.Name, name)
-			assert.Equal(t, verdict.Fail, v.Result, "%s %s", k.Name, name)
-		}
-		untested := checks()
-		untested[i].KnownBad = nil
-		v, err := gateWith(untested, in)
-		require.NoError(t, err)
-		assert.False(t, v.SelfTestPassed(), "%s without a known-bad case", k.Name)
-	}
-	v, err := gateWith(nil, in)
-	require.NoError(t, err)
-	assert.Equal(t, verdict.Fail, v.Result, "a gate without checks")
-}
-
-func TestACheckThatWasShownNoBadCaseIsNotTrusted(t *testing.T) {
-	in := validatetest.SmallInput(t)
-	never := func(*check.Case) bool { return false }
-	for i, k := range checks() {
-		unshown := checks()
-		for _, bad := range k.KnownBad {
-			bad.Spoil = never
-			unshown[i].KnownBad = []check.BadCase{bad}
-		}
-		v, err := gateWith(unshown, in)
-		require.NoError(t, err)
-		require.False(t, v.SelfTestPassed(), "%s, none of whose known-bad cases could be made", k.Name)
-		assert.Equal(t, verdict.Fail, v.Result, k.Name)
-		at := slices.IndexFunc(v.SelfTest, func(f verdict.Finding) bool { return f.Result == verdict.Fail })
-		assert.Equal(t, k.Name, v.SelfTest[at].Item)
-		assert.Contains(t, v.SelfTest[at].Measured, "none of its known-bad cases could be made")
-	}
-	t.Run("not even where it passes only one of the classes without", func(t *testing.T) {
-		in := validatetest.SmallInput(t)
-		in.Evidence = append(in.Evidence, validatetest.EvidenceFor(t, in, "cuda", "fp32"))
-		only := checks()
-		for i, k := range only {
-			for j, bad := range k.KnownBad {
-				only[i].KnownBad[j].Spoil = func(c *check.Case) bool { return c.Evidence.Provider == "cpu" && bad.Spoil(c) }
-			}
-		}
-		v, err := gateWith(only, in)
-		require.NoError(t, err)
-		assert.False(t, v.SelfTestPassed())
-	})
-	t.Run("nor where only a measured row passed it", func(t *testing.T) {
-		// Bases that the self-test makes are no cases of such a check.
-		measured := func(c check.Case) bool { return c.Candidate.Digest != "self-test" }
-		odd := check.Check{
-			Name: "odd", Applies: measured, HasData: func(evidence.Evidence) bool { return true },
-			Judge: func(check.Case) check.Result {
-				return check.Result{Findings: []verdict.Finding{{Check: "odd", Result: verdict.Pass}}}
-			},
-			KnownBad: []check.BadCase{{Name: "none", Spoil: never}},
-		}
-		v, err := gateWith(append(checks(), odd), in)
-		require.NoError(t, err)
-		assert.False(t, v.SelfTestPassed())
-		odd.Applies = func(check.Case) bool { return false }
-		v, err = gateWith(append(checks(), odd), in)
-		require.NoError(t, err)
-		assert.True(t, v.SelfTestPassed(), "a check that nobody asked has nothing to prove")
-	})
-}
-
-func TestEachFindingOfACheckIsNeededByTheSelfTest(t *testing.T) {
-	// A check that forgets one of its findings is broken too.
-	in := validatetest.SmallInput(t)
-	in.Evidence = append(in.Evidence, validatetest.EvidenceFor(t, in, "cuda", "fp32"))
-	full := gateOK(t, in)
-	findings := validatetest.RowOf(t, full, "cuda", "fp32").Findings
-	require.Greater(t, len(findings), 25, "this row has every kind of finding")
-	for _, f := range findings {
-		if f.Result == verdict.Reported || strings.HasPrefix(f.Item, "128 tokens") {
-			continue // a second budget goes through the same code
-		}
-		broken := checks()
-		for i, k := range broken {
-			if k.Name != f.Check {
-				continue
-			}
-			judge := k.Judge
-			broken[i].Judge = func(c check.Case) check.Result {
-				o := judge(c)
-				for j := range o.Findings {
-					if o.Findings[j].Item == f.Item {
-						o.Findings[j].Result = verdict.Pass
-					}
-				}
-				return o
-			}
-		}
-		v, err := gateWith(broken, in)
-		require.NoError(t, err)
-		assert.False(t, v.SelfTestPassed(), "%s, %s always passes", f.Check, f.Item)
-	}
-}
-
-func TestTheSelfTestWorksWithoutMeasuredEvidence(t *testing.T) {
-	in := validatetest.SmallInput(t)
-	with := len(gateOK(t, in).SelfTest)
-	in.Evidence = nil
-	v := gateOK(t, in)
-	assert.Len(t, v.SelfTest, with)
-	assert.Equal(t, verdict.Fail, v.Result, "a required provider was not measured")
-	assert.Equal(t, []string{"cpu"}, v.Missing)
-}
-
-func TestAnImpossibleThresholdIsNoticedAndNamed(t *testing.T) {
-	in := validatetest.SmallInput(t)
-	l := in.Policy.Parity[candidate.FP32]
-	l.MaxAbs = validatetest.Ptr(1e-12)
-	in.Policy.Parity[candidate.FP32] = l
-	v, err := Gate(in)
-	require.NoError(t, err)
-	assert.False(t, v.SelfTestPassed())
-	assert.Contains(t, v.SelfTest[0].Measured, "max abs error")
-	assert.Contains(t, v.SelfTest[0].Next, "more than float32 can hold")
-}
-
 func TestTheSameInputGivesTheSameBytesAndIsLeftAlone(t *testing.T) {
 	in := validatetest.SmallInput(t)
 	in.Evidence = append(in.Evidence, validatetest.EvidenceFor(t, in, "coreml", "int8"), validatetest.EvidenceFor(t, in, "coreml", "fp32"))
@@ -250,14 +52,14 @@ func TestTheSameInputGivesTheSameBytesAndIsLeftAlone(t *testing.T) {
 	before, err := json.Marshal(in)
 	require.NoError(t, err)
 	raw := validatetest.Cloned(in.Evidence[0]).Raw
-	one, err := verdict.Encode(gateOK(t, in))
+	one, err := verdict.Encode(gatetest.Gate(t, in))
 	require.NoError(t, err)
 	after, err := json.Marshal(in)
 	require.NoError(t, err)
 	assert.JSONEq(t, string(before), string(after))
 	assert.Equal(t, raw, in.Evidence[0].Raw)
 	slices.Reverse(in.Evidence)
-	two, err := verdict.Encode(gateOK(t, in))
+	two, err := verdict.Encode(gatetest.Gate(t, in))
 	require.NoError(t, err)
 	assert.Equal(t, string(one), string(two), "the order of the evidence does not matter")
 }
@@ -292,35 +94,35 @@ func TestWhatAChannelRequiresDecides(t *testing.T) {
 		{"nothing at all", "local", nil, verdict.Fail, []string{"cpu"}},
 	} {
 		in.Channel, in.Evidence = c.channel, c.evidence
-		v := gateOK(t, in)
+		v := gatetest.Gate(t, in)
 		assert.Equal(t, c.want, v.Result, c.name)
 		assert.Equal(t, c.missing, v.Missing, c.name)
 	}
 	in.Channel, in.Evidence = "release", []evidence.Evidence{cpu, absent}
-	row := validatetest.RowOf(t, gateOK(t, in), "cuda", "fp32")
+	row := validatetest.RowOf(t, gatetest.Gate(t, in), "cuda", "fp32")
 	assert.Equal(t, verdict.NotMeasured, row.Result)
 	assert.Equal(t, []string{"NOT MEASURED integrity/evidence"}, validatetest.Failures(row))
 	assert.Equal(t, "no GPU here", row.Findings[0].Measured)
 	assert.Equal(t, "run it on a GPU machine", row.Findings[0].Next)
 	absent.Candidate = "another"
 	in.Evidence = []evidence.Evidence{cpu, absent}
-	assert.Equal(t, []string{"FAIL integrity/binding", "NOT MEASURED integrity/evidence"}, validatetest.Failures(validatetest.RowOf(t, gateOK(t, in), "cuda", "fp32")))
+	assert.Equal(t, []string{"FAIL integrity/binding", "NOT MEASURED integrity/evidence"}, validatetest.Failures(validatetest.RowOf(t, gatetest.Gate(t, in), "cuda", "fp32")))
 }
 
 func TestEvidenceOfAProviderOutsideThePolicyFailsItsRowAlone(t *testing.T) {
 	in := validatetest.SmallInput(t)
 	e := validatetest.EvidenceFor(t, in, "cpu", "fp32")
 	e.Provider, e.Session.Provider = "openvino", "openvino"
-	e.Plan = planOfRow(in, keyOf(e)) // else its numbers are not looked at
+	e.Plan = gate.PlanOfRow(in, e.Provider, e.Variant, e.CPU) // else its numbers are not looked at
 	in.Evidence = append(in.Evidence, e)
-	v := gateOK(t, in)
+	v := gatetest.Gate(t, in)
 	assert.Equal(t, verdict.Pass, v.Result)
 	outside := validatetest.Failures(validatetest.RowOf(t, v, "openvino", "fp32"))
 	assert.Equal(t, "FAIL integrity/variant", outside[0])
 	assert.Contains(t, outside, "FAIL placement/threshold", "the policy has none for it")
 	in.Evidence[1].Variant = "fp16"
 	in.Candidate.Manifest.Variants["fp16"] = in.Candidate.Manifest.Variants["fp32"]
-	assert.Contains(t, validatetest.Failures(validatetest.RowOf(t, gateOK(t, in), "openvino", "fp16")), "FAIL parity/threshold")
+	assert.Contains(t, validatetest.Failures(validatetest.RowOf(t, gatetest.Gate(t, in), "openvino", "fp16")), "FAIL parity/threshold")
 }
 
 func TestACrashIsAFailThatNamesTheSignal(t *testing.T) {
@@ -328,7 +130,7 @@ func TestACrashIsAFailThatNamesTheSignal(t *testing.T) {
 	e := &in.Evidence[0]
 	e.Crash = &evidence.Crash{Stage: "latency", Signal: "SIGSEGV", Exit: -1, Stderr: "boom"}
 	e.Latency, e.Cold, e.Memory = nil, nil, nil
-	row := gateOK(t, in).Rows[0]
+	row := gatetest.Gate(t, in).Rows[0]
 	assert.Equal(t, []string{"FAIL integrity/child process"}, validatetest.Failures(row), "what it had finished is judged, what it had not is not")
 	assert.NotNil(t, row.Parity)
 	f := validatetest.Item(t, row, "integrity", "child process")
@@ -336,7 +138,7 @@ func TestACrashIsAFailThatNamesTheSignal(t *testing.T) {
 	assert.Equal(t, []string{"its last words: boom"}, f.Warnings)
 
 	e.Crash, e.Raw, e.VectorsSHA256, e.Session.Provider = &evidence.Crash{Stage: "load", Exit: 3}, evidence.Vectors{}, "", ""
-	row = gateOK(t, in).Rows[0]
+	row = gatetest.Gate(t, in).Rows[0]
 	assert.Equal(t, []string{"FAIL integrity/child process"}, validatetest.Failures(row))
 	assert.Equal(t, "exited with code 3 during load", validatetest.Item(t, row, "integrity", "child process").Measured)
 }
@@ -344,10 +146,10 @@ func TestACrashIsAFailThatNamesTheSignal(t *testing.T) {
 func TestAForeignModelIsJudgedWithoutItsSourceAndSaysSo(t *testing.T) {
 	in := validatetest.SmallInput(t)
 	in.Candidate.Manifest.Source = candidate.Source{}
-	v := gateOK(t, in)
+	v := gatetest.Gate(t, in)
 	assert.Equal(t, verdict.Fail, v.Result)
 	in.Foreign = true
-	v = gateOK(t, in)
+	v = gatetest.Gate(t, in)
 	assert.Equal(t, verdict.Pass, v.Result)
 	assert.True(t, v.Foreign)
 }
@@ -355,7 +157,7 @@ func TestAForeignModelIsJudgedWithoutItsSourceAndSaysSo(t *testing.T) {
 func TestAnyNonceIsGoodWhenNoneWasAskedFor(t *testing.T) {
 	in := validatetest.SmallInput(t)
 	in.Nonce = ""
-	assert.Equal(t, verdict.Pass, gateOK(t, in).Result)
+	assert.Equal(t, verdict.Pass, gatetest.Gate(t, in).Result)
 }
 
 func TestInputThatNoVerdictCanBeGivenOnIsRefused(t *testing.T) {
@@ -395,7 +197,7 @@ func TestInputThatNoVerdictCanBeGivenOnIsRefused(t *testing.T) {
 	} {
 		in := validatetest.SmallInput(t)
 		c.spoil(&in)
-		_, err := Gate(in)
+		_, err := gate.Gate(in)
 		require.Error(t, err, name)
 		assert.ErrorContains(t, err, c.want, name)
 		assert.Equal(t, fault.Usage, fault.KindOf(err), name)

@@ -1,4 +1,4 @@
-package gate
+package gate_test
 
 import (
 	"strings"
@@ -6,6 +6,7 @@ import (
 
 	"github.com/embedgate/embedgate/validate/check"
 	"github.com/embedgate/embedgate/validate/evidence"
+	"github.com/embedgate/embedgate/validate/gate/gatetest"
 	"github.com/embedgate/embedgate/validate/validatetest"
 	"github.com/embedgate/embedgate/validate/verdict"
 	"github.com/stretchr/testify/assert"
@@ -17,13 +18,13 @@ func TestEvidenceOfOtherTextsThanPlannedIsRefused(t *testing.T) {
 	few := in.Policy.Providers["cpu"]
 	few.Texts = 12
 	in.Policy.Providers["cpu"] = few
-	v := gateOK(t, in)
+	v := gatetest.Gate(t, in)
 	require.Equal(t, verdict.Fail, v.Result)
 	assert.Contains(t, validatetest.Failures(validatetest.RowOf(t, v, "cpu", "fp32")), "FAIL integrity/plan")
 }
 
 func TestARowTellsTheMachineAndNoWordThatNoProcessorHas(t *testing.T) {
-	row := judgedRow(t, func(_ *check.Input, e *evidence.Evidence) {
+	row := gatetest.Judged(t, func(_ *check.Input, e *evidence.Evidence) {
 		e.Machine.CPU, e.Machine.InstructionSets = strings.Repeat("x", 10_000), []string{"\x1b[2J", evidence.VNNI, evidence.AVX2, evidence.AVX2}
 	})
 	assert.Equal(t, verdict.Pass, row.Result)

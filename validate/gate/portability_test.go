@@ -1,4 +1,4 @@
-package gate
+package gate_test
 
 import (
 	"slices"
@@ -13,6 +13,8 @@ import (
 	"github.com/embedgate/embedgate/validate/check"
 	"github.com/embedgate/embedgate/validate/check/good"
 	"github.com/embedgate/embedgate/validate/evidence"
+	"github.com/embedgate/embedgate/validate/gate"
+	"github.com/embedgate/embedgate/validate/gate/gatetest"
 	"github.com/embedgate/embedgate/validate/validatetest"
 	"github.com/embedgate/embedgate/validate/verdict"
 )
@@ -29,13 +31,12 @@ func everywhere(t *testing.T) check.Input {
 }
 
 func portableEvidence(t *testing.T, in check.Input, cpu string) evidence.Evidence {
-	k := rowKey{provider: "cpu", variant: "fp32", cpu: cpu}
 	whole, err := check.NewReference(in.Golden)
 	require.NoError(t, err)
-	plan := planOfRow(in, k)
+	plan := gate.PlanOfRow(in, "cpu", "fp32", cpu)
 	r, err := check.NewReferences(whole).Of(plan.Texts)
 	require.NoError(t, err)
-	e := good.PortableCase(in.Policy, in.Channel, r, k.provider, k.variant, k.cpu).Evidence
+	e := good.PortableCase(in.Policy, in.Channel, r, "cpu", "fp32", cpu).Evidence
 	e.Plan, e.Model = plan, validatetest.ModelOf(in, "fp32")
 	e.Candidate, e.Nonce, e.Digest = in.Candidate.Digest, in.Nonce, strings.Repeat("d", 64)
 	return e
@@ -49,7 +50,7 @@ func portableRow(t *testing.T, v verdict.Verdict, cpu string) verdict.Row {
 
 func TestAChannelPassesWithItsProcessorsAndNotWithoutOne(t *testing.T) {
 	in := everywhere(t)
-	v := gateOK(t, in)
+	v := gatetest.Gate(t, in)
 	require.Equal(t, verdict.Pass, v.Result, "%v", v.Missing)
 	row := portableRow(t, v, "x86-64-v2")
 	assert.True(t, row.Required)
@@ -69,13 +70,13 @@ func TestAChannelPassesWithItsProcessorsAndNotWithoutOne(t *testing.T) {
 	assert.Contains(t, names, "portability: a native run passed off as emulated")
 
 	in.Evidence = in.Evidence[:2]
-	v = gateOK(t, in)
+	v = gatetest.Gate(t, in)
 	assert.Equal(t, verdict.Fail, v.Result)
 	assert.Equal(t, []string{"cpu as arm64"}, v.Missing)
 	assert.Equal(t, verdict.NotMeasured, portableRow(t, v, "arm64").Result)
 
 	in.Channel = "local"
-	assert.Equal(t, verdict.Pass, gateOK(t, in).Result, "local does not ask for it")
+	assert.Equal(t, verdict.Pass, gatetest.Gate(t, in).Result, "local does not ask for it")
 }
 
 func TestEvidenceOfAnotherProcessorIsRefused(t *testing.T) {
@@ -105,7 +106,7 @@ func TestEvidenceOfAnotherProcessorIsRefused(t *testing.T) {
 			in := everywhere(t)
 			require.Equal(t, "x86-64-v2", in.Evidence[1].CPU)
 			c.spoil(&in.Evidence[1])
-			v := gateOK(t, in)
+			v := gatetest.Gate(t, in)
 			assert.Equal(t, verdict.Fail, v.Result)
 			assert.Contains(t, validatetest.Failures(portableRow(t, v, "x86-64-v2")), "FAIL "+c.want)
 			assert.Equal(t, verdict.Pass, portableRow(t, v, "arm64").Result)
@@ -117,14 +118,14 @@ func TestAnARMMachineStandsForARMItself(t *testing.T) {
 	in := everywhere(t)
 	in.Evidence[2].Emulation = nil
 	require.Equal(t, "arm64", in.Evidence[2].CPU)
-	v := gateOK(t, in)
+	v := gatetest.Gate(t, in)
 	assert.Equal(t, verdict.Pass, v.Result, "%v", validatetest.Failures(portableRow(t, v, "arm64")))
 }
 
 func TestAnEmulatorsEvidenceIsNotTheMachinesOwn(t *testing.T) {
 	in := everywhere(t)
 	in.Evidence[0].Emulation = in.Evidence[1].Emulation
-	assert.Equal(t, verdict.Fail, gateOK(t, in).Result)
+	assert.Equal(t, verdict.Fail, gatetest.Gate(t, in).Result)
 }
 
 func TestAProcessorThatThePolicyDoesNotNameProvesNothing(t *testing.T) {
@@ -132,7 +133,7 @@ func TestAProcessorThatThePolicyDoesNotNameProvesNothing(t *testing.T) {
 	e := portableEvidence(t, in, "arm64")
 	e.CPU = "x86-64-v3"
 	in.Evidence = append(in.Evidence, e)
-	v := gateOK(t, in)
+	v := gatetest.Gate(t, in)
 	assert.Equal(t, verdict.Pass, v.Result, "it changes nothing")
 	assert.Contains(t, validatetest.Failures(portableRow(t, v, "x86-64-v3")), "FAIL portability/processor")
 }

@@ -1,4 +1,4 @@
-package gate
+package gate_test
 
 import (
 	"testing"
@@ -7,6 +7,8 @@ import (
 
 	"github.com/embedgate/embedgate/export/candidate"
 	"github.com/embedgate/embedgate/validate/evidence"
+	"github.com/embedgate/embedgate/validate/gate"
+	"github.com/embedgate/embedgate/validate/gate/gatetest"
 	"github.com/embedgate/embedgate/validate/validatetest"
 	"github.com/embedgate/embedgate/validate/verdict"
 )
@@ -43,7 +45,7 @@ func TestTheFastestVariantThatPassedIsBest(t *testing.T) {
 		for range 2 { // whatever their order
 			best := ""
 			rows := append([]verdict.Row(nil), c.rows...)
-			markBest(in, rows)
+			gate.MarkBest(in, rows)
 			for _, r := range rows {
 				if r.Best {
 					assert.Empty(t, best, name)
@@ -66,7 +68,7 @@ func TestTheVerdictMarksOneBestForEachProvider(t *testing.T) {
 			in.Evidence[2].Latency[i].SamplesNS[k] /= 2
 		}
 	}
-	v := gateOK(t, in)
+	v := gatetest.Gate(t, in)
 	assert.True(t, validatetest.RowOf(t, v, "cpu", "fp32").Best)
 	assert.False(t, validatetest.RowOf(t, v, "coreml", "fp32").Best)
 	best := validatetest.RowOf(t, v, "coreml", "int8")

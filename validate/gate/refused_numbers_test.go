@@ -1,4 +1,4 @@
-package gate
+package gate_test
 
 import (
 	"maps"
@@ -13,6 +13,7 @@ import (
 	"github.com/embedgate/embedgate/validate/check/good"
 	"github.com/embedgate/embedgate/validate/check/numbers"
 	"github.com/embedgate/embedgate/validate/evidence"
+	"github.com/embedgate/embedgate/validate/gate"
 	"github.com/embedgate/embedgate/validate/validatetest"
 	"github.com/embedgate/embedgate/validate/verdict"
 )
@@ -26,14 +27,14 @@ func asked(t *testing.T, spoil func(*check.Case)) (check.Result, []string) {
 	c.Evidence = validatetest.Cloned(c.Evidence)
 	spoil(&c)
 	var names []string
-	all := checks()
+	all := gate.Checks()
 	for i, k := range all {
 		all[i].Judge = func(c check.Case) check.Result {
 			names = append(names, k.Name)
 			return k.Judge(c)
 		}
 	}
-	return runChecks(all, c), names
+	return gate.RunChecks(all, c), names
 }
 
 // Who made numbers up also chose how many there are, and what they cost.

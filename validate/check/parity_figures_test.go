@@ -1,4 +1,4 @@
-package gate
+package check_test
 
 import (
 	"slices"
@@ -10,36 +10,6 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
-
-// Bad cases share what is not copied for them: one that changed it would spoil
-// the cases after it.
-func TestABadCaseLeavesItsBaseAlone(t *testing.T) {
-	in := validatetest.SmallInput(t)
-	r, err := check.NewReference(in.Golden)
-	require.NoError(t, err)
-	raw := map[string]bool{}
-	for _, base := range slices.Concat(goodCases(in, r), portableCases(in, r)) {
-		whole := validatetest.Cloned(base.Evidence)
-		for _, k := range checks() {
-			for _, bad := range k.KnownBad {
-				if !k.Concerns(base) {
-					continue
-				}
-				c := base
-				c.Evidence = cloneFor(k, base.Evidence)
-				if bad.Spoil(&c) && !assert.ObjectsAreEqual(whole.Raw, c.Evidence.Raw) {
-					raw[k.Name] = true
-				}
-				require.True(t, assert.ObjectsAreEqual(whole, base.Evidence), "%s: %s", k.Name, bad.Name) // a difference would be pages
-			}
-		}
-	}
-	for _, k := range checks() {
-		if k.ChangesVectors {
-			assert.True(t, raw[k.Name], "%s copies vectors that no case of it changes", k.Name)
-		}
-	}
-}
 
 func TestVectorsAreComparedAgainWhenTheyChanged(t *testing.T) {
 	r, err := check.NewReference(validatetest.SmallGolden())
