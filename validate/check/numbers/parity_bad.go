@@ -1,9 +1,9 @@
 package numbers
 
 import (
-	"github.com/embedgate/embedgate/validate/check"
-	"github.com/embedgate/embedgate/validate/evidence"
 	"math"
+
+	"github.com/embedgate/embedgate/validate/check"
 )
 
 // badParity is vectors that must not be believed. Each lies beyond one limit of
@@ -147,52 +147,4 @@ func reverseTexts(c *check.Case) bool {
 		}
 	}
 	return true
-}
-
-// badInvariance is vectors that hang on their company.
-func badInvariance() []check.BadCase {
-	var all []check.BadCase
-	for i, name := range evidence.InvarianceRuns() {
-		all = append(all,
-			check.BadCase{Name: "a vector that changes: " + name, Item: name, Spoil: func(c *check.Case) bool {
-				limit := c.Policy.Invariance[c.Class].MaxAbs
-				run, ok := runNamed(c, name)
-				if limit == nil || !ok {
-					return false
-				}
-				at := len(run.Vecs) / 2
-				x := &run.Vecs[at]
-				*x += float32(math.Copysign(3**limit*c.Golden.Sizes[run.Rows[at/c.Golden.Dim]], float64(*x)))
-				return true
-			}},
-			check.BadCase{Name: "a way left out: " + name, Item: name, Spoil: func(c *check.Case) bool {
-				r := &c.Evidence.Raw.Invariance
-				for k := range *r {
-					if (*r)[k].Name == name {
-						*r = append((*r)[:k:k], (*r)[k+1:]...)
-						return true
-					}
-				}
-				return false
-			}})
-		if i == 0 {
-			all = append(all, check.BadCase{Name: "a NaN in a batch", Item: name, Spoil: func(c *check.Case) bool {
-				run, ok := runNamed(c, name)
-				if ok {
-					run.Vecs[0] = float32(math.NaN())
-				}
-				return ok
-			}})
-		}
-	}
-	return all
-}
-
-func runNamed(c *check.Case, name string) (*evidence.InvarianceRun, bool) {
-	for k := range c.Evidence.Raw.Invariance {
-		if r := &c.Evidence.Raw.Invariance[k]; r.Name == name && len(r.Vecs) > 0 {
-			return r, true
-		}
-	}
-	return nil, false
 }
