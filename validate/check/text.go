@@ -2,10 +2,11 @@ package check
 
 import (
 	"fmt"
-	"github.com/embedgate/embedgate/validate/verdict"
 	"math"
 	"strconv"
 	"strings"
+
+	"github.com/embedgate/embedgate/validate/verdict"
 )
 
 // Problems collects what is wrong with one item.

@@ -1,8 +1,9 @@
 package evidence
 
 import (
-	"github.com/embedgate/embedgate/internal/text"
 	"slices"
+
+	"github.com/embedgate/embedgate/internal/text"
 )
 
 // Names of instruction sets in Machine.InstructionSets: those that decide how

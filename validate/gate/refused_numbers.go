@@ -1,10 +1,11 @@
 package gate
 
 import (
-	"github.com/embedgate/embedgate/validate/check"
-	"github.com/embedgate/embedgate/validate/verdict"
 	"slices"
 	"strings"
+
+	"github.com/embedgate/embedgate/validate/check"
+	"github.com/embedgate/embedgate/validate/verdict"
 )
 
 // unfitItems are the findings of integrity without which the evidence's numbers

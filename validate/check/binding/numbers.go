@@ -1,12 +1,13 @@
 package binding
 
 import (
+	"slices"
+	"time"
+
 	"github.com/embedgate/embedgate/internal/text"
 	"github.com/embedgate/embedgate/validate/check"
 	"github.com/embedgate/embedgate/validate/check/good"
 	"github.com/embedgate/embedgate/validate/verdict"
-	"slices"
-	"time"
 )
 
 // numbersOf refuses numbers that no machine can have measured.

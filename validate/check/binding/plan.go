@@ -2,12 +2,13 @@ package binding
 
 import (
 	"fmt"
+	"slices"
+
 	"github.com/embedgate/embedgate/internal/text"
 	"github.com/embedgate/embedgate/validate/check"
 	"github.com/embedgate/embedgate/validate/check/speed"
 	"github.com/embedgate/embedgate/validate/evidence"
 	"github.com/embedgate/embedgate/validate/verdict"
-	"slices"
 )
 
 // planOfCase proves that exactly the planned samples are there: who may leave

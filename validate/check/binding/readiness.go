@@ -2,13 +2,14 @@ package binding
 
 import (
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
 	"github.com/embedgate/embedgate/internal/text"
 	"github.com/embedgate/embedgate/validate/check"
 	"github.com/embedgate/embedgate/validate/evidence"
 	"github.com/embedgate/embedgate/validate/verdict"
-	"maps"
-	"slices"
-	"strings"
 )
 
 const readinessName = "readiness"

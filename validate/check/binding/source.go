@@ -1,12 +1,13 @@
 package binding
 
 import (
-	"github.com/embedgate/embedgate/internal/text"
-	"github.com/embedgate/embedgate/validate/check"
-	"github.com/embedgate/embedgate/validate/verdict"
 	"maps"
 	"path"
 	"slices"
+
+	"github.com/embedgate/embedgate/internal/text"
+	"github.com/embedgate/embedgate/validate/check"
+	"github.com/embedgate/embedgate/validate/verdict"
 )
 
 // sourceOf holds the candidate's source files against the golden's and the

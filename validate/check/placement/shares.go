@@ -3,12 +3,13 @@ package placement
 import (
 	"cmp"
 	"fmt"
-	"github.com/embedgate/embedgate/internal/text"
-	"github.com/embedgate/embedgate/validate/check"
-	"github.com/embedgate/embedgate/validate/evidence"
 	"maps"
 	"math"
 	"slices"
+
+	"github.com/embedgate/embedgate/internal/text"
+	"github.com/embedgate/embedgate/validate/check"
+	"github.com/embedgate/embedgate/validate/evidence"
 )
 
 // shares is where a record says that the nodes of one text ran.

@@ -1,11 +1,12 @@
 package speed
 
 import (
+	"slices"
+
 	"github.com/embedgate/embedgate/validate/check"
 	"github.com/embedgate/embedgate/validate/check/good"
 	"github.com/embedgate/embedgate/validate/evidence"
 	"github.com/embedgate/embedgate/validate/verdict"
-	"slices"
 )
 
 // badLatency is slow runs and runs on a machine too noisy to tell.
