@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/embedgate/embedgate/internal/text"
 	"github.com/embedgate/embedgate/providers"
 	"github.com/embedgate/embedgate/validate/evidence"
 )
@@ -12,22 +13,15 @@ import (
 // announce says what will be measured, and that it may take long where that is
 // known beforehand.
 func announce(o Options, p evidence.Plan, d providers.Device) {
-	what := fmt.Sprintf("%d texts, latency in %s", len(p.Texts), counted(p.Launches, "process", "processes"))
+	what := fmt.Sprintf("%d texts, latency in %s", len(p.Texts), text.Plural(p.Launches, "process", "processes"))
 	if p.Pairs != nil {
-		what += fmt.Sprintf(", %s in turns with %s × %s", counted(p.Pairs.Rounds, "round", "rounds"), p.Pairs.Provider, p.Pairs.Variant)
+		what += fmt.Sprintf(", %s in turns with %s × %s", text.Plural(p.Pairs.Rounds, "round", "rounds"), p.Pairs.Provider, p.Pairs.Variant)
 	}
 	o.Progress.Say("%s × %s: %s", o.Provider, o.Variant, what)
 	if d.Software {
 		o.Progress.Say("%s × %s: software rendering%s: the CPU plays the GPU, so this takes many minutes",
 			o.Provider, o.Variant, named(d.Name))
 	}
-}
-
-func counted(n int, one, many string) string {
-	if n == 1 {
-		return "1 " + one
-	}
-	return fmt.Sprintf("%d %s", n, many)
 }
 
 func named(device string) string {

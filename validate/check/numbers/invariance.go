@@ -3,6 +3,7 @@ package numbers
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/embedgate/embedgate/internal/text"
 	"github.com/embedgate/embedgate/validate/check"
@@ -37,7 +38,7 @@ func judgeInvariance(c check.Case) check.Result {
 	runs := map[string][]evidence.InvarianceRun{}
 	names := evidence.InvarianceRuns()
 	for _, r := range c.Evidence.Raw.Invariance {
-		if len(runs[r.Name]) == 0 && !contains(names, r.Name) {
+		if len(runs[r.Name]) == 0 && !slices.Contains(names, r.Name) {
 			names = append(names, r.Name) // a way that was not asked for is judged as well
 		}
 		runs[r.Name] = append(runs[r.Name], r)
@@ -47,15 +48,6 @@ func judgeInvariance(c check.Case) check.Result {
 		o.Findings = append(o.Findings, judgeRun(c, name, runs[name], *limit))
 	}
 	return o
-}
-
-func contains(all []string, s string) bool {
-	for _, a := range all {
-		if a == s {
-			return true
-		}
-	}
-	return false
 }
 
 func judgeRun(c check.Case, name string, runs []evidence.InvarianceRun, limit float64) verdict.Finding {

@@ -156,9 +156,15 @@ func (j placementJudge) fallbackAdvice(s shares) string {
 	names := make([]string, 0, 4)
 	strayed := s.sortedFallbacks()
 	slices.SortStableFunc(strayed, func(a, b fallback) int {
-		_, pa := products[a.op]
-		_, pb := products[b.op]
-		return boolRank(pb) - boolRank(pa)
+		_, productA := products[a.op]
+		_, productB := products[b.op]
+		switch {
+		case productA == productB:
+			return 0
+		case productA:
+			return -1
+		}
+		return 1
 	})
 	for i, k := range strayed {
 		if i == 4 {
@@ -174,12 +180,6 @@ func (j placementJudge) fallbackAdvice(s shares) string {
 	return fmt.Sprintf("Part of the model fell back: %s. Look at which operators the provider supports, change the export so that it needs no others, or set strict so that opening fails.", strings.Join(names, ", "))
 }
 
-func boolRank(b bool) int {
-	if b {
-		return 1
-	}
-	return 0
-}
 
 // elsewhere judges every operator that ran on another provider, however small
 // its share: the list in the policy is exact.
