@@ -7,8 +7,8 @@ import (
 	"github.com/embedgate/embedgate/validate/verdict"
 )
 
-// A Case is one provider × variant with everything that a check may look
-// at. Checks change nothing in it.
+// A Case is one provider × variant with everything that a check may read.
+// Checks change nothing in it.
 type Case struct {
 	Policy    policy.Policy
 	Golden    *Reference // of the plan's texts
@@ -16,17 +16,17 @@ type Case struct {
 	Graph     Graph // of the variant's file
 	Nonce     string
 	CPU       string // of the policy's portability; "": the machine's own
-	Channel   string // of the policy: says which latency lines gate
+	Channel   string // of the policy: says which latency budgets gate
 	Foreign   bool
 	Class     candidate.Precision // to which the policy holds this provider's variant
 	Plan      evidence.Plan       // what the policy wants measured
 	Evidence  evidence.Evidence
-	// Unfit tells that integrity failed in a way that makes the evidence's
-	// numbers worthless: no check that studies them is asked.
+	// NumbersRefused reports whether integrity refused the evidence's numbers.
+	// No check that UsesNumbers is run then.
 	NumbersRefused bool
 }
 
-// An Result is what one check says of a case.
+// A Result is what one check finds in a case.
 type Result struct {
 	Findings  []verdict.Finding
 	Latency   []verdict.LatencySummary
@@ -37,49 +37,49 @@ type Result struct {
 }
 
 // A Check is one thing that the gate proves, together with the known-bad cases
-// that it must refuse in every run. A check without one would be believed
-// unproven, and fails the self-test.
+// that it must refuse in every run. A check without a known-bad case fails the
+// self-test: nothing would show that it can refuse anything.
 type Check struct {
 	Name string
-	// Applies tells whether there is anything to prove of a case, by its plan,
-	// policy and graph, never by its evidence. Nil: always.
+	// Applies reports whether there is anything to prove about a case. It looks
+	// at its plan, policy and graph, never at its evidence. Nil: always.
 	Applies func(Case) bool
-	// Portable tells that it is also proven of evidence for another processor,
-	// where nothing is timed or recorded.
+	// Portable says that the check also judges evidence for another processor,
+	// where nothing is timed and no placement is recorded.
 	Portable bool
-	// Static tells that it is judged by the file alone, so that it is also
-	// asked of what nobody measured.
+	// Static says that the check looks at the file alone, so that it also runs
+	// where there is no evidence.
 	Static bool
-	// Holds tells whether evidence that a crash cut short still has what this
-	// check looks at.
+	// HasData reports whether evidence that ends with a crash still has what
+	// this check looks at.
 	HasData func(evidence.Evidence) bool
-	// Studies tells that it computes much from the evidence's numbers, and so
-	// is not asked where integrity says that they are not those of the plan.
+	// UsesNumbers says that the check computes much from the evidence's
+	// numbers. It is not run where integrity refused them.
 	UsesNumbers bool
 	Judge       func(Case) Result
 	KnownBad    []BadCase
-	// Raw tells that bad cases change vectors or ids, of which they then get
-	// copies. Those are most of what evidence holds, so that other checks'
-	// cases share the base's own.
+	// ChangesVectors says that known-bad cases change vectors or ids, and need
+	// copies of them. These are most of the evidence's bytes, so the cases of
+	// other checks share those of the good case.
 	ChangesVectors bool
 }
 
-// Concerns tells whether a check is asked about a case.
+// Concerns reports whether a check is run on a case.
 func (k Check) Concerns(c Case) bool {
 	return (c.CPU == "" || k.Portable) && (k.Applies == nil || k.Applies(c))
 }
 
-// A BadCase spoils a good case in one way.
+// A BadCase makes one change to a good case that the check must refuse.
 type BadCase struct {
 	Name string
-	// Item begins the name of the finding that must refuse it; empty: any of
-	// the check's.
+	// Item is the beginning of the name of the finding that must refuse the
+	// case; empty: any finding of the check.
 	Item string
 	// Want is the result that it must get; empty: Fail.
 	Want verdict.Result
-	// Spoil changes the case, whose evidence is a copy of its own but for the
-	// vectors and ids, of which only a check with raw gets copies. It returns
-	// false where there is nothing to spoil, such as a budget that gates
-	// nothing.
+	// Spoil changes the case. The case's evidence is a copy; its vectors and
+	// ids are copies only where the check has ChangesVectors. Spoil returns
+	// false where there is nothing to change, such as a budget that does not
+	// gate.
 	Spoil func(*Case) bool
 }

@@ -7,8 +7,8 @@ import (
 	"github.com/embedgate/embedgate/export/onnxfile/saturation"
 )
 
-// Graph is what a variant's file says of itself, read before anything is
-// judged: ReadGraphs makes it.
+// Graph is what the gate knows about a variant's file. ReadGraphs reads it
+// before anything is judged.
 type Graph struct {
 	// Err is why it may not be released; nil: it is valid ONNX, whole.
 	Err error
@@ -16,10 +16,11 @@ type Graph struct {
 	// many tokens. A file of fixed length costs the same for each.
 	Costs   map[int]map[string]float64
 	CostErr error // why they could not be counted; Costs are then empty
-	// Predicted is, by provider, how that would take the file. A provider of
-	// which too little is known has no entry, and nothing is refused for it.
+	// Predicted says, by provider, which nodes it would run. A provider about
+	// which too little is known has no entry, and no file is refused for it.
 	Predicted map[string]Prediction
-	// Saturation is what products of 8-bit integers can do on x86 CPUs.
+	// Saturation says whether products of 8-bit integers can saturate on x86
+	// CPUs.
 	Saturation saturation.Result
 }
 
@@ -30,10 +31,10 @@ type Prediction struct {
 	Refused    []Refusal // nodes that it would not
 }
 
-// Refusal is a node that a provider would not take.
+// Refusal is a node that a provider would not run.
 type Refusal struct{ Node, Op, Reason string }
 
-// TotalCost adds in the order of names, so that the sum is the same each time.
+// TotalCost adds in the order of the names, so that the sum is always the same.
 func TotalCost(costs map[string]float64) (sum float64) {
 	for _, n := range slices.Sorted(maps.Keys(costs)) {
 		sum += costs[n]

@@ -10,9 +10,9 @@ import (
 	"github.com/embedgate/embedgate/providers/support"
 )
 
-// ReadGraphs reads what the gate must know of each variant's file, by variant:
-// whoever calls Gate calls it first. A file that cannot be read is a graph with
-// an Err, which the gate refuses; nothing of it stops the others.
+// ReadGraphs reads what the gate must know about each variant's file, by
+// variant. A caller of Gate calls it first. A file that cannot be read is a
+// graph with an Err, which the gate refuses; the other files are still read.
 func ReadGraphs(c candidate.Candidate, p policy.Policy) map[string]Graph {
 	graphs := map[string]Graph{}
 	for name, v := range c.Manifest.Variants {

@@ -13,15 +13,15 @@ type Input struct {
 	Channel   string // of the policy; says which providers must have passed
 	Golden    golden.Set
 	Candidate candidate.Candidate
-	// Graphs holds what each variant's file says of itself, by variant, as
-	// ReadGraphs gives it. Of a variant without an entry nothing is known, so
-	// that its placement cannot be proven.
+	// Graphs holds what ReadGraphs returns: what is known about each variant's
+	// file, by variant. The placement of a variant without an entry cannot be
+	// proven.
 	Graphs map[string]Graph
-	// Nonce is the plan that the evidence must answer; empty: any.
+	// Nonce is that of the plan which the evidence must answer; empty: any.
 	Nonce    string
 	Evidence []evidence.Evidence // in any order
-	// Foreign says that the model is somebody else's export: where its weights
-	// came from is then reported and not judged, and the verdict says so, for
-	// such a model is never published.
+	// Foreign says that somebody else exported the model. The source of its
+	// weights is then reported and not judged, and the verdict says so: such a
+	// model is never published.
 	Foreign bool
 }

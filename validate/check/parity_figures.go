@@ -34,10 +34,10 @@ func Widen(v []float32) []float64 {
 	return w
 }
 
-// ParityOf compares finite vectors of the right shape. topK 0 leaves the
-// ranking out. The self-test shows the same vectors again for each class of the
-// policy: the figures of the last ones are kept, for the ranking of all pairs is
-// most of what a gate costs.
+// ParityOf compares finite vectors of the right shape. With a topK of 0 it
+// does not compute the ranking. It keeps the figures of the last vectors,
+// because the self-test asks for the same ones for each class of the policy,
+// and ranking all pairs is most of the gate's time.
 func ParityOf(r *Reference, vecs []float32, topK int) ParityFigures {
 	if l := r.last; l != nil && l.topK == topK && slices.EqualFunc(l.vecs, vecs, sameBits) {
 		return l.figures
@@ -49,7 +49,7 @@ func ParityOf(r *Reference, vecs []float32, topK int) ParityFigures {
 
 func sameBits(a, b float32) bool { return math.Float32bits(a) == math.Float32bits(b) }
 
-// lastFigures is what parityOf was asked last of a reference, and its answer.
+// lastFigures are the arguments and the result of the last call of ParityOf.
 type lastFigures struct {
 	vecs    []float32 // a copy: bad cases change theirs
 	topK    int
@@ -99,11 +99,11 @@ func figuresOf(r *Reference, vecs []float32, topK int) ParityFigures {
 	return f
 }
 
-// agree compares each text's k nearest neighbours with the golden's. A
-// neighbour counts as shared when the float64 model holds it to be as near as
-// its own k-th nearest, up to the difference that float32 can decide. So texts
-// that are equally far, as copies and blank texts are, may stand for each
-// other, and rounding costs nothing.
+// compareNeighbours compares each text's k nearest neighbours with the
+// golden's. A neighbour counts as shared when, for the float64 model, it is as
+// near as the k-th nearest, up to minDifference. Texts at the same distance,
+// such as copies and blank texts, are therefore interchangeable, and rounding
+// alone loses no neighbour.
 func (f *ParityFigures) compareNeighbours(r *Reference, sims []float64, k int) {
 	n := len(r.Texts)
 	k = min(k, n-1)
@@ -117,19 +117,19 @@ func (f *ParityFigures) compareNeighbours(r *Reference, sims []float64, k int) {
 	best := make([]int, 0, k)
 	for i := range n {
 		row, want := sims[i*n:(i+1)*n], r.sims[i*n:(i+1)*n]
-		stranger, shared := -1, 0
+		wrong, shared := -1, 0
 		best = nearest(best, row, i, k)
 		for _, j := range best {
 			if want[j] >= kths[i]-minDifference {
 				shared++
-			} else if stranger < 0 {
-				stranger = j
+			} else if wrong < 0 {
+				wrong = j
 			}
 		}
 		f.NeighbourShare[i] = float64(shared) / float64(k)
 		f.Neighbours += f.NeighbourShare[i]
 		if f.NeighbourShare[i] < least {
-			least, f.WorstNeighbours, f.WrongNeighbour = f.NeighbourShare[i], i, stranger
+			least, f.WorstNeighbours, f.WrongNeighbour = f.NeighbourShare[i], i, wrong
 		}
 	}
 	f.Neighbours /= float64(n)
@@ -156,8 +156,8 @@ func (r *Reference) kthNearest(k int) []float64 {
 	return kths
 }
 
-// nearest puts the k most similar other texts into best, by falling similarity
-// and equal ones by index.
+// nearest puts the k most similar other texts into best, the most similar
+// first, and equally similar ones by index.
 func nearest(best []int, row []float64, self, k int) []int {
 	best = best[:0]
 	for j, s := range row {
@@ -176,7 +176,7 @@ func nearest(best []int, row []float64, self, k int) []int {
 	return best
 }
 
-// Where tells which texts are off, in words: the groups that they come from.
+// DescribeTexts says how many texts are off and from which groups they come.
 func DescribeTexts(r *Reference, off func(i int) bool) string {
 	count := map[string]int{}
 	total := 0

@@ -15,25 +15,25 @@ import (
 // for all cases.
 type Reference struct {
 	golden.Set
-	Vecs  []float64 // texts × Dim: what the model should give
-	Sizes []float64 // by text: what limits on errors are relative to
+	Vecs  []float64 // texts × Dim: what the model should return
+	Sizes []float64 // by text: the length that limits on errors are relative to
 	sims  []float64 // texts × texts cosines
 	ranks []float64 // of the similarities of all pairs
 	Pairs []pairOrder
 
-	// Kept between questions; a reference is one goroutine's.
+	// Results that are kept between calls; one goroutine uses a reference.
 	kths map[int][]float64 // by k
 	last *lastFigures
 }
 
 // A pairOrder is a ranking case that the float64 model decides: the paraphrase
-// lies closer to the anchor than the near-miss does.
+// is closer to the anchor than the near-miss is.
 type pairOrder struct {
 	Name                         string
 	Anchor, Paraphrase, NearMiss int // text indices
 }
 
-// NewReference checks the golden set's shape, for Gate believes no caller.
+// NewReference checks the golden set's shape: Gate trusts no caller.
 func NewReference(g golden.Set) (*Reference, error) {
 	bad := func(got, wanted string) error {
 		return &fault.Error{
@@ -63,8 +63,9 @@ func NewReference(g golden.Set) (*Reference, error) {
 	return r, nil
 }
 
-// References are the references of the texts that plans name: a provider may
-// be measured on a part of the golden, and a file of fixed length on what fits.
+// References holds a reference for each list of texts that a plan names. A
+// provider may be measured on some of the golden texts only, and a file of
+// fixed length on those that fit.
 type References struct {
 	whole  *Reference
 	byText map[string]*Reference
@@ -74,7 +75,7 @@ func NewReferences(whole *Reference) *References {
 	return &References{whole: whole, byText: map[string]*Reference{}}
 }
 
-// Of is the reference of these golden texts alone.
+// Of returns the reference of these golden texts alone.
 func (r *References) Of(texts []int) (*Reference, error) {
 	if len(texts) == len(r.whole.Texts) {
 		return r.whole, nil
@@ -93,7 +94,7 @@ func (r *References) Of(texts []int) (*Reference, error) {
 	return made, err
 }
 
-// expected returns what the model should give for every text.
+// expected returns the vector that the model should return for each text.
 func expected(g golden.Set) []float64 {
 	v := make([]float64, 0, len(g.Pooled))
 	for i := range g.Texts {
@@ -102,10 +103,10 @@ func expected(g golden.Set) []float64 {
 	return v
 }
 
-// sizes are the lengths of the golden's vectors, by text: 1 where the model
-// normalises. A model that does not may give vectors of length 5 or 500, and
-// float arithmetic errs in proportion. A vector without length has none to be
-// relative to: its errors are held to the limits as they are.
+// sizes returns the lengths of the golden's vectors, by text: 1 where the model
+// normalises. Another model may return vectors of length 5 or 500, and rounding
+// errors grow with the length. For a vector of length 0 it is 1: its errors are
+// compared with the limits as they are.
 func sizes(g golden.Set, vecs []float64) []float64 {
 	all := make([]float64, len(g.Texts))
 	for i := range all {
@@ -120,7 +121,7 @@ func sizes(g golden.Set, vecs []float64) []float64 {
 	return all
 }
 
-// Relative shows an error that was divided by the golden's lengths.
+// Relative formats an error that was divided by the golden's lengths.
 func (r *Reference) Relative(v float64) string {
 	if r.Normalize {
 		return Number(v)
@@ -128,9 +129,9 @@ func (r *Reference) Relative(v float64) string {
 	return Number(v) + " of the length"
 }
 
-// Norm is the Euclidean length. The conversion around each product, here and
-// below, keeps the compiler from fusing it with the sum, as it does on ARM: the
-// numbers of a verdict are the same on every machine that judges.
+// Norm returns the Euclidean length. The conversion around each product, here
+// and below, keeps the compiler from fusing it with the sum, as it does on ARM:
+// the numbers of a verdict are the same on every machine that judges.
 func Norm(v []float64) float64 {
 	s := 0.0
 	for _, x := range v {
@@ -139,8 +140,8 @@ func Norm(v []float64) float64 {
 	return math.Sqrt(s)
 }
 
-// cosine is the cosine of two vectors: 1 for two zero vectors, which are the
-// same vector, and 0 when one alone is zero.
+// cosine returns the cosine of two vectors: 1 for two zero vectors, which are
+// equal, and 0 when only one is zero.
 func cosine(a, b []float64) float64 {
 	na, nb := Norm(a), Norm(b)
 	switch {
@@ -183,9 +184,9 @@ func similarities(v []float64, dim int) []float64 {
 	return s
 }
 
-// dot keeps four sums, since one would wait for itself at every addition. The
-// conversions, here and above, forbid fused multiplication and addition, with
-// which another processor would come to another last digit.
+// dot keeps four sums, because each addition to a single sum would have to wait
+// for the one before. The conversions forbid fused multiplication and addition,
+// as in Norm.
 func dot(a, b []float64) float64 {
 	b = b[:len(a)]
 	var s0, s1, s2, s3 float64
@@ -211,13 +212,13 @@ func upper(sims []float64, n int) []float64 {
 	return u
 }
 
-// decided is the least difference of two float64 similarities that a float32
-// model is held to: ten times what rounding a vector of norm 1 to float32 can
-// do to its similarities.
+// minDifference is the smallest difference of two float64 similarities that a
+// float32 model must reproduce. It is ten times the error that rounding a
+// vector of norm 1 to float32 can cause in its similarities.
 const minDifference = 1e-6
 
-// pairOrders finds the ranking cases that the golden vectors decide. Every
-// paraphrase of a case is held against every near-miss of it.
+// pairOrders returns the ranking cases that the golden vectors decide. It
+// compares every paraphrase of a case with every near-miss of it.
 func pairOrders(r *Reference) []pairOrder {
 	type members struct{ anchors, paraphrases, nearMisses []int }
 	byName := map[string]*members{}

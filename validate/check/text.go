@@ -14,7 +14,8 @@ type Problems []string
 
 func (p *Problems) Add(format string, args ...any) { *p = append(*p, fmt.Sprintf(format, args...)) }
 
-// Finding is Pass without problems; else Fail, naming the first one.
+// Finding returns f as a Pass where there are no problems, else as a Fail that
+// names the first one.
 func (p Problems) Finding(f verdict.Finding) verdict.Finding {
 	f.Value = float64(len(p))
 	if len(p) == 0 {
@@ -28,7 +29,7 @@ func (p Problems) Finding(f verdict.Finding) verdict.Finding {
 	return f
 }
 
-// Short is a digest as shown to people.
+// ShortDigest returns the beginning of a digest, for messages.
 func ShortDigest(digest string) string {
 	if digest == "" {
 		return "none"
@@ -39,7 +40,8 @@ func ShortDigest(digest string) string {
 	return digest
 }
 
-// Number writes a measured value so that a difference from a threshold shows.
+// Number formats a measured value with enough digits to see a difference from
+// a threshold.
 func Number(v float64) string {
 	if a := math.Abs(v); a != 0 && (a < 1e-3 || a >= 1e6) {
 		return strconv.FormatFloat(v, 'e', 2, 64)
@@ -47,11 +49,12 @@ func Number(v float64) string {
 	return strconv.FormatFloat(v, 'g', 6, 64)
 }
 
-// CosineText writes nine digits: an fp32 threshold has six nines.
+// CosineText formats a cosine with nine digits: an fp32 threshold has six nines.
 func CosineText(v float64) string { return strconv.FormatFloat(v, 'f', 9, 64) }
 
-// Settled makes v fit for a verdict: JSON has no NaN, and beyond ten digits
-// processors may differ, where verdicts must not.
+// Rounded returns v as a verdict holds it: 0 for NaN and infinities, which JSON
+// has not, and rounded to ten digits, since processors may differ in the digits
+// after them and verdicts must not.
 func Rounded(v float64) float64 {
 	if math.IsNaN(v) || math.IsInf(v, 0) {
 		return 0

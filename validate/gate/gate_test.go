@@ -135,7 +135,7 @@ func TestACrashIsAFailThatNamesTheSignal(t *testing.T) {
 	assert.NotNil(t, row.Parity)
 	f := validatetest.Item(t, row, "integrity", "child process")
 	assert.Equal(t, "killed by SIGSEGV during latency", f.Measured)
-	assert.Equal(t, []string{"its last words: boom"}, f.Warnings)
+	assert.Equal(t, []string{"the end of its stderr: boom"}, f.Warnings)
 
 	e.Crash, e.Raw, e.VectorsSHA256, e.Session.Provider = &evidence.Crash{Stage: "load", Exit: 3}, evidence.Vectors{}, "", ""
 	row = gatetest.Gate(t, in).Rows[0]

@@ -15,10 +15,11 @@ import (
 	"github.com/embedgate/embedgate/validate/validatetest"
 )
 
-// The bar of one hostile file is five seconds on a quiet machine. A busy one with
-// the race detector takes several times as long; the error says that a cap, and
-// not the clock, refused the file.
-const answered = 30 * time.Second
+// maxAnswer is how long the refusal of one hostile file may take. The goal is
+// five seconds on a quiet machine; a busy one with the race detector takes
+// several times as long. The error's text shows that a limit on counts refused
+// the file.
+const maxAnswer = 30 * time.Second
 
 func TestEvidenceWithMoreThanAPlanAsksForIsRefusedAtOnce(t *testing.T) {
 	if testing.Short() {
@@ -44,7 +45,7 @@ func TestEvidenceWithMoreThanAPlanAsksForIsRefusedAtOnce(t *testing.T) {
 			_, err = evidence.Parse(b)
 			require.ErrorContains(t, err, what+": got ")
 			assert.Equal(t, fault.Usage, fault.KindOf(err))
-			assert.Less(t, time.Since(began), answered)
+			assert.Less(t, time.Since(began), maxAnswer)
 		})
 	}
 }
@@ -60,12 +61,12 @@ func TestVectorsOfMoreRunsThanAreKnownAreRefusedAtOnce(t *testing.T) {
 	require.ErrorContains(t, err, "37 tensors")
 }
 
-func TestSamplesThatNobodyPlannedAreCountedAndNotStudied(t *testing.T) {
+func TestUnplannedSamplesAreCountedAndNotProcessed(t *testing.T) {
 	began := time.Now()
 	row := gatetest.Judged(t, func(_ *check.Input, e *evidence.Evidence) {
 		e.Latency[0].SamplesNS = validatetest.Rising(evidence.MaxSamples)
 	})
 	assert.Equal(t, []string{"FAIL integrity/plan"}, validatetest.Failures(row))
 	assert.Empty(t, row.Latency)
-	assert.Less(t, time.Since(began), 2*answered, "the self-test's share included")
+	assert.Less(t, time.Since(began), 2*maxAnswer, "the self-test's share included")
 }

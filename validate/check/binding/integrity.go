@@ -57,7 +57,7 @@ func BindingOf(c check.Case) verdict.Finding {
 		p.Add("the session was opened on provider %q, and the evidence says %q", text.Clip(e.Session.Provider), text.Clip(e.Provider))
 	}
 	if c.CPU == "" && e.Emulation != nil {
-		p.Add("was emulated by %s, and speaks for the machine's own processor", text.Clip(e.Emulation.Emulator))
+		p.Add("was emulated by %s, and is evidence for the machine's own processor", text.Clip(e.Emulation.Emulator))
 	}
 	if want := c.Candidate.Manifest.Files[modelFile(c)].SHA256; opened(e) && (want == "" || e.Model != want) {
 		p.Add("the model that was opened is sha256 %s, the candidate's %s", check.ShortDigest(text.Clip(e.Model)), check.ShortDigest(want))
@@ -72,7 +72,8 @@ func BindingOf(c check.Case) verdict.Finding {
 	})
 }
 
-// opened tells whether there was a session, by what else the evidence holds.
+// opened reports whether there was a session, from what else the evidence
+// holds.
 func opened(e evidence.Evidence) bool {
 	return e.NotMeasured == nil && (e.Crash == nil || e.Session.Provider != "")
 }
@@ -88,8 +89,8 @@ func graphOf(c check.Case) verdict.Finding {
 	})
 }
 
-// modelFile is the file that a variant of the policy runs, as the candidate
-// names it; empty where it has none.
+// modelFile returns the file that a variant of the policy runs, as the
+// candidate names it. It is empty where the candidate has none.
 func modelFile(c check.Case) string {
 	return c.Candidate.Manifest.Variants[c.Policy.FileOf(c.Evidence.Variant)].File
 }
@@ -162,7 +163,7 @@ func crashOf(c check.Case) (verdict.Finding, bool) {
 		f.Measured += " during " + text.Clip(crash.Stage)
 	}
 	if crash.Stderr != "" {
-		f.Warnings = []string{"its last words: " + text.Clip(crash.Stderr)}
+		f.Warnings = []string{"the end of its stderr: " + text.Clip(crash.Stderr)}
 	}
 	return f, true
 }

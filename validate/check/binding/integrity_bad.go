@@ -11,12 +11,12 @@ import (
 	"github.com/embedgate/embedgate/validate/evidence"
 )
 
-// badIntegrity is evidence that must not be believed, one lie at a time.
+// badIntegrity returns evidence that must be refused, each with one change.
 func badIntegrity() []check.BadCase {
 	ev := func(name, item string, spoil func(e *evidence.Evidence)) check.BadCase {
 		return check.BadCase{Name: name, Item: item, Spoil: func(c *check.Case) bool { spoil(&c.Evidence); return true }}
 	}
-	// timed is for what is only there where time was measured.
+	// timed is for cases that need measured times.
 	timed := func(name, item string, spoil func(e *evidence.Evidence)) check.BadCase {
 		return check.BadCase{Name: name, Item: item, Spoil: func(c *check.Case) bool {
 			if c.CPU != "" {
@@ -35,7 +35,7 @@ func badIntegrity() []check.BadCase {
 			return c.Nonce != ""
 		}},
 		ev("another model opened", "binding", func(e *evidence.Evidence) { e.Model = good.OtherDigest }),
-		ev("nobody says which model was opened", "binding", func(e *evidence.Evidence) { e.Model = "" }),
+		ev("no digest of the model that was opened", "binding", func(e *evidence.Evidence) { e.Model = "" }),
 		ev("vectors changed after measuring", "binding", func(e *evidence.Evidence) { e.Raw.SHA256 = good.OtherDigest }),
 		ev("a session on another provider", "binding", func(e *evidence.Evidence) { e.Session.Provider += "-other" }),
 		{Name: "a broken graph", Item: "graph", Spoil: func(c *check.Case) bool {

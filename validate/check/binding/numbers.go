@@ -30,7 +30,7 @@ func numbersOf(c check.Case) verdict.Finding {
 		case tooShort(s.LoadNS) || tooShort(s.FirstNS) || tooShort(s.FromStartNS):
 			p.Add("cold start of launch %d: %d ns to load, %d ns to the first vector, %d ns from the start", s.Launch, s.LoadNS, s.FirstNS, s.FromStartNS)
 		case s.LoadNS > s.FromStartNS+int64(clockSlack) || s.FirstNS > s.FromStartNS-s.LoadNS+int64(clockSlack):
-			p.Add("cold start of launch %d: its parts last longer than the whole", s.Launch)
+			p.Add("cold start of launch %d: loading and the first vector take longer than the whole", s.Launch)
 		}
 	}
 	for _, m := range e.Memory {
@@ -46,7 +46,7 @@ func numbersOf(c check.Case) verdict.Finding {
 	}
 	return p.Finding(verdict.Finding{
 		Check: "integrity", Item: "numbers", Measured: "possible", Threshold: "durations and sizes that a machine can have, parts within the whole",
-		Next: "Measure again; if it comes back, the clock of that machine is broken or the evidence was edited.",
+		Next: "Measure again; if the same happens, the clock of that machine is broken or the evidence was edited.",
 	})
 }
 

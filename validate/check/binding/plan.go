@@ -11,8 +11,9 @@ import (
 	"github.com/embedgate/embedgate/validate/verdict"
 )
 
-// planOfCase proves that exactly the planned samples are there: who may leave
-// some out, or measure until it fits, can pass anything.
+// planOfCase proves that exactly the planned samples are there. Whoever may
+// leave samples out, or repeat a measurement until it is good, can pass
+// anything.
 func planOfCase(c check.Case) verdict.Finding {
 	var p check.Problems
 	e := c.Evidence
@@ -39,7 +40,7 @@ func planOfCase(c check.Case) verdict.Finding {
 		p.Add("planned another comparison than the policy")
 	}
 	if want.Pairs == nil && len(e.Pairs) > 0 {
-		p.Add("a comparison that nobody planned")
+		p.Add("a comparison that was not planned")
 	}
 	p = append(p, samplesPlanned(e, want)...)
 	p = append(p, launchesPlanned(e, want)...)
@@ -54,8 +55,8 @@ func planOfCase(c check.Case) verdict.Finding {
 	})
 }
 
-// samplesPlanned holds the latency's samples against the plan. Where the limit
-// ended a launch, as many are there as it left time for.
+// samplesPlanned compares the latency samples with the plan. Where the time
+// limit ended a launch, it has as many samples as there was time for.
 func samplesPlanned(e evidence.Evidence, want evidence.Plan) (p check.Problems) {
 	type at struct {
 		evidence.LatencyPoint
@@ -98,7 +99,8 @@ func samplesPlanned(e evidence.Evidence, want evidence.Plan) (p check.Problems) 
 	return p
 }
 
-// launchesPlanned proves that each launch left its cold start and its memory.
+// launchesPlanned proves that there is a cold start and a memory peak for each
+// launch.
 func launchesPlanned(e evidence.Evidence, want evidence.Plan) (p check.Problems) {
 	for _, l := range []struct {
 		what     string
@@ -138,7 +140,7 @@ func samePoints(a, b []evidence.LatencyPoint) bool {
 	return len(a) == len(b) && HoldsAll(a, b) && HoldsAll(b, a)
 }
 
-// HoldsAll tells whether all holds each of some.
+// HoldsAll reports whether all contains each of some.
 func HoldsAll(all, some []evidence.LatencyPoint) bool {
 	return !slices.ContainsFunc(some, func(p evidence.LatencyPoint) bool { return !slices.Contains(all, p) })
 }

@@ -14,8 +14,8 @@ import (
 
 const readinessName = "readiness"
 
-// Readiness refuses, on any machine, a file of which a provider is
-// predicted to take only a part. It needs no evidence.
+// Readiness refuses, on any machine, a file that a provider is predicted to run
+// only in part. It needs no evidence.
 func Readiness() check.Check {
 	return check.Check{
 		Name: readinessName, Static: true,
@@ -38,6 +38,8 @@ func Readiness() check.Check {
 	}
 }
 
+// predictedAs changes the prediction for the case's provider. It returns false
+// where there is none.
 func predictedAs(c *check.Case, spoil func(*check.Prediction)) bool {
 	p, ok := c.Graph.Predicted[c.Evidence.Provider]
 	if ok {

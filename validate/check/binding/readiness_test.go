@@ -47,7 +47,7 @@ func TestAPredictedSplitFailsWhateverWasMeasured(t *testing.T) {
 	in.Policy.Channels["local"] = in.Policy.Channels["gpu"]
 	predict(&in, check.Prediction{Nodes: 210, Partitions: 1})
 	row := validatetest.RowOf(t, gatetest.Gate(t, in), "coreml", "fp32")
-	assert.Equal(t, verdict.NotMeasured, row.Result, "what is predicted whole is no proof")
+	assert.Equal(t, verdict.NotMeasured, row.Result, "a good prediction is no proof")
 	assert.Equal(t, verdict.Pass, validatetest.Item(t, row, "readiness", "predicted").Result)
 }
 

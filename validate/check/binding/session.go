@@ -12,9 +12,8 @@ import (
 	"github.com/embedgate/embedgate/validate/verdict"
 )
 
-// sessionOf holds the options that a session was opened with against those that
-// the policy and the catalogue give: release.json tells people to run the model
-// in this way.
+// sessionOf compares the options of the session with those of the policy and
+// the catalogue: release.json tells users to run the model with these.
 func sessionOf(c check.Case) verdict.Finding {
 	var p check.Problems
 	got := c.Evidence.Session
@@ -61,9 +60,9 @@ func sessionOf(c check.Case) verdict.Finding {
 
 var hexDigest = regexp.MustCompile(`^[0-9a-f]{64}$`)
 
-// libraryOf tells whether the runtime is one that is pinned. Another may be
-// meant (--ort-lib): it is reported, for its numbers are proven like any. One
-// that is pinned has its version.
+// libraryOf judges whether the runtime's library is a pinned one. A library
+// that the user named (--ort-lib) is reported and not refused: its numbers are
+// proven as those of any other. A pinned one must have its pinned version.
 func libraryOf(c check.Case) verdict.Finding {
 	s := c.Evidence.Session
 	entry, _ := providers.Lookup(c.Evidence.Provider)
@@ -78,7 +77,7 @@ func libraryOf(c check.Case) verdict.Finding {
 		f.Next = "Measure again: evidence names the library that it was measured with."
 	case !entry.Pinned(s.LibrarySHA256):
 		f.Result = verdict.Reported
-		f.Warnings = []string{fmt.Sprintf("the library is none that embedgate pins for %s (%s %s): it was named on the measuring machine, or is of a platform without a pin", c.Evidence.Provider, entry.Source.Package, entry.Source.Version)}
+		f.Warnings = []string{fmt.Sprintf("the library is none that embedgate pins for %s (%s %s): a user named it on the measuring machine, or its platform has no pinned library", c.Evidence.Provider, entry.Source.Package, entry.Source.Version)}
 	case s.RuntimeVersion != want:
 		f.Result = verdict.Fail
 		f.Next = "Measure again: the library with this digest has another version, so the evidence was edited."
@@ -86,8 +85,8 @@ func libraryOf(c check.Case) verdict.Finding {
 	return f
 }
 
-// badSession is sessions that were opened in another way than the policy says,
-// and libraries that are not what they are said to be.
+// badSession returns sessions that were not opened as the policy says, and
+// libraries that are not the ones that the evidence names.
 func badSession() []check.BadCase {
 	session := func(name, item string, spoil func(s *providers.Info) bool) check.BadCase {
 		return check.BadCase{Name: name, Item: item, Spoil: func(c *check.Case) bool {

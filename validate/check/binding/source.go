@@ -10,8 +10,8 @@ import (
 	"github.com/embedgate/embedgate/validate/verdict"
 )
 
-// sourceOf holds the candidate's source files against the golden's and the
-// policy's: golden vectors of other weights prove nothing.
+// sourceOf compares the candidate's source files with those of the golden and
+// of the policy: golden vectors of other weights prove nothing.
 func sourceOf(c check.Case) verdict.Finding {
 	f := verdict.Finding{
 		Check: "integrity", Item: "source", Measured: "the golden's source files", Threshold: "the golden's weights, as the policy pins them",
@@ -48,9 +48,9 @@ func sourceOf(c check.Case) verdict.Finding {
 	return p.Finding(f)
 }
 
-// filesOf proves that beside the model files the candidate carries what the
-// policy pins, and no other: a tokenizer with two ids exchanged, or a script,
-// would be published with the model.
+// filesOf proves that besides the model files the candidate has only files that
+// the policy pins. Any other, such as a changed tokenizer or a script, would be
+// published with the model.
 func filesOf(c check.Case) verdict.Finding {
 	var p check.Problems
 	files, pins := c.Candidate.Manifest.Files, c.Policy.Model.Files
@@ -73,5 +73,6 @@ func filesOf(c check.Case) verdict.Finding {
 	})
 }
 
-// IsWeights tells whether a source file holds weights; only safetensors may.
+// IsWeights reports whether a source file holds weights: only safetensors files
+// may.
 func IsWeights(name string) bool { return path.Ext(name) == ".safetensors" }
