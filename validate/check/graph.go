@@ -24,11 +24,11 @@ type Graph struct {
 	Saturation saturation.Result
 }
 
-// Prediction is how a provider would take a graph, from the file alone.
+// Prediction says how a provider would run a graph, from the file alone.
 type Prediction struct {
 	Nodes      int       // that are left to run
-	Partitions int       // pieces that the provider would run
-	Refused    []Refusal // nodes that it would not
+	Partitions int       // subgraphs that the provider would run
+	Refused    []Refusal // nodes that it would not run
 }
 
 // Refusal is a node that a provider would not run.

@@ -37,8 +37,8 @@ func BenchmarkHostileEvidence(b *testing.B) {
 		hostile.File("many brackets", evidence.FileName, func() []byte { return []byte(strings.Repeat("[", evidence.MaxEvidence)) }, func(path string) error { return read(filepath.Dir(path)) }),
 	)
 	for name, spoil := range map[string]func(*evidence.Evidence){
-		"samples that nobody planned": func(e *evidence.Evidence) { e.Latency[0].SamplesNS = validatetest.Rising(evidence.MaxSamples / 2) },
-		"launches that nobody planned": func(e *evidence.Evidence) {
+		"samples that were not planned": func(e *evidence.Evidence) { e.Latency[0].SamplesNS = validatetest.Rising(evidence.MaxSamples / 2) },
+		"launches that were not planned": func(e *evidence.Evidence) {
 			for i := range evidence.MaxRuns / 2 {
 				e.Latency = append(e.Latency, evidence.LatencyRun{Launch: i, LatencyPoint: evidence.LatencyPoint{Tokens: 16, Batch: 1}, SamplesNS: []int64{1}})
 				e.Cold, e.Memory = append(e.Cold, evidence.ColdStart{Launch: i}), append(e.Memory, evidence.MemoryPeak{Launch: i})

@@ -67,7 +67,7 @@ func TestAChannelPassesWithItsProcessorsAndNotWithoutOne(t *testing.T) {
 		names += f.Item + "\n"
 	}
 	assert.Contains(t, names, "portability: required evidence that is missing")
-	assert.Contains(t, names, "portability: a native run passed off as emulated")
+	assert.Contains(t, names, "portability: a native run instead of an emulated one")
 
 	in.Evidence = in.Evidence[:2]
 	v = gatetest.Gate(t, in)

@@ -16,8 +16,9 @@ const (
 	invarianceTexts = 16
 )
 
-// Invariance proves that a text's vector does not hang on its company:
-// the batch's size, padding, the place in the batch, or concurrent calls.
+// Invariance proves that a text's vector does not depend on the other texts of
+// its batch: on the batch's size, padding, the position in the batch or
+// concurrent calls.
 func Invariance() check.Check {
 	return check.Check{
 		Name:           "invariance",
@@ -39,7 +40,7 @@ func judgeInvariance(c check.Case) check.Result {
 	names := evidence.InvarianceRuns()
 	for _, r := range c.Evidence.Raw.Invariance {
 		if len(runs[r.Name]) == 0 && !slices.Contains(names, r.Name) {
-			names = append(names, r.Name) // a way that was not asked for is judged as well
+			names = append(names, r.Name) // an unknown run is judged as well
 		}
 		runs[r.Name] = append(runs[r.Name], r)
 	}
@@ -52,7 +53,7 @@ func judgeInvariance(c check.Case) check.Result {
 
 func judgeRun(c check.Case, name string, runs []evidence.InvarianceRun, limit float64) verdict.Finding {
 	f := verdict.Finding{Check: "invariance", Item: text.Clip(name), Result: verdict.Fail, Threshold: "≤ " + c.Golden.Relative(limit)}
-	f.Next = "Measure again, whole: without this run nobody knows whether a vector changes with its company."
+	f.Next = "Measure again, whole: without this run it is not known whether a vector depends on the other texts of its batch."
 	primary, dim, n := c.Evidence.Raw.Primary, c.Golden.Dim, len(c.Golden.Texts)
 	if len(runs) != 1 {
 		f.Measured = fmt.Sprintf("%d runs", len(runs))
@@ -86,7 +87,7 @@ func judgeRun(c check.Case, name string, runs []evidence.InvarianceRun, limit fl
 	largest, worst := 0.0, run.Rows[0]
 	for k, row := range run.Rows {
 		d := largestDifference(run.Vecs[k*dim:(k+1)*dim], primary[row*dim:(row+1)*dim]) / c.Golden.Sizes[row]
-		if !(d <= largest) { // NaN is the largest
+		if !(d <= largest) { // NaN counts as the largest
 			largest, worst = d, row
 		}
 		if math.IsNaN(d) {
@@ -103,8 +104,8 @@ func judgeRun(c check.Case, name string, runs []evidence.InvarianceRun, limit fl
 	return f
 }
 
-// farthest is the largest difference of two vectors' components: NaN where one
-// is.
+// largestDifference returns the largest difference of two vectors' components,
+// or NaN where one of them is NaN.
 func largestDifference(a, b []float32) float64 {
 	b = b[:len(a)]
 	largest := 0.0
@@ -132,7 +133,8 @@ func invarianceCause(name string) string {
 	return "The rows of a batch must not depend on each other."
 }
 
-// badInvariance is vectors that hang on their company.
+// badInvariance returns vectors that depend on the other texts of their batch,
+// and runs that are missing.
 func badInvariance() []check.BadCase {
 	var all []check.BadCase
 	for i, name := range evidence.InvarianceRuns() {
@@ -148,7 +150,7 @@ func badInvariance() []check.BadCase {
 				*x += float32(math.Copysign(3**limit*c.Golden.Sizes[run.Rows[at/c.Golden.Dim]], float64(*x)))
 				return true
 			}},
-			check.BadCase{Name: "a way left out: " + name, Item: name, Spoil: func(c *check.Case) bool {
+			check.BadCase{Name: "a run left out: " + name, Item: name, Spoil: func(c *check.Case) bool {
 				r := &c.Evidence.Raw.Invariance
 				for k := range *r {
 					if (*r)[k].Name == name {

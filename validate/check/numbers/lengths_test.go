@@ -13,8 +13,8 @@ import (
 	"github.com/embedgate/embedgate/validate/validatetest"
 )
 
-// longVectors is input of a model that does not normalise, whose vectors are
-// by times as long as the small golden's 15.
+// longVectors returns input of a model that does not normalise. Its vectors are
+// by times as long as those of the small golden, whose length is about 15.
 func longVectors(t *testing.T, by float64) check.Input {
 	in := validatetest.SmallInput(t)
 	in.Golden.Normalize = false

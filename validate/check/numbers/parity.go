@@ -11,7 +11,7 @@ import (
 	"github.com/embedgate/embedgate/validate/verdict"
 )
 
-// Parity proves that the vectors are the float64 model's, by the
+// Parity proves that the vectors agree with the float64 model's, by the
 // thresholds of the variant's precision class.
 func Parity() check.Check {
 	return check.Check{
@@ -53,8 +53,8 @@ func judgeParity(c check.Case) check.Result {
 	return o
 }
 
-// vectorsOf proves that there is one finite vector for each text; nothing else
-// can be said of others.
+// vectorsOf proves that there is one finite vector for each text. Without that
+// no figure can be computed.
 func vectorsOf(c check.Case) (verdict.Finding, bool) {
 	f := verdict.Finding{Check: "parity", Item: "vectors", Threshold: fmt.Sprintf("%d × %d finite numbers", len(c.Golden.Texts), c.Golden.Dim)}
 	v, dim := c.Evidence.Raw.Primary, c.Golden.Dim
@@ -84,7 +84,7 @@ func vectorsOf(c check.Case) (verdict.Finding, bool) {
 	return f, true
 }
 
-// parityJudge holds figures against limits, one finding for each limit.
+// parityJudge compares figures with limits: one finding for each limit.
 type parityJudge struct {
 	golden  *check.Reference
 	figures check.ParityFigures
@@ -127,14 +127,14 @@ func (p parityJudge) ranking() []verdict.Finding {
 		all = append(all, atLeast(fmt.Sprintf("top-%d neighbours", l.TopK), f.Neighbours, *l.Agreement, share, func() string {
 			s := fmt.Sprintf("Searches find other texts: text %q shares %s of its neighbours with the float64 model", texts[f.WorstNeighbours].ID, share(f.NeighbourShare[f.WorstNeighbours]))
 			if f.WrongNeighbour >= 0 {
-				s += fmt.Sprintf(" and takes %q for one", texts[f.WrongNeighbour].ID)
+				s += fmt.Sprintf(" and has %q among them, which is none", texts[f.WrongNeighbour].ID)
 			}
 			return s + ". " + p.cause()
 		}))
 	}
 	if l.Spearman != nil {
 		all = append(all, atLeast("Spearman", f.Spearman, *l.Spearman, check.CosineText, func() string {
-			return "The pairwise similarities are ordered otherwise than the float64 model's. " + p.cause()
+			return "The order of the pairwise similarities is not the float64 model's. " + p.cause()
 		}))
 	}
 	if n := len(p.golden.Pairs); n > 0 && l.Agreement != nil {
@@ -147,7 +147,7 @@ func (p parityJudge) ranking() []verdict.Finding {
 	return all
 }
 
-// about names the worst text and where the others are.
+// about names the worst text and the groups of all that are off.
 func (p parityJudge) about(i int, what string, off func(int) bool) string {
 	t := p.golden.Texts[i]
 	return fmt.Sprintf("Worst is text %q (group %q, %s): %s.", t.ID, t.Group, text.Plural(len(p.golden.IDs[i]), "token", "tokens"), what) + check.DescribeTexts(p.golden, off)
@@ -166,7 +166,7 @@ func (p parityJudge) cause() string {
 	}
 	switch {
 	case direction && !length && f.MaxNorm <= math.Sqrt(2*(1-f.MinCosine)):
-		// Rounding moves a vector along itself as far as across.
+		// Rounding changes a vector's length as much as its direction.
 		return "The lengths are off by no more than the directions are, which is rounding: this model does not normalise its vectors, and the norm threshold is one for vectors that are. Where you compare by cosine alone, raise norm for this class in the policy's parity; else normalise the vectors."
 	case direction && !length:
 		return "The directions are right and the lengths are not: normalisation was left out, or added, at the end of the graph."
@@ -184,7 +184,7 @@ func (p parityJudge) cause() string {
 
 func share(v float64) string { return fmt.Sprintf("%.2f %%", 100*v) }
 
-// atLeast and atMost are one limit each. NaN passes neither.
+// atLeast and atMost judge one limit each. NaN passes neither.
 func atLeast(item string, v, limit float64, show func(float64) string, next func() string) verdict.Finding {
 	f := verdict.Finding{Check: "parity", Item: item, Result: verdict.Pass, Measured: show(v), Threshold: "≥ " + show(limit), Value: check.Rounded(v)}
 	if !(v >= limit) {
@@ -201,7 +201,7 @@ func atMost(item string, v, limit float64, show func(float64) string, next func(
 	return f
 }
 
-// noThreshold is what a gate without its limit says.
+// noThreshold is the finding where the policy has no limit for the class.
 func noThreshold(check, key string, c check.Case) verdict.Finding {
 	return verdict.Finding{
 		Check: check, Item: "threshold", Result: verdict.Fail, Measured: "none", Threshold: fmt.Sprintf("one for precision %q", c.Class),

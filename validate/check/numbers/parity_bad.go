@@ -6,8 +6,8 @@ import (
 	"github.com/embedgate/embedgate/validate/check"
 )
 
-// badParity is vectors that must not be believed. Each lies beyond one limit of
-// the policy by a small factor, whatever that limit is.
+// badParity returns wrong vectors. Most exceed one limit of the policy by a
+// small factor, whatever that limit is.
 func badParity() []check.BadCase {
 	return []check.BadCase{
 		{Name: "one weight disturbed", Item: "min cosine", Spoil: func(c *check.Case) bool {
@@ -33,7 +33,7 @@ func badParity() []check.BadCase {
 			if limit == nil {
 				return false
 			}
-			longest := 0.0 // over its size
+			longest := 0.0 // relative to its size
 			for i, size := range c.Golden.Sizes {
 				longest = max(longest, check.Norm(c.Golden.Vecs[i*c.Golden.Dim:(i+1)*c.Golden.Dim])/size)
 			}
@@ -95,9 +95,9 @@ func negative(v []float32) []float32 {
 	return n
 }
 
-// turn turns every vector by the angle at which a cosine misses the limit by
-// eight times the gap that the limit leaves: measured vectors may already lie
-// up to the limit's angle to the other side.
+// rotateVectors turns every vector so that its cosine misses the limit by eight
+// times the limit's distance from 1. That is enough for measured vectors too,
+// which may already be off by the limit's angle in the opposite direction.
 func rotateVectors(c *check.Case, limit float64) bool {
 	cos := max(1-8*(1-limit), -1)
 	if limit >= 1 {
@@ -119,7 +119,7 @@ func rotateVectors(c *check.Case, limit float64) bool {
 			v[0] = -v[0]
 			continue
 		}
-		// A unit vector across v: the axis that v has least of, made orthogonal.
+		// A direction orthogonal to v, from the axis along which v is smallest.
 		across := make([]float64, len(wide))
 		for j := range wide {
 			across[j] = -wide[low] * wide[j] / (length * length)
@@ -134,7 +134,8 @@ func rotateVectors(c *check.Case, limit float64) bool {
 	return true
 }
 
-// reverseTexts gives each text the vector of its mirror in the list.
+// reverseTexts reverses the order of the vectors, so that each text has the
+// vector of another one.
 func reverseTexts(c *check.Case) bool {
 	n := len(c.Golden.Texts)
 	if n < 8 {

@@ -97,7 +97,7 @@ func TestParityFailuresSayWhichTextsAndWhy(t *testing.T) {
 	} {
 		row := gatetest.Judged(t, func(_ *check.Input, e *evidence.Evidence) {
 			c.spoil(e)
-			for i := range e.Raw.Invariance { // the company agrees, so that parity alone fails
+			for i := range e.Raw.Invariance { // the invariance runs agree, so that only parity fails
 				if len(e.Raw.Primary) == len(e.Raw.Invariance[i].Vecs) {
 					e.Raw.Invariance[i].Vecs = append([]float32(nil), e.Raw.Primary...)
 				}
@@ -121,8 +121,8 @@ func TestRankingForgivesTiesAndRoundingAndNothingElse(t *testing.T) {
 	assert.InDelta(t, 1, exact.Spearman, 1e-6)
 	assert.Equal(t, len(r.Pairs), exact.OrdersKept)
 
-	// The size of float32 noise after a whole model: copies of a vector are no
-	// longer equal, and their order is chance.
+	// Noise of the size that float32 has after a whole model: copies of a vector
+	// are no longer equal, and their order is random.
 	rnd := rand.New(rand.NewPCG(2, 2))
 	noisy := good.Narrow(r.Vecs)
 	for i := range noisy {
@@ -141,7 +141,7 @@ func TestRankingForgivesTiesAndRoundingAndNothingElse(t *testing.T) {
 	assert.Less(t, f.Neighbours, 0.97)
 	assert.GreaterOrEqual(t, f.WrongNeighbour, 0)
 
-	// One vector for every text agrees with nothing.
+	// The same vector for every text agrees with nothing.
 	same := make([]float32, len(r.Vecs))
 	for i := range same {
 		same[i] = 0.2
@@ -189,11 +189,11 @@ func TestInvarianceNamesTheTextAndTheCause(t *testing.T) {
 		"a negative row":          {func(e *evidence.Evidence) { validatetest.Run(e, "position").Rows[0] = -1 }, "position", "row -1", "Measure again"},
 		"too few vectors":         {func(e *evidence.Evidence) { r := validatetest.Run(e, "padded"); r.Vecs = r.Vecs[1:] }, "padded", "1343 values for 56 rows", "Measure again"},
 		"a batch without all":     {func(e *evidence.Evidence) { r := validatetest.Run(e, "batch-32"); r.Rows[0] = 1 }, "batch-32", "55 different texts, wanted 56", "Measure again"},
-		"nobody in the run":       {func(e *evidence.Evidence) { r := validatetest.Run(e, "padded"); r.Rows, r.Vecs = nil, nil }, "padded", "0 different texts, wanted 16", "Measure again"},
+		"no text in the run":      {func(e *evidence.Evidence) { r := validatetest.Run(e, "padded"); r.Rows, r.Vecs = nil, nil }, "padded", "0 different texts, wanted 16", "Measure again"},
 		"a run twice": {func(e *evidence.Evidence) {
 			e.Raw.Invariance = append(e.Raw.Invariance, *validatetest.Run(e, "padded"))
 		}, "padded", "2 runs", "Measure again"},
-		"a way nobody asked about": {func(e *evidence.Evidence) {
+		"an unknown run": {func(e *evidence.Evidence) {
 			r := *validatetest.Run(e, "padded")
 			r.Name = "extra"
 			r.Rows = nil

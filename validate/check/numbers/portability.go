@@ -13,9 +13,9 @@ import (
 
 const PortabilityName = "portability"
 
-// Portability proves that evidence for another processor was measured on
-// that processor, or on what played it. What the vectors are like there, the
-// checks of tokens, parity, precision and invariance say.
+// Portability proves that evidence for another processor was measured on that
+// processor or on an emulated one. The checks of tokens, parity, precision and
+// invariance judge the vectors.
 func Portability() check.Check {
 	return check.Check{
 		Name: PortabilityName, Portable: true,
@@ -36,7 +36,7 @@ func processorOf(c check.Case) verdict.Finding {
 	case !slices.Contains(c.Policy.Providers[e.Provider].Portability, c.CPU):
 		p.Add("the policy does not name %s for %s", c.CPU, text.Clip(e.Provider))
 	case e.CPU != c.CPU:
-		p.Add("speaks for %q, not %s", text.Clip(e.CPU), c.CPU)
+		p.Add("is evidence for %q, not %s", text.Clip(e.CPU), c.CPU)
 	}
 	if e.Machine.Arch != want.Arch {
 		p.Add("the program ran on %q, wanted %s", text.Clip(e.Machine.Arch), want.Arch)
@@ -47,17 +47,17 @@ func processorOf(c check.Case) verdict.Finding {
 	how := "natively"
 	switch m := e.Emulation; {
 	case m == nil && !want.Native:
-		p.Add("nothing was emulated: a machine of its own is no %s", c.CPU)
+		p.Add("nothing was emulated, and this machine is no %s", c.CPU)
 	case m == nil:
 	case m.Emulator == "" || m.Version == "":
 		p.Add("does not say what emulated it")
 	case m.Model != want.Model:
-		p.Add("%s played %q, wanted %s", text.Clip(m.Emulator), text.Clip(m.Model), want.Model)
+		p.Add("%s emulated %q, wanted %s", text.Clip(m.Emulator), text.Clip(m.Model), want.Model)
 	default:
 		how = m.Model + ", emulated by " + text.Clip(m.Emulator) + " " + text.Clip(m.Version)
 	}
 	if len(e.Latency)+len(e.Cold)+len(e.Memory)+len(e.Placement)+len(e.Pairs) > 0 {
-		p.Add("holds times, memory or placement, which say nothing there")
+		p.Add("holds times, memory or placement, which mean nothing under an emulator")
 	}
 	return p.Finding(verdict.Finding{
 		Check: PortabilityName, Item: "processor", Measured: how, Threshold: want.Title,
@@ -65,13 +65,13 @@ func processorOf(c check.Case) verdict.Finding {
 	})
 }
 
-// badPortability is evidence of one processor that speaks for another.
+// badPortability returns evidence for a processor that was not measured on it.
 func badPortability() []check.BadCase {
 	ev := func(name string, spoil func(e *evidence.Evidence)) check.BadCase {
 		return check.BadCase{Name: name, Item: "processor", Spoil: func(c *check.Case) bool { spoil(&c.Evidence); return true }}
 	}
 	return []check.BadCase{
-		ev("a native run passed off as emulated", func(e *evidence.Evidence) {
+		ev("a native run instead of an emulated one", func(e *evidence.Evidence) {
 			e.Emulation, e.Machine.Arch = nil, "amd64"
 		}),
 		ev("another processor emulated", func(e *evidence.Evidence) {

@@ -13,9 +13,9 @@ import (
 	"github.com/embedgate/embedgate/validate/verdict"
 )
 
-// Precision proves that a provider computes as precisely as it is declared
-// to: parity's bounds leave room for a coarser kind of arithmetic than the
-// declared one, and its error has a size that gives it away.
+// Precision proves that a provider computes as precisely as its class says.
+// Parity's limits would also accept coarser arithmetic than the declared one;
+// the size of its error shows which arithmetic was used.
 func Precision() check.Check {
 	return check.Check{
 		Name:           "precision",
@@ -33,7 +33,7 @@ func Precision() check.Check {
 				c.Evidence.Raw.Primary = good.Narrow(c.Golden.Vecs)
 				return true
 			}},
-			{Name: "coarser arithmetic in batches alone", Item: "correct bits", Spoil: func(c *check.Case) bool {
+			{Name: "coarser arithmetic only in batches", Item: "correct bits", Spoil: func(c *check.Case) bool {
 				run, ok := runNamed(c, batchRun)
 				if ok {
 					coarsen(c, run.Vecs, run.Rows)
@@ -44,8 +44,8 @@ func Precision() check.Check {
 	}
 }
 
-// coarsen adds an error that costs two bits more than the class allows, in
-// turns of sign, so that no length or mean gives it away.
+// coarsen adds an error of two bits more than the class allows. Its sign
+// alternates, so that neither the length nor the mean shows it.
 func coarsen(c *check.Case, vecs []float32, rows []int) {
 	dim := c.Golden.Dim
 	for k, row := range rows {
@@ -63,7 +63,7 @@ func judgePrecision(c check.Case) check.Result {
 	f := verdict.Finding{Check: "precision", Item: "correct bits", Result: verdict.Fail, Threshold: fmt.Sprintf("≥ %s, as %s computes", bitsText(least), c.Class)}
 	dim, n := c.Golden.Dim, len(c.Golden.Texts)
 	if !ok || c.Evidence.Raw.Dim != dim || len(c.Evidence.Raw.Primary) != n*dim {
-		f.Measured, f.Next = "not one vector for each text", "Look at what parity says of the vectors."
+		f.Measured, f.Next = "not one vector for each text", "Look at parity's findings about the vectors."
 		return check.Result{Findings: []verdict.Finding{f}}
 	}
 	worst, median := bitsOf(c.Golden, c.Evidence.Raw.Primary, good.Indices(n))
@@ -72,8 +72,8 @@ func judgePrecision(c check.Case) check.Result {
 		if len(r.Vecs) != len(r.Rows)*dim || slices.ContainsFunc(r.Rows, func(i int) bool { return i < 0 || i >= n }) || len(r.Rows) == 0 {
 			continue // invariance refuses it
 		}
-		// Of texts in company only what they have in common counts: a single
-		// one that is off is invariance's to refuse.
+		// In these runs only an error of most texts counts: invariance refuses
+		// a single text that is off.
 		if _, m := bitsOf(c.Golden, r.Vecs, r.Rows); worst >= least && m < least {
 			worst, median, where = m, m, " in run "+text.Clip(r.Name)
 		}
@@ -83,7 +83,7 @@ func judgePrecision(c check.Case) check.Result {
 		f.Next = "These vectors are more exact than that file can compute them: they were not made by it, or its class in the policy is not its own. Measure again, or correct the variant's precision."
 		return check.Result{Findings: []verdict.Finding{f}, Bits: f.Value}
 	}
-	// Beyond the numbers' own mantissa nothing can be told.
+	// More bits than float32 has cannot be measured.
 	worst, median = min(worst, 24), min(median, 24)
 	f.Measured, f.Value = fmt.Sprintf("%s of %d%s", bitsText(worst), mantissas[c.Class], where), check.Rounded(worst)
 	f.Sure = "median text " + bitsText(median)
@@ -96,14 +96,14 @@ func judgePrecision(c check.Case) check.Result {
 	f.Measured += fmt.Sprintf(": declared %s, computes like %s", c.Class, bandOf(worst).name)
 	f.Next = precisionAdvice(c.Class, worst)
 	if bandOf(median) != bandOf(worst) {
-		f.Next += " Most texts are more precise than all together: look at what the few have in common, such as their length, which may choose another kernel."
+		f.Next += " Most texts are more precise than the whole set: look at what the few others have in common, such as a length for which the provider chooses another kernel."
 	}
 	o.Findings = []verdict.Finding{f}
 	return o
 }
 
-// fileClass is the class of the variant's file, whatever the provider is held
-// to: a file of float32 may be computed in less.
+// fileClass returns the class of the variant's file. The provider's class may
+// be lower: it may compute a float32 file with less precision.
 func fileClass(c check.Case) candidate.Precision {
 	if c.Foreign { // its class is the user's guess, which may be too low
 		return candidate.FP32
@@ -122,7 +122,7 @@ func bitsText(b float64) string { return fmt.Sprintf("%.1f bits", b) }
 
 func precisionAdvice(class candidate.Precision, bits float64) string {
 	if bits < bands[len(bands)-2].atLeast {
-		return "The vectors are off by more than any rounding of float formats: look at what parity says of weights and pooling, and at the quantisation."
+		return "The vectors are off by more than rounding in any float format: look at parity's findings about weights and pooling, and at the quantisation."
 	}
-	return fmt.Sprintf("Tell the provider to compute in %s (CUDA: use_tf32=0; CoreML: another MLComputeUnits; look for an option that allows reduced precision), or declare what it does: give the variant its class in providers.NAME.effective_precision, or a variant of its own in the policy.", class)
+	return fmt.Sprintf("Configure the provider to compute in %s (CUDA: use_tf32=0; CoreML: another MLComputeUnits; look for an option that allows reduced precision), or declare what it computes: give the variant its class in providers.NAME.effective_precision, or a variant of its own in the policy.", class)
 }

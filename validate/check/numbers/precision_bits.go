@@ -9,9 +9,9 @@ import (
 	"github.com/embedgate/embedgate/validate/stats"
 )
 
-// bitsOf is how many bits of the vectors' values are right: the binary
-// logarithm of the golden's root mean square over the error's. rows name the
-// golden text of each vector. It is math.Inf(1) where nothing is off.
+// bitsOf returns how many bits of the vectors' values are correct: the binary
+// logarithm of the golden's root mean square divided by the error's. rows are
+// the golden texts of the vectors. It is math.Inf(1) where nothing is off.
 func bitsOf(r *check.Reference, vecs []float32, rows []int) (all, median float64) {
 	var off, size float64
 	each := make([]float64, len(rows))
@@ -29,8 +29,8 @@ func bitsOf(r *check.Reference, vecs []float32, rows []int) (all, median float64
 	return bits(off, size), stats.Percentile(each, 0.5)
 }
 
-// bits is ½·log₂(size ÷ off), of sums of squares. NaN, the error of what is no
-// number, has none.
+// bits returns ½·log₂(size ÷ off), of sums of squares. It is 0 where off is
+// NaN, as the error of a NaN is.
 func bits(off, size float64) float64 {
 	switch {
 	case off == 0:
@@ -41,8 +41,8 @@ func bits(off, size float64) float64 {
 	return max(math.Log2(size/off)/2, 0)
 }
 
-// A band is the bits that one kind of arithmetic gets right in a whole model,
-// from atLeast on.
+// A band is the range of correct bits that one kind of arithmetic has after a
+// whole model. It begins at atLeast.
 type band struct {
 	atLeast float64
 	name    string
@@ -67,13 +67,15 @@ func bandOf(bits float64) band {
 	return bands[max(i, 0)]
 }
 
-// leastBits is what a class promises. Integer arithmetic has no mantissa: its
-// least is what a mean cosine of 0.99 comes to, ½·log₂(1 ÷ (2·(1 − 0.99))).
+// minBits is the number of correct bits that a class promises. Integer
+// arithmetic has no mantissa: its minimum is that of a mean cosine of 0.99,
+// ½·log₂(1 ÷ (2·(1 − 0.99))).
 var minBits = map[candidate.Precision]float64{
 	candidate.FP32: 17, candidate.FP32GPU: 17, candidate.TF32: 8.5, candidate.FP16: 8.5, candidate.INT8: 2.8,
 }
 
-// mantissas are what a class stores, its hidden bit included.
+// mantissas are the bits of mantissa that a class stores, the hidden bit
+// included.
 var mantissas = map[candidate.Precision]int{
 	candidate.FP32: 24, candidate.FP32GPU: 24, candidate.TF32: 11, candidate.FP16: 11, candidate.INT8: 8,
 }

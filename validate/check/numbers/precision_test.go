@@ -17,8 +17,8 @@ import (
 	"github.com/embedgate/embedgate/validate/verdict"
 )
 
-// throughModel gives vectors the relative error of a model whose products have
-// so many bits: measured on all-MiniLM-L6-v2, half a bit is lost on the way.
+// throughModel adds the relative error of a model whose vectors have so many
+// correct bits.
 func throughModel(vecs []float32, bits float64, dim int) {
 	r := rand.New(rand.NewPCG(7, 1))
 	for i := range vecs {
@@ -57,7 +57,7 @@ func TestArithmeticCoarserThanDeclaredIsNamed(t *testing.T) {
 	}
 }
 
-func TestBetterArithmeticThanDeclaredIsFine(t *testing.T) {
+func TestBetterArithmeticThanDeclaredPasses(t *testing.T) {
 	in := validatetest.SmallInput(t)
 	in.Evidence = []evidence.Evidence{validatetest.EvidenceFor(t, in, "coreml", "int8")}
 	f := validatetest.Item(t, validatetest.RowOf(t, gatetest.Gate(t, in), "coreml", "int8"), "precision", "correct bits")
@@ -93,7 +93,7 @@ func TestMoreBitsThanTheFileCanHaveAreRefused(t *testing.T) {
 	e.Raw.Primary = good.Vectors(r, candidate.FP32)
 	in.Evidence = []evidence.Evidence{e}
 	assert.Equal(t, verdict.Pass, validatetest.Item(t, validatetest.RowOf(t, gatetest.Gate(t, in), "coreml", "int8"), "precision", "correct bits").Result,
-		"of somebody else's file the class is a guess")
+		"the class of somebody else's file is a guess")
 }
 
 func TestAFewCoarseTextsAreEnough(t *testing.T) {

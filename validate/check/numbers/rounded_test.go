@@ -23,9 +23,9 @@ import (
 	"github.com/embedgate/embedgate/validate/verdict"
 )
 
-// roundMatrices rounds weights of the real model to so many bits of mantissa,
-// as TF32 and fp16 (11) and bfloat16 (8) do with what they multiply: those
-// matrices that keep names by their number.
+// roundMatrices rounds matrices of the real model to so many bits of mantissa,
+// as TF32 and fp16 (11) and bfloat16 (8) do with the operands of a product.
+// keep selects the matrices by their number.
 func roundMatrices(t *testing.T, model []byte, bits int, keep func(i int) bool) {
 	m, err := onnxfile.Parse(model)
 	require.NoError(t, err)
@@ -75,7 +75,7 @@ func TestRoundedArithmeticOfTheRealModelIsNamed(t *testing.T) {
 	g, ok, err := golden.Builtin(p.Model.Name)
 	require.NoError(t, err)
 	require.True(t, ok)
-	g = g.Subset(evidence.TextsOf(g, 96, g.MaxTokens)) // as telling as all of them
+	g = g.Subset(evidence.TextsOf(g, 96, g.MaxTokens)) // they show the same as all of them
 	r, err := check.NewReference(g)
 	require.NoError(t, err)
 	file, err := os.ReadFile(filepath.Join(c.Dir, c.Manifest.Variants["fp32"].File))
@@ -87,7 +87,7 @@ func TestRoundedArithmeticOfTheRealModelIsNamed(t *testing.T) {
 		keep   func(int) bool
 		want   verdict.Result
 		named  string
-		parity bool // has room for it
+		parity bool // passes too
 	}{
 		"float32 as it is":                 {24, func(int) bool { return false }, verdict.Pass, "of 24", true},
 		"11 bits, as TF32 and fp16 have":   {11, every, verdict.Fail, "declared fp32-gpu, computes like TF32 or fp16", false},
@@ -100,7 +100,7 @@ func TestRoundedArithmeticOfTheRealModelIsNamed(t *testing.T) {
 			roundMatrices(t, b, k.bits, k.keep)
 			model := filepath.Join(t.TempDir(), "fp32.onnx")
 			require.NoError(t, os.WriteFile(model, b, 0o600))
-			// Held to the class of float32 that leaves the most room.
+			// The class of float32 with the widest limits.
 			gc := check.Case{Policy: p, Golden: r, Class: candidate.FP32GPU}
 			gc.Evidence.Raw = evidence.Vectors{Dim: g.Dim, Primary: embedGolden(t, model, c, g)}
 			f := judgePrecision(gc).Findings[0]

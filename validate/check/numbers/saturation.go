@@ -9,12 +9,12 @@ import (
 
 const SaturationName = "saturation"
 
-// Saturation proves of a variant's file, from its weights alone, that
-// products of 8-bit integers are the same on every x86 processor. A release
-// that was proven on one processor would give other vectors on another.
+// Saturation proves from a file's weights alone that its products of 8-bit
+// integers are the same on every x86 processor. If they can saturate, a release
+// that was proven on one processor returns other vectors on another.
 //
-// Somebody else's export is failed where that has happened: on a processor
-// that saturates, with vectors that are wrong. Elsewhere it is reported.
+// Somebody else's export fails only where the evidence shows wrong vectors on a
+// processor that saturates. Otherwise the risk is reported.
 func Saturation() check.Check {
 	return check.Check{
 		Name: SaturationName, Static: true, ChangesVectors: true,
@@ -55,34 +55,34 @@ func saturationOf(c check.Case) verdict.Finding {
 	case s.Safe():
 	case !c.Foreign:
 		f.Result = verdict.Fail
-		f.Next = "On a CPU without VNNI this file gives other vectors than on one with it. Scale each column of the weights so that rows 2k and 2k+1 add up to 128 at most, or use unsigned weights; `embedgate inspect` tells the figures of the file."
+		f.Next = "On a CPU without VNNI this file gives other vectors than on one with it. Scale each column of the weights so that rows 2k and 2k+1 add up to 128 at most, or use unsigned weights; `embedgate inspect` shows the figures of the file."
 	case saturatesOn(c) && parityFails(c):
 		f.Result = verdict.Fail
 		f.Next = "This CPU has no VNNI: the products saturate on it, and the vectors are wrong. Quantise again with weights of 7 bits (onnxruntime.quantization's reduce_range) or unsigned ones; on CPUs with VNNI the file may be right."
 	default:
 		f.Result, f.Threshold = verdict.Reported, "none: somebody else's export"
-		f.Warnings = []string{"a CPU without VNNI may give other vectors than this file's golden; it was not shown that it does"}
+		f.Warnings = []string{"a CPU without VNNI may give other vectors than this file's golden; this evidence does not show that it does"}
 	}
 	return f
 }
 
-// saturatesOn tells whether the file's products can saturate on the processor
-// that it was measured on. That processor must be known to be such a one.
+// saturatesOn reports whether the file's products can saturate on the processor
+// of the evidence. It is false where the instruction sets are not known.
 func saturatesOn(c check.Case) bool {
 	m := c.Evidence.Machine
 	vnni, known := m.Has(evidence.VNNI)
 	avx2, _ := m.Has(evidence.AVX2)
 	sse, _ := m.Has(evidence.SSE41)
-	// ONNX Runtime has the kernels for SSE4.1 in its build for Windows alone.
+	// Only ONNX Runtime's build for Windows has the kernels for SSE4.1.
 	return c.Graph.Saturation.Over > 0 && m.Arch == "amd64" && known && !vnni && (avx2 || sse && m.OS == "windows")
 }
 
-// measuredVectors tells whether there are vectors to compare.
+// hasVectors reports whether there are vectors to compare.
 func hasVectors(c check.Case) bool {
 	return c.Golden != nil && !c.NumbersRefused && len(c.Evidence.Raw.Primary) > 0
 }
 
-// wrongThere tells whether parity fails.
+// parityFails reports whether parity refuses the vectors.
 func parityFails(c check.Case) bool {
 	return hasVectors(c) && verdict.Worst(judgeParity(c).Findings) == verdict.Fail
 }

@@ -27,7 +27,7 @@ func withSaturation(in *check.Input, s saturation.Result) {
 	in.Graphs["fp32"] = g
 }
 
-// on puts the evidence on a machine of another processor.
+// on replaces the machine of the evidence.
 func on(e *evidence.Evidence, m evidence.Machine) {
 	e.Machine.OS, e.Machine.Arch, e.Machine.InstructionSets = m.OS, m.Arch, m.InstructionSets
 }
@@ -64,7 +64,7 @@ func TestAVariantOfOursThatCanSaturateFailsOnEveryMachine(t *testing.T) {
 	}
 }
 
-func TestAFileOfFloatsIsNotAskedWhetherItSaturates(t *testing.T) {
+func TestSaturationDoesNotApplyToAFileOfFloats(t *testing.T) {
 	for _, f := range gatetest.Judged(t, func(*check.Input, *evidence.Evidence) {}).Findings {
 		assert.NotEqual(t, "saturation", f.Check)
 	}
@@ -79,21 +79,21 @@ func TestAVariantThatCanSaturateFailsWithoutEvidence(t *testing.T) {
 	assert.Equal(t, verdict.Fail, validatetest.Item(t, row, "saturation", "8-bit products").Result)
 }
 
-// A foreign file is failed where it is shown to be wrong, and there alone.
+// A foreign file fails only where its vectors are shown to be wrong.
 func TestAForeignFileThatCanSaturateFailsWhereItIsWrongWithoutVNNI(t *testing.T) {
 	for name, c := range map[string]struct {
 		m     evidence.Machine
 		wrong bool
 		want  verdict.Result
 	}{
-		"right on AVX2":                       {avx2, false, verdict.Reported},
-		"wrong on AVX2":                       {avx2, true, verdict.Fail},
-		"right on VNNI":                       {vnni, false, verdict.Reported},
-		"wrong on VNNI, for another reason":   {vnni, true, verdict.Reported},
-		"wrong on ARM":                        {evidence.Machine{OS: "linux", Arch: "arm64", InstructionSets: []string{evidence.DotProduct}}, true, verdict.Reported},
-		"wrong on SSE4.1 under Linux":         {evidence.Machine{OS: "linux", Arch: "amd64", InstructionSets: []string{evidence.SSE41}}, true, verdict.Reported},
-		"wrong on SSE4.1 under Windows":       {evidence.Machine{OS: "windows", Arch: "amd64", InstructionSets: []string{evidence.SSE41}}, true, verdict.Fail},
-		"wrong on a machine that is not told": {evidence.Machine{OS: "linux", Arch: "amd64"}, true, verdict.Reported},
+		"right on AVX2":                     {avx2, false, verdict.Reported},
+		"wrong on AVX2":                     {avx2, true, verdict.Fail},
+		"right on VNNI":                     {vnni, false, verdict.Reported},
+		"wrong on VNNI, for another reason": {vnni, true, verdict.Reported},
+		"wrong on ARM":                      {evidence.Machine{OS: "linux", Arch: "arm64", InstructionSets: []string{evidence.DotProduct}}, true, verdict.Reported},
+		"wrong on SSE4.1 under Linux":       {evidence.Machine{OS: "linux", Arch: "amd64", InstructionSets: []string{evidence.SSE41}}, true, verdict.Reported},
+		"wrong on SSE4.1 under Windows":     {evidence.Machine{OS: "windows", Arch: "amd64", InstructionSets: []string{evidence.SSE41}}, true, verdict.Fail},
+		"wrong on an unknown processor":     {evidence.Machine{OS: "linux", Arch: "amd64"}, true, verdict.Reported},
 	} {
 		row := gatetest.Judged(t, func(in *check.Input, e *evidence.Evidence) {
 			in.Foreign = true

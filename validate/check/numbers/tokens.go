@@ -13,8 +13,8 @@ import (
 	"github.com/embedgate/embedgate/validate/verdict"
 )
 
-// Tokens proves that this machine's tokenizer gives the golden ids, text
-// by text: a model is fed ids, and wrong ones make right weights worthless.
+// Tokens proves that the measuring machine's tokenizer returns the golden ids
+// for each text. With wrong ids the best model returns wrong vectors.
 func Tokens() check.Check {
 	return check.Check{
 		Name:           "tokens",
@@ -81,7 +81,7 @@ func judgeTokens(c check.Case) check.Result {
 	return check.Result{Findings: []verdict.Finding{f}}
 }
 
-// window shows the ids around a position.
+// window formats the ids around a position.
 func window(ids []int64, at int) string {
 	from, to := max(at-1, 0), min(at+3, len(ids))
 	if from >= to {
@@ -120,8 +120,8 @@ func tokenCause(g *check.Reference, got [][]int64, wrong []int) string {
 	return "Compare the candidate's tokenizer.json with the source's."
 }
 
-// cutShort tells whether a is b with its end missing; a final [SEP] that moved
-// forward does not count as a difference.
+// cutShort reports whether a is b without its end. A final [SEP] in an earlier
+// position does not count as a difference.
 func cutShort(a, b []int64) bool {
 	return len(a) < len(b) && len(a) > 0 && slices.Equal(a[:len(a)-1], b[:len(a)-1])
 }

@@ -111,7 +111,7 @@ func recordOf(c check.Case) ([]shares, verdict.Finding) {
 	}
 	for _, r := range c.Evidence.Placement {
 		if !slices.Contains(c.Plan.Recorded, r.Tokens) {
-			p.Add("a record of %d tokens, which nobody planned", r.Tokens)
+			p.Add("a record of %d tokens, which was not planned", r.Tokens)
 		}
 	}
 	p = append(p, devicePlanProblems(c, ep)...)
@@ -179,7 +179,6 @@ func (j placementJudge) fallbackAdvice(s shares) string {
 	}
 	return fmt.Sprintf("Part of the model fell back: %s. Look at which operators the provider supports, change the export so that it needs no others, or set strict so that opening fails.", strings.Join(names, ", "))
 }
-
 
 // elsewhere judges every operator that ran on another provider, however small
 // its share: the list in the policy is exact.

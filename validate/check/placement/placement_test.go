@@ -119,7 +119,7 @@ func TestARecordThatCannotBeTrueIsRefused(t *testing.T) {
 			r := e.Placement[0]
 			r.Tokens = 7
 			e.Placement = append(e.Placement, r)
-		}, "7 tokens, which nobody planned"},
+		}, "7 tokens, which was not planned"},
 		"no nodes given":          {first(func(r *evidence.PlacementRun) { r.Assigned = nil }), "no node was given"},
 		"nothing executed":        {first(func(r *evidence.PlacementRun) { r.Events = nil }), "no node was executed"},
 		"a node that never ran":   {first(func(r *evidence.PlacementRun) { r.Events[0].Runs = 0 }), "ran 0 times"},

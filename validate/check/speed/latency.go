@@ -42,7 +42,7 @@ func judgeLatency(c check.Case) check.Result {
 			// How they depend on each other costs the square of their number.
 			o.Findings = append(o.Findings, verdict.Finding{
 				Check: "latency", Item: p.Label(), Result: verdict.Fail, Measured: text.Plural(n, "sample", "samples"), Threshold: fmt.Sprintf("the %d planned", s.planned),
-				Value: float64(n), Next: "Measure again: samples that nobody planned prove nothing.",
+				Value: float64(n), Next: "Measure again: samples that were not planned prove nothing.",
 			})
 			continue
 		}

@@ -152,7 +152,7 @@ func TestIncompleteOrImpossibleMeasurementsAreRefused(t *testing.T) {
 		"another plan":           {func(_ *check.Input, e *evidence.Evidence) { e.Plan.Samples = 30 }, "plan", "planned 30 samples over 3 launches"},
 		"other lengths planned":  {func(_ *check.Input, e *evidence.Evidence) { e.Plan.Points = e.Plan.Points[1:] }, "plan", "other lengths"},
 		"a length planned twice": {func(_ *check.Input, e *evidence.Evidence) { e.Plan.Points[1] = e.Plan.Points[0] }, "plan", "other lengths"},
-		"a length nobody planned": {func(_ *check.Input, e *evidence.Evidence) {
+		"a length that was not planned": {func(_ *check.Input, e *evidence.Evidence) {
 			r := e.Latency[0]
 			r.Tokens = 8
 			e.Latency = append(e.Latency, r)

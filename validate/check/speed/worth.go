@@ -105,7 +105,7 @@ func roundsOf(c check.Case) (map[int][]roundMedians, verdict.Finding) {
 		case r.Round < 1 || r.Round > plan.Rounds:
 			p.Add("round %d of %d", r.Round, plan.Rounds)
 		case !slices.Contains(plan.Tokens, r.Tokens):
-			p.Add("round %d: a text of %d tokens, which nobody planned", r.Round, r.Tokens)
+			p.Add("round %d: a text of %d tokens, which was not planned", r.Round, r.Tokens)
 		case r.Order != 0 && r.Order != 1:
 			p.Add("round %d: process %d of 2", r.Round, r.Order)
 		case twice:

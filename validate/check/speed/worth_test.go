@@ -65,7 +65,7 @@ func TestWhatOthersAreComparedWithIsNotComparedWithItself(t *testing.T) {
 	}
 	assert.Empty(t, validatetest.Failures(row))
 	row = gatetest.Judged(t, func(_ *check.Input, e *evidence.Evidence) { e.Pairs = []evidence.PairedRun{{Round: 1}} })
-	assert.Equal(t, []string{"FAIL integrity/plan"}, validatetest.Failures(row), "a comparison that nobody planned")
+	assert.Equal(t, []string{"FAIL integrity/plan"}, validatetest.Failures(row), "a comparison that was not planned")
 }
 
 func TestAComparisonThatWasNotMadeAsPlannedIsRefused(t *testing.T) {
@@ -73,17 +73,17 @@ func TestAComparisonThatWasNotMadeAsPlannedIsRefused(t *testing.T) {
 		spoil func(e *evidence.Evidence)
 		want  string
 	}{
-		"no round":                  {func(e *evidence.Evidence) { e.Pairs = nil }, "round 1, 16 tokens: not one process of each side"},
-		"one process left out":      {func(e *evidence.Evidence) { e.Pairs = e.Pairs[1:] }, "round 1, 16 tokens: not one process of each side"},
-		"a process twice":           {func(e *evidence.Evidence) { e.Pairs = append(e.Pairs, e.Pairs[0]) }, "round 1, 16 tokens: cuda is there twice"},
-		"a round too many":          {func(e *evidence.Evidence) { r := e.Pairs[0]; r.Round = 8; e.Pairs = append(e.Pairs, r) }, "round 8 of 7"},
-		"a third process":           {func(e *evidence.Evidence) { e.Pairs[0].Order = 2 }, "process 2 of 2"},
-		"the cpu in another form":   {func(e *evidence.Evidence) { e.Pairs[1].Variant = "int8" }, "round 1 is of cpu × int8"},
-		"a length nobody planned":   {func(e *evidence.Evidence) { e.Pairs[0].Tokens = 256 }, "a text of 256 tokens"},
-		"a sample too few":          {func(e *evidence.Evidence) { e.Pairs[0].SamplesNS = e.Pairs[0].SamplesNS[1:] }, "4 samples of cuda, wanted 5"},
-		"a sample too many":         {func(e *evidence.Evidence) { e.Pairs[0].SamplesNS = append(e.Pairs[0].SamplesNS, 1) }, "6 samples of cuda, wanted 5"},
-		"a sample before its start": {func(e *evidence.Evidence) { e.Pairs[0].SamplesNS[2] = -5 }, "sample 2 of cuda lasts -5 ns"},
-		"both at once":              {func(e *evidence.Evidence) { e.Pairs[1].Order = e.Pairs[0].Order }, "round 1: both sides at once"},
+		"no round":                      {func(e *evidence.Evidence) { e.Pairs = nil }, "round 1, 16 tokens: not one process of each side"},
+		"one process left out":          {func(e *evidence.Evidence) { e.Pairs = e.Pairs[1:] }, "round 1, 16 tokens: not one process of each side"},
+		"a process twice":               {func(e *evidence.Evidence) { e.Pairs = append(e.Pairs, e.Pairs[0]) }, "round 1, 16 tokens: cuda is there twice"},
+		"a round too many":              {func(e *evidence.Evidence) { r := e.Pairs[0]; r.Round = 8; e.Pairs = append(e.Pairs, r) }, "round 8 of 7"},
+		"a third process":               {func(e *evidence.Evidence) { e.Pairs[0].Order = 2 }, "process 2 of 2"},
+		"the cpu in another form":       {func(e *evidence.Evidence) { e.Pairs[1].Variant = "int8" }, "round 1 is of cpu × int8"},
+		"a length that was not planned": {func(e *evidence.Evidence) { e.Pairs[0].Tokens = 256 }, "a text of 256 tokens"},
+		"a sample too few":              {func(e *evidence.Evidence) { e.Pairs[0].SamplesNS = e.Pairs[0].SamplesNS[1:] }, "4 samples of cuda, wanted 5"},
+		"a sample too many":             {func(e *evidence.Evidence) { e.Pairs[0].SamplesNS = append(e.Pairs[0].SamplesNS, 1) }, "6 samples of cuda, wanted 5"},
+		"a sample before its start":     {func(e *evidence.Evidence) { e.Pairs[0].SamplesNS[2] = -5 }, "sample 2 of cuda lasts -5 ns"},
+		"both at once":                  {func(e *evidence.Evidence) { e.Pairs[1].Order = e.Pairs[0].Order }, "round 1: both sides at once"},
 		"the same one first twice": {func(e *evidence.Evidence) {
 			for i := range e.Pairs {
 				if e.Pairs[i].Round == 2 {
