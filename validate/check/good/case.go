@@ -12,9 +12,9 @@ import (
 	"github.com/embedgate/embedgate/validate/evidence"
 )
 
-// Case is a case that holds evidence nearly as good as arithmetic of its
-// class allows: the golden, off by little, measured well within every budget. The candidate is one that
-// the golden fits; the thresholds are the policy's own.
+// Case returns a case whose evidence is nearly as good as the arithmetic of its
+// class allows: vectors close to the golden's, and times well within every
+// budget. The candidate fits the golden; the thresholds are the policy's own.
 func Case(p policy.Policy, channel string, r *check.Reference, provider, variant string) check.Case {
 	const nonce, launchOfVectors = "self-test", 0
 	p.Model.Name = r.Model
@@ -84,7 +84,7 @@ func Embedding(g golden.Set) candidate.Embedding {
 	return candidate.Embedding{Pooling: candidate.Pooling(g.Pooling), Normalize: g.Normalize, MaxTokens: g.MaxTokens, Dimension: g.Dim}
 }
 
-// tightest is the smallest budget at a point, in ns.
+// tightest returns the smallest budget at a point, in ns.
 func tightest(c check.Case, p evidence.LatencyPoint) int64 {
 	least := int64(1 << 62)
 	for _, b := range c.Policy.Latency.Budgets {
@@ -95,9 +95,10 @@ func tightest(c check.Case, p evidence.LatencyPoint) int64 {
 	return least
 }
 
+// OtherDigest is a digest that nothing has.
 const OtherDigest = "0000000000000000000000000000000000000000000000000000000000000bad"
 
-// PortableCase is the known-good case of a row for another processor.
+// PortableCase returns the known-good case of a row for another processor.
 func PortableCase(p policy.Policy, channel string, r *check.Reference, provider, variant, on string) check.Case {
 	c := Case(p, channel, r, provider, variant)
 	cpu, _ := providers.LookupCPU(on)

@@ -7,13 +7,13 @@ import (
 	"github.com/embedgate/embedgate/validate/evidence"
 )
 
-// SafeSaturation is as much as fits.
+// SafeSaturation is that of the largest weights that cannot saturate.
 func SafeSaturation() saturation.Result {
 	return saturation.Result{Products: 1, Columns: Width, Largest: saturation.PairLimit, Worst: "query"}
 }
 
-// Graph is a graph of a few products of matrices, as large at a length as
-// it must be for its cost to differ between lengths.
+// Graph returns a graph of a few products of matrices, whose cost grows with
+// the length.
 func Graph(lengths []int) check.Graph {
 	g := check.Graph{Costs: map[int]map[string]float64{}}
 	for _, tokens := range lengths {
@@ -25,11 +25,14 @@ func Graph(lengths []int) check.Graph {
 	return g
 }
 
+// Width is the number of rows and columns of each weight.
 const Width = 8
 
+// Nodes returns the names of the products.
 func Nodes() []string { return []string{"query", "key", "value", "output"} }
 
-// Record is goodGraph's run on the provider that the runtime calls ep.
+// Record is the placement record of Graph, run on the provider that the runtime
+// calls ep.
 func Record(tokens int, ep string) evidence.PlacementRun {
 	r := evidence.PlacementRun{Tokens: tokens}
 	shape := [][]int64{{1, int64(tokens), Width}}
@@ -44,7 +47,7 @@ func Record(tokens int, ep string) evidence.PlacementRun {
 	return r
 }
 
-// devicePlan is goodGraph's plan on the devices that the policy wants.
+// devicePlan is the device plan of Graph on the devices that the policy wants.
 func devicePlan(c check.Case, provider, variant string) (ops []providers.PlannedOp) {
 	wanted := check.DevicesWanted(c, provider, variant)
 	if wanted == nil {
@@ -56,7 +59,7 @@ func devicePlan(c check.Case, provider, variant string) (ops []providers.Planned
 	return append(ops, providers.PlannedOp{Op: "ios17.layer_norm", Device: wanted[0], Cost: 0.2})
 }
 
-// UnsafeSaturation is one column too much.
+// UnsafeSaturation is that of a file with one column that can saturate.
 func UnsafeSaturation() saturation.Result {
 	return saturation.Result{Products: 1, Columns: Width, Over: 1, Largest: saturation.PairLimit + 1, Worst: "query"}
 }

@@ -5,7 +5,7 @@ import (
 	"github.com/embedgate/embedgate/validate/evidence"
 )
 
-// pairs is a comparison that was clearly won.
+// pairs returns a comparison that was clearly won.
 func pairs(c check.Case) (all []evidence.PairedRun) {
 	plan := c.Plan.Pairs
 	if plan == nil {
@@ -13,7 +13,8 @@ func pairs(c check.Case) (all []evidence.PairedRun) {
 	}
 	mine := int64(1e6)
 	if limit := c.Plan.PairLimit(); limit > 0 {
-		// Four times as slow, as slowTo makes it, it still is within the limit.
+		// The known-bad cases make it four times as slow, which must still be
+		// within the limit.
 		mine = max(min(mine, int64(float64(limit)/(8*float64(plan.Samples)*max(*c.Policy.WorthIt.Speedup, 1)))), 1)
 	}
 	other := int64(2*float64(mine)**c.Policy.WorthIt.Speedup) + 1

@@ -8,7 +8,7 @@ import (
 	"github.com/embedgate/embedgate/validate/evidence"
 )
 
-// session is what a machine of four cores opens.
+// session returns the session that a machine of four cores opens.
 func session(c check.Case, provider, variant string) providers.Info {
 	entry, _ := providers.Lookup(provider)
 	wish := c.Policy.Providers[provider]

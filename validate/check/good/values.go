@@ -8,6 +8,7 @@ import (
 	"github.com/embedgate/embedgate/validate/check"
 )
 
+// Indices returns 0 to n−1.
 func Indices(n int) []int {
 	all := make([]int, n)
 	for i := range all {
@@ -16,6 +17,7 @@ func Indices(n int) []int {
 	return all
 }
 
+// Narrow returns float64 values as float32.
 func Narrow(v []float64) []float32 {
 	n := make([]float32, len(v))
 	for i, x := range v {
@@ -24,6 +26,7 @@ func Narrow(v []float64) []float32 {
 	return n
 }
 
+// Repeated returns n times v.
 func Repeated(v int64, n int) []int64 {
 	s := make([]int64, n)
 	for i := range s {
@@ -32,9 +35,9 @@ func Repeated(v int64, n int) []int64 {
 	return s
 }
 
-// Vectors is the golden's vectors as the arithmetic of a file of that class
-// gives them at its best: a bit and a half less than it can have, off in turns
-// of sign.
+// Vectors returns the golden's vectors with the smallest error that a file of
+// that class has: one and a half bits more than its MaxBits allow, with
+// alternating sign.
 func Vectors(r *check.Reference, class candidate.Precision) []float32 {
 	v := Narrow(r.Vecs)
 	for i := range r.Texts {
@@ -48,8 +51,8 @@ func Vectors(r *check.Reference, class candidate.Precision) []float32 {
 	return v
 }
 
-// Below these no number was measured: the shortest text takes longer, and a
-// process that has loaded a runtime is larger, on any machine.
+// No measured number is smaller than these: on any machine the shortest text
+// takes longer, and a process that has loaded a runtime is larger.
 const (
 	Shortest = 1000 * time.Nanosecond
 	Smallest = 1 << 20 // bytes

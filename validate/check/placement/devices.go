@@ -12,13 +12,13 @@ import (
 	"github.com/embedgate/embedgate/validate/verdict"
 )
 
-// A provider may compile its nodes for several devices, of which the CPU is
-// one: the runtime's record then says that the provider ran them, and only the
-// plan of the provider's own compiler says what computed them.
+// A provider may compile its nodes for several devices, one of which is the
+// CPU. The runtime's record then says that the provider ran them; only the
+// device plan of the provider's own compiler says which device computed them.
 
-// plannedProducts are the operations of a plan that multiply matrices, by
-// CoreML's names without the version before them, and how many products of the
-// graph each stands for.
+// plannedProducts are the operations of a device plan that multiply matrices,
+// by CoreML's names without the version before them, and the number of products
+// of the graph that each one replaces.
 var plannedProducts = map[string]int{
 	"linear": 1, "matmul": 1, "einsum": 1, "conv": 1, "scaled_dot_product_attention": 2,
 }
@@ -27,9 +27,9 @@ func productsOf(op providers.PlannedOp) int {
 	return plannedProducts[op.Op[strings.LastIndexByte(op.Op, '.')+1:]]
 }
 
-// unplanned is what a plan of devices lacks: it must be there exactly where the
-// provider makes one, and hold each product of matrices that the record says
-// the provider, which the runtime calls ep, was given.
+// devicePlanProblems returns what is wrong with a device plan. It must be there
+// exactly where the provider makes one, and must hold each product of matrices
+// that was assigned to the provider, which the runtime calls ep.
 func devicePlanProblems(c check.Case, ep string) (p check.Problems) {
 	e, _ := providers.Lookup(c.Evidence.Provider)
 	ops := c.Evidence.Planned
@@ -43,7 +43,7 @@ func devicePlanProblems(c check.Case, ep string) (p check.Problems) {
 		return p
 	}
 	if check.DevicesWanted(c, c.Evidence.Provider, c.Evidence.Variant) == nil {
-		p.Add("option %s says no devices that are known", e.Plan.Option)
+		p.Add("option %s names no known device", e.Plan.Option)
 	}
 	planned := 0
 	for _, op := range ops {
@@ -61,7 +61,7 @@ func devicePlanProblems(c check.Case, ep string) (p check.Problems) {
 	return p
 }
 
-// productsGiven counts the products of matrices that a record says ep was given.
+// productsGiven counts the products of matrices that were assigned to ep.
 func productsGiven(r evidence.PlacementRun, ep string) (n int) {
 	for _, g := range r.Assigned {
 		for _, node := range g.Nodes {
@@ -73,9 +73,9 @@ func productsGiven(r evidence.PlacementRun, ep string) (n int) {
 	return n
 }
 
-// devices judges which devices a provider's compiler gave the work to, by the
-// products of matrices, as the share of FLOPs is: each is worth the cost that
-// the compiler estimates, and where it estimates none they are worth the same.
+// devices judges to which devices a provider's compiler assigned the products
+// of matrices. Each has the cost that the compiler estimates as its weight;
+// where there are no estimates all have the same weight.
 func (j placementJudge) devices() []verdict.Finding {
 	wanted := check.DevicesWanted(j.c, j.c.Evidence.Provider, j.c.Evidence.Variant)
 	if wanted == nil {
@@ -96,17 +96,17 @@ func (j placementJudge) devices() []verdict.Finding {
 	if !slices.ContainsFunc(ops, func(op providers.PlannedOp) bool { return op.Cost > 0 }) {
 		cost = func(providers.PlannedOp) float64 { return 1 }
 	}
-	var all, mine float64
-	strays := map[string]int{}
+	var all, own float64
+	others := map[string]int{}
 	for _, op := range ops {
 		all += cost(op)
 		if slices.Contains(wanted, op.Device) {
-			mine += cost(op)
+			own += cost(op)
 		} else {
-			strays[op.Op+" on "+op.Device]++
+			others[op.Op+" on "+op.Device]++
 		}
 	}
-	v := ratio(mine, all)
+	v := ratio(own, all)
 	f := verdict.Finding{
 		Check: "placement", Item: "devices", Result: verdict.Pass, Value: check.Rounded(v),
 		Measured:  fmt.Sprintf("%s of %s on %s", text.Percent(v), what, strings.Join(wanted, " or ")),
@@ -116,18 +116,18 @@ func (j placementJudge) devices() []verdict.Finding {
 		return []verdict.Finding{f}
 	}
 	var names []string
-	for name, n := range strays {
+	for name, n := range others {
 		names = append(names, fmt.Sprintf("%s ×%d", text.Clip(name), n))
 	}
 	slices.Sort(names)
 	f.Result = verdict.Fail
-	f.Next = fmt.Sprintf("%s took the nodes, and its own compiler planned %s. Look at which devices this machine has and which data types they take; or claim what runs, by another provider.",
+	f.Next = fmt.Sprintf("%s took the nodes, and its own compiler planned %s. Look at which devices this machine has and which data types they support, or measure the provider that really computes.",
 		j.c.Evidence.Provider, check.FirstOf(names, 4))
 	return []verdict.Finding{f}
 }
 
-// badDevices is plans of providers that computed on another device than they
-// claim, and plans that hide it.
+// badDevices returns device plans of providers that computed on another device
+// than the wanted one, and plans that hide it.
 func badDevices() []check.BadCase {
 	planned := func(spoil func(*check.Case, []string)) func(*check.Case) bool {
 		return func(c *check.Case) bool {
@@ -158,7 +158,7 @@ func badDevices() []check.BadCase {
 	}
 }
 
-// otherThan is a device that is none of these: the CPU, where it is not wanted.
+// otherDevice returns a device that is not wanted: the CPU where possible.
 func otherDevice(wanted []string) string {
 	for _, d := range providers.Devices {
 		if !slices.Contains(wanted, d) {

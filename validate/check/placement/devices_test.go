@@ -36,7 +36,7 @@ func TestWorkThatCoreMLPlannedForTheCPUIsNotCoreMLsGPU(t *testing.T) {
 				op.Device = "cpu"
 			}
 		}, verdict.Fail, "75.00 %"},
-		"one that costs nearly nothing on the CPU": {"", func(i int, op *providers.PlannedOp) {
+		"a cheap product on the CPU": {"", func(i int, op *providers.PlannedOp) {
 			if i == 0 {
 				op.Device, op.Cost = "cpu", 1e-6
 			}
@@ -83,13 +83,13 @@ func TestAPlanOfDevicesMustBeThereAndWhole(t *testing.T) {
 		spoil    func(*evidence.Evidence)
 		says     string
 	}{
-		"none":                   {"coreml", func(e *evidence.Evidence) { e.Planned = nil }, "was given 4 products of matrices, and its plan of devices has 0"},
-		"one product left out":   {"coreml", func(e *evidence.Evidence) { e.Planned = e.Planned[1:] }, "its plan of devices has 3"},
-		"an unknown device":      {"coreml", func(e *evidence.Evidence) { e.Planned[0].Device = "quantum" }, `planned for "quantum"`},
-		"a negative cost":        {"coreml", func(e *evidence.Evidence) { e.Planned[0].Cost = -1 }, "at a cost of -1"},
-		"an operation of none":   {"coreml", func(e *evidence.Evidence) { e.Planned[0].Op = "" }, `an operation ""`},
-		"too many":               {"coreml", func(e *evidence.Evidence) { e.Planned = slices.Repeat(e.Planned[:1], 100_001) }, "a plan of 100001 operations"},
-		"of one that makes none": {"cuda", func(e *evidence.Evidence) { e.Planned = goodCoreMLPlan() }, "which cuda does not make"},
+		"none":                            {"coreml", func(e *evidence.Evidence) { e.Planned = nil }, "was given 4 products of matrices, and its plan of devices has 0"},
+		"one product left out":            {"coreml", func(e *evidence.Evidence) { e.Planned = e.Planned[1:] }, "its plan of devices has 3"},
+		"an unknown device":               {"coreml", func(e *evidence.Evidence) { e.Planned[0].Device = "quantum" }, `planned for "quantum"`},
+		"a negative cost":                 {"coreml", func(e *evidence.Evidence) { e.Planned[0].Cost = -1 }, "at a cost of -1"},
+		"an operation of none":            {"coreml", func(e *evidence.Evidence) { e.Planned[0].Op = "" }, `an operation ""`},
+		"too many":                        {"coreml", func(e *evidence.Evidence) { e.Planned = slices.Repeat(e.Planned[:1], 100_001) }, "a plan of 100001 operations"},
+		"from a provider that makes none": {"cuda", func(e *evidence.Evidence) { e.Planned = goodCoreMLPlan() }, "which cuda does not make"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			in := validatetest.SmallInput(t)

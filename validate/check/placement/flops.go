@@ -6,13 +6,13 @@ import (
 	"github.com/embedgate/embedgate/providers"
 )
 
-// flopsOf is the arithmetic of one execution of a node, from the shapes that
+// flopsOf returns the FLOPs of one execution of a node, from the shapes that
 // the runtime recorded: a multiplication and an addition count as two. Only
 // products of matrices count, as in the graph's own costs; any other operator
-// is 0. ok is false where a product's shapes are not there.
+// has 0. ok is false where a product's shapes are missing.
 //
-// A runtime records no weights that it packed for itself, so that the formulas
-// take all they can from the first input and the output.
+// A runtime does not record weights that it has packed. The formulas therefore
+// use the first input and the output where they can.
 func flopsOf(e providers.NodeEvent) (flops float64, ok bool) {
 	f, product := products[e.Op]
 	if !product {
@@ -31,9 +31,9 @@ var products = map[string]func(providers.NodeEvent) (float64, bool){
 	"ConvInteger": convolution(1), "QLinearConv": convolution(3),
 }
 
-// matrixProduct is 2 × the output's elements × the length of the sum. In each
-// matrix of the first input, transposed or not, there are M × K elements, and M
-// is the output's last axis but one.
+// matrixProduct returns 2 × the output's elements × K, the number of products
+// in each sum. A matrix of the first input, transposed or not, has M × K
+// elements, and M is the output's last axis but one.
 func matrixProduct(e providers.NodeEvent) (float64, bool) {
 	if len(e.Inputs) == 0 || len(e.Outputs) == 0 {
 		return 0, false
@@ -51,10 +51,10 @@ func matrixProduct(e providers.NodeEvent) (float64, bool) {
 	return 2 * elements(out) * k, true
 }
 
-// attention is queries by keys and weights by values; where the operator
-// projects its one input itself, that too. Which of ONNX's operators and its
-// runtime's of the same name it is shows in the second input: keys have the
-// queries' rank, weights are one matrix or were packed away.
+// attention returns the FLOPs of queries × keys and of weights × values, and of
+// the projection where the operator does it itself. ONNX and its runtime have
+// operators of the same name, which differ in the second input: it is the keys,
+// with the rank of the queries, or the weights, which are one matrix or packed.
 func attention(e providers.NodeEvent) (float64, bool) {
 	if len(e.Inputs) == 0 || len(e.Outputs) == 0 {
 		return 0, false
@@ -68,7 +68,7 @@ func attention(e providers.NodeEvent) (float64, bool) {
 		return 2 * float64(keys[len(keys)-2]) * (elements(q) + elements(out)), true
 	}
 	if len(q) != 3 || e.Op == "MultiHeadAttention" || e.Op == "GroupQueryAttention" {
-		return 0, false // queries, keys and values packed in ways that the shapes do not tell
+		return 0, false // queries, keys and values are packed, and the shapes do not say how
 	}
 	width := 3 * float64(out[2])
 	if len(e.Inputs) > 1 && len(e.Inputs[1]) == 2 {
@@ -94,7 +94,7 @@ func elements(dims []int64) float64 {
 	return n
 }
 
-// compiled tells whether an event is a whole subgraph that its provider
-// compiled. Such a node has a name that was made up, with a number behind a
-// separator; operators are words without one.
+// compiled reports whether an event is a subgraph that its provider compiled.
+// The runtime generates the operator of such a node, with a number after a
+// separator; the names of real operators contain no separator.
 func compiled(e providers.NodeEvent) bool { return strings.ContainsAny(e.Op, "_-.:/") }

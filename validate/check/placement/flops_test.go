@@ -57,7 +57,8 @@ func TestArithmeticIsCountedFromRecordedShapes(t *testing.T) {
 	}
 }
 
-// A record comes from another machine: whatever its numbers, shares are shares.
+// A record comes from another machine: with any numbers in it, the shares must
+// be between 0 and 1.
 func FuzzPlacementRecord(f *testing.F) {
 	ok, err := json.Marshal(good.Record(16, "CUDAExecutionProvider"))
 	if err != nil {
@@ -78,7 +79,7 @@ func FuzzPlacementRecord(f *testing.F) {
 	})
 }
 
-func TestAttentionStandsForTwoProducts(t *testing.T) {
+func TestAttentionCountsAsTwoProducts(t *testing.T) {
 	assert.Equal(t, 2, productsOf(providers.PlannedOp{Op: "ios18.scaled_dot_product_attention"}))
 	assert.Equal(t, 0, productsOf(providers.PlannedOp{Op: "ios17.linear.softmax"}))
 }

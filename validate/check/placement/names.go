@@ -11,18 +11,18 @@ import (
 	"github.com/embedgate/embedgate/validate/evidence"
 )
 
-// leastNamed is the share of the graph's arithmetic that a record must hold
-// under the graph's own names. An optimizer that fuses products, as attention,
-// names the result itself: of a BERT two thirds of the arithmetic lie in
-// products that none fuses with each other.
+// leastNamed is the share of the graph's FLOPs that a record must have under
+// the graph's own names. An optimizer that fuses several products, as for
+// attention, gives the result a name of its own. In a BERT, two thirds of the
+// FLOPs are in products that no optimizer fuses with each other.
 const leastNamed = 0.5
 
-// namesOf holds a record against the graph, name by name: equal sums could be
-// those of another model. costs are the graph's, per node.
+// namesOf compares a record with the graph, name by name: another model could
+// have the same sums. costs are the graph's, per node.
 //
-// ONNX Runtime keeps the name of a product that it changes or fuses with what
-// is no product (MatMulIntegerToFloat, DynamicQuantizeMatMul, MatMul with
-// Transpose), or appends to it behind a slash ("x/MatMulAddFusion"). Nodes that
+// ONNX Runtime keeps the name of a product that it changes or fuses with other
+// operators (MatMulIntegerToFloat, DynamicQuantizeMatMul, MatMul with
+// Transpose), or appends to it after a slash ("x/MatMulAddFusion"). Nodes that
 // have no name in the file get one from the runtime, and are not compared.
 func namesOf(r evidence.PlacementRun, costs map[string]float64) (p check.Problems) {
 	at := evidence.LatencyPoint{Tokens: r.Tokens, Batch: 1}.Label()
@@ -63,7 +63,7 @@ func namesOf(r evidence.PlacementRun, costs map[string]float64) (p check.Problem
 			named += min(flops, cost)
 		}
 	}
-	// What a provider compiled shows in what it was given.
+	// The nodes of a compiled subgraph are among those assigned to its provider.
 	fused := map[string]bool{}
 	for _, e := range r.Events {
 		fused[e.EP] = fused[e.EP] || compiled(e)
@@ -82,17 +82,18 @@ func namesOf(r evidence.PlacementRun, costs map[string]float64) (p check.Problem
 	return p
 }
 
-// made tells whether a name is a Label, which a node without a name has.
+// isGeneratedName reports whether a name is a label, "Op(output)", which a node
+// without a name gets.
 func isGeneratedName(label string) bool {
 	return strings.HasSuffix(label, ")") && strings.Contains(label, "(")
 }
 
-// absorbs tells whether an operator does the work of several products.
+// isAttention reports whether an operator does the work of several products.
 func isAttention(e providers.NodeEvent) bool {
 	return slices.Contains([]string{"Attention", "QAttention", "MultiHeadAttention", "GroupQueryAttention"}, e.Op)
 }
 
-// baseName is the graph's name that an optimizer appended something to.
+// baseName returns the graph's name to which an optimizer appended something.
 func baseName(name string, known map[string]float64) (string, bool) {
 	for {
 		i := strings.LastIndexByte(name, '/')

@@ -13,12 +13,12 @@ import (
 	"github.com/embedgate/embedgate/validate/verdict"
 )
 
-// Check proves that the provider that claims the work did it: by the
-// runtime's own record of where each node ran.
+// Check proves from the runtime's own record of where each node ran that the
+// provider did the work.
 func Check() check.Check {
 	return check.Check{
 		Name: "placement",
-		// A record that a crash cut short tells of less than the whole.
+		// After a crash the record is not complete.
 		HasData:     func(evidence.Evidence) bool { return false },
 		UsesNumbers: true,
 		Judge:       judgePlacement,
@@ -62,14 +62,14 @@ func judgePlacement(c check.Case) check.Result {
 	return o
 }
 
-// agreement is how far a record's arithmetic may lie from the graph's. Both
-// count the same matrix products exactly; an optimizer that folds a product
-// away may make up the rest. What is missing can hide no more than this.
+// agreement is the largest relative difference between the FLOPs of a record
+// and those of the graph. Both count the same products of matrices exactly; an
+// optimizer that removes a product may cause the difference.
 const agreement = 0.01
 
-// recordOf proves that the record is whole: each planned length once, numbers
-// that can be, and all of the graph's arithmetic in it. Nodes that were left
-// out may have run anywhere.
+// recordOf proves that the record is complete: each planned length once,
+// possible numbers, and all of the graph's FLOPs in it. Nodes that are left out
+// may have run anywhere.
 func recordOf(c check.Case) ([]shares, verdict.Finding) {
 	var p check.Problems
 	var all []shares
@@ -122,14 +122,14 @@ func recordOf(c check.Case) ([]shares, verdict.Finding) {
 	})
 }
 
-// placementJudge holds the shares of every length against the policy.
+// placementJudge compares the shares of every length with the policy.
 type placementJudge struct {
 	c      check.Case
 	limits policy.Placement
 	all    []shares
 }
 
-// share judges the length that has the least.
+// share judges the length with the smallest share.
 func (j placementJudge) share(item string, limit *float64, of func(shares) float64) verdict.Finding {
 	worst := j.all[0]
 	for _, s := range j.all[1:] {
@@ -142,7 +142,7 @@ func (j placementJudge) share(item string, limit *float64, of func(shares) float
 		Check: "placement", Item: item, Result: verdict.Pass, Measured: text.Percent(v) + " on " + check.ExecutionProvider(j.c.Evidence.Provider),
 		Threshold: "≥ " + text.Percent(*limit), Value: check.Rounded(v),
 	}
-	// A sum of shares that are all the provider's may round below one.
+	// A sum of shares that should be one may round below it.
 	if !(v >= *limit-1e-12) {
 		f.Result = verdict.Fail
 		f.Measured += " at " + evidence.LatencyPoint{Tokens: worst.tokens, Batch: 1}.Label()
@@ -151,7 +151,8 @@ func (j placementJudge) share(item string, limit *float64, of func(shares) float
 	return f
 }
 
-// fellBack names what ran elsewhere, the most arithmetic first.
+// fallbackAdvice names the operators that ran on another provider, products of
+// matrices first.
 func (j placementJudge) fallbackAdvice(s shares) string {
 	names := make([]string, 0, 4)
 	strayed := s.sortedFallbacks()
@@ -174,14 +175,14 @@ func (j placementJudge) fallbackAdvice(s shares) string {
 		names = append(names, s.describe(k))
 	}
 	if s.ownFLOPs == 0 && s.ownNodes == 0 {
-		return fmt.Sprintf("%s reports itself available and ran nothing: %s. It fell back in silence; look at the driver, the device and the runtime's build with `embedgate doctor`.",
+		return fmt.Sprintf("%s reports itself available and ran nothing: %s. It fell back without an error; look at the driver, the device and the runtime's build with `embedgate doctor`.",
 			j.c.Evidence.Provider, strings.Join(names, ", "))
 	}
 	return fmt.Sprintf("Part of the model fell back: %s. Look at which operators the provider supports, change the export so that it needs no others, or set strict so that opening fails.", strings.Join(names, ", "))
 }
 
-// elsewhere judges every operator that ran on another provider, however small
-// its share: the list in the policy is exact.
+// fallbackFinding judges every operator that ran on another provider, however
+// small its share: the policy must list each of them.
 func (j placementJudge) fallbackFinding() verdict.Finding {
 	f := verdict.Finding{Check: "placement", Item: "elsewhere", Result: verdict.Pass, Measured: "nothing", Threshold: "nothing"}
 	if len(j.limits.AllowedFallback) > 0 {

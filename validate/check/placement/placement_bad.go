@@ -9,8 +9,8 @@ import (
 	"github.com/embedgate/embedgate/validate/evidence"
 )
 
-// badPlacement is records of models that did not run where they should have,
-// and records that hide it.
+// badPlacement returns records of models that ran on another provider, and
+// records that hide it.
 func badPlacement() []check.BadCase {
 	return append(badDevices(), []check.BadCase{
 		{Name: "all matrix products on another provider", Item: "FLOPs", Spoil: func(c *check.Case) bool {
@@ -30,8 +30,8 @@ func badPlacement() []check.BadCase {
 				}
 			}) && applies
 		}},
-		{Name: "available, and nothing ran there", Item: "FLOPs", Spoil: moveAllNodes},
-		{Name: "one small operator elsewhere", Item: "elsewhere", Spoil: func(c *check.Case) bool {
+		{Name: "a provider that ran nothing", Item: "FLOPs", Spoil: moveAllNodes},
+		{Name: "one small operator on another provider", Item: "elsewhere", Spoil: func(c *check.Case) bool {
 			limits := c.Policy.Providers[c.Evidence.Provider].Placement
 			op := "Softmax"
 			for i := 0; slices.Contains(limits.AllowedFallback, op); i++ {
@@ -101,7 +101,7 @@ func badPlacement() []check.BadCase {
 				}
 			}) && applies
 		}},
-		{Name: "one node's record in another's place", Item: "record", Spoil: func(c *check.Case) bool {
+		{Name: "one node's record replaced by another's", Item: "record", Spoil: func(c *check.Case) bool {
 			applies := false
 			return eachRecord(c, func(r *evidence.PlacementRun) {
 				var products []int
@@ -136,7 +136,7 @@ func badPlacement() []check.BadCase {
 	}...)
 }
 
-// strangeEP is no provider of any catalogue.
+// unknownEP is a provider that no catalogue has.
 const unknownEP = "SilentFallbackExecutionProvider"
 
 func eachRecord(c *check.Case, spoil func(*evidence.PlacementRun)) bool {

@@ -18,8 +18,8 @@ import (
 
 const cpuEP, cudaEP = "CPUExecutionProvider", "CUDAExecutionProvider"
 
-// move gives the nodes of an operator to another provider, as a silent
-// fall-back does.
+// move assigns the nodes of an operator to another provider, as a silent
+// fallback does.
 func move(e *evidence.Evidence, op, to string) {
 	for i := range e.Placement {
 		r := &e.Placement[i]
@@ -50,14 +50,14 @@ func TestAProviderThatIsAvailableAndRunsNothingIsNamed(t *testing.T) {
 	assert.Contains(t, next, "embedgate doctor")
 }
 
-func TestTheListOfWhatMayRunElsewhereIsExact(t *testing.T) {
+func TestTheListOfAllowedFallbacksIsExact(t *testing.T) {
 	for name, c := range map[string]struct {
 		op   string
 		want []string
 	}{
 		"an operator on the list": {"Shape", nil},
 		"one that is not on it":   {"Erf", []string{"FAIL placement/elsewhere"}},
-		"a name that begins so":   {"ShapeOf", []string{"FAIL placement/elsewhere"}},
+		"a name with that prefix": {"ShapeOf", []string{"FAIL placement/elsewhere"}},
 	} {
 		row := gatetest.OnCUDA(t, func(in *check.Input, e *evidence.Evidence) {
 			in.Policy.Providers["cuda"].Placement.MinNodes = nil // one of six is many
@@ -71,7 +71,7 @@ func TestTheListOfWhatMayRunElsewhereIsExact(t *testing.T) {
 	}
 }
 
-func TestACompiledSubgraphIsWorthTheNodesInIt(t *testing.T) {
+func TestACompiledSubgraphCountsAsTheNodesInIt(t *testing.T) {
 	compile := func(left int) func(in *check.Input, e *evidence.Evidence) {
 		return func(_ *check.Input, e *evidence.Evidence) {
 			for i := range e.Placement {
@@ -101,7 +101,7 @@ func TestACompiledSubgraphIsWorthTheNodesInIt(t *testing.T) {
 		compile(0)(in, e)
 		e.Placement[0].Assigned[0].Nodes = e.Placement[0].Assigned[0].Nodes[:2]
 	})
-	assert.Equal(t, []string{"FAIL placement/record"}, validatetest.Failures(row), "nodes that nobody was given may have run anywhere")
+	assert.Equal(t, []string{"FAIL placement/record"}, validatetest.Failures(row), "nodes that were assigned to no provider may have run anywhere")
 }
 
 func TestARecordThatCannotBeTrueIsRefused(t *testing.T) {
@@ -129,19 +129,19 @@ func TestARecordThatCannotBeTrueIsRefused(t *testing.T) {
 		"too many axes":           {first(func(r *evidence.PlacementRun) { r.Events[0].Outputs = [][]int64{make([]int64, 17)} }), "shape [0 0"},
 		"shapes left out":         {first(func(r *evidence.PlacementRun) { r.Events[0].Inputs, r.Events[0].Name = nil, "odd" }), "MatMul odd has no shapes"},
 		"more than a model has":   {first(func(r *evidence.PlacementRun) { r.Events = make([]providers.NodeEvent, 100_001) }), "100001 events"},
-		"a graph nobody can count": {func(in *check.Input, _ *evidence.Evidence) {
+		"a graph whose FLOPs cannot be counted": {func(in *check.Input, _ *evidence.Evidence) {
 			in.Graphs["fp32"] = check.Graph{CostErr: errors.New("an operator without a formula")}
 		}, "an operator without a formula"},
-		"a graph nobody read": {func(in *check.Input, _ *evidence.Evidence) { in.Graphs = nil }, "own arithmetic is not known"},
+		"a graph that was not read": {func(in *check.Input, _ *evidence.Evidence) { in.Graphs = nil }, "own arithmetic is not known"},
 	} {
 		row := gatetest.OnCUDA(t, c.spoil)
 		assert.Contains(t, validatetest.Failures(row), "FAIL placement/record", name)
 		assert.Contains(t, validatetest.Item(t, row, "placement", "record").Measured, c.want, name)
-		assert.Empty(t, row.Placement, "%s: no shares of what is not believed", name)
+		assert.Empty(t, row.Placement, "%s: no shares of a refused record", name)
 	}
 }
 
-func TestARecordIsHeldAgainstTheGraphsNames(t *testing.T) {
+func TestARecordIsComparedWithTheGraphsNames(t *testing.T) {
 	renamed := func(name func(string) string) func(in *check.Input, e *evidence.Evidence) {
 		return func(_ *check.Input, e *evidence.Evidence) {
 			for i := range e.Placement {
@@ -160,7 +160,7 @@ func TestARecordIsHeldAgainstTheGraphsNames(t *testing.T) {
 		want  string // "": it passes
 	}{
 		"another graph's names":     {renamed(func(n string) string { return "blocks." + n }), "16 tokens: 0.00 % of the graph's arithmetic"},
-		"names that begin so":       {renamed(func(n string) string { return n + "2" }), "0.00 % of the graph's arithmetic"},
+		"names with that prefix":    {renamed(func(n string) string { return n + "2" }), "0.00 % of the graph's arithmetic"},
 		"what an optimizer appends": {renamed(func(n string) string { return n + "/MatMulAddFusion/" }), ""},
 		"a third fused into one":    {renamed(func(n string) string { return map[bool]string{true: "Attention_0", false: n}[n == "query"] }), ""},
 		"one name twice":            {renamed(func(n string) string { return map[bool]string{true: "query", false: n}[n == "key"] }), "node query is there twice"},
@@ -220,8 +220,8 @@ func TestAGraphWithoutProductsIsJudgedByItsNodes(t *testing.T) {
 	assert.Contains(t, validatetest.Failures(gatetest.OnCUDA(t, spoil(cpuEP))), "FAIL placement/FLOPs")
 }
 
-// As ONNX Runtime 1.30 records WebGPU: two nodes given to the CPU, and nothing
-// said of the others, which ran where they should.
+// ONNX Runtime 1.30 records WebGPU like this: some nodes assigned to the CPU,
+// and no assignment of the others, which ran on WebGPU.
 func TestAProviderWhoseAssignmentIsNotRecordedIsCountedByWhatItRan(t *testing.T) {
 	for ep, want := range map[string][]string{
 		cudaEP: nil,

@@ -12,7 +12,7 @@ import (
 	"github.com/embedgate/embedgate/validate/evidence"
 )
 
-// shares is where a record says that the nodes of one text ran.
+// shares says where the nodes ran for one text, by a record.
 type shares struct {
 	tokens               int
 	nodes, ownNodes      int                         // assigned nodes
@@ -34,15 +34,15 @@ type fallbackCount struct {
 
 func (s *fallbackCount) count() int { return max(s.assigned, s.executed) }
 
-// What a record may hold, so that one that lies costs nothing but its own
-// refusal: an embedding model has some hundreds of nodes.
+// The limits of a record, so that a hostile one is refused before it costs
+// time: an embedding model has some hundreds of nodes.
 const (
 	maxRecorded = 100_000
 	maxAxes     = 16
 	maxAxis     = 1 << 31
 )
 
-// possible refuses numbers that no runtime writes down.
+// recordProblems refuses numbers that no runtime records.
 func recordProblems(r evidence.PlacementRun) (p check.Problems) {
 	at := evidence.LatencyPoint{Tokens: r.Tokens, Batch: 1}.Label()
 	nodes := 0
@@ -74,10 +74,10 @@ func recordProblems(r evidence.PlacementRun) (p check.Problems) {
 	return p
 }
 
-// sharesOf adds up a possible record, for the provider that the runtime calls
-// ep. costs are the graph's own, by node: a compiled subgraph's event has no
-// arithmetic of its own, and is worth the nodes that its provider was given and
-// that did not run by themselves.
+// sharesOf adds up a record without problems, for the provider that the runtime
+// calls ep. costs are the graph's own, by node. The event of a compiled
+// subgraph has no FLOPs of its own: it counts as the nodes that were assigned
+// to its provider and have no event.
 func sharesOf(r evidence.PlacementRun, ep string, costs map[string]float64) (shares, check.Problems) {
 	s := shares{tokens: r.Tokens, fallbacks: map[fallback]*fallbackCount{}, perEP: map[string]float64{}}
 	var p check.Problems
@@ -123,8 +123,8 @@ func sharesOf(r evidence.PlacementRun, ep string, costs map[string]float64) (sha
 			}
 		}
 	}
-	// ONNX Runtime 1.30 writes down no assignment for its WebGPU provider, only
-	// what was left to the CPU: what a provider ran is then what it was given.
+	// ONNX Runtime 1.30 records no assignment for its WebGPU provider, only for
+	// the CPU. The nodes that a provider ran then count as assigned to it.
 	for _, e := range r.Events {
 		if !given[e.EP] && !compiled(e) {
 			s.nodes++
@@ -142,6 +142,7 @@ func sharesOf(r evidence.PlacementRun, ep string, costs map[string]float64) (sha
 	return s, p
 }
 
+// countOf returns the count of one fallback, and remembers the node's name.
 func (s *shares) countOf(op, ep, node string) *fallbackCount {
 	k := fallback{op, ep}
 	if s.fallbacks[k] == nil {
@@ -153,8 +154,8 @@ func (s *shares) countOf(op, ep, node string) *fallbackCount {
 	return s.fallbacks[k]
 }
 
-// flopsShare is the provider's share of the arithmetic. A graph that multiplies
-// no matrices is worth its nodes.
+// flopsShare returns the provider's share of the FLOPs, or of the nodes where
+// the graph multiplies no matrices.
 func (s shares) flopsShare() float64 {
 	if !s.products {
 		return s.nodeShare
@@ -162,7 +163,8 @@ func (s shares) flopsShare() float64 {
 	return ratio(s.ownFLOPs, s.flops)
 }
 
-// strayed lists what ran elsewhere, by operator and provider.
+// sortedFallbacks returns what ran on another provider, sorted by operator and
+// provider.
 func (s shares) sortedFallbacks() []fallback {
 	return slices.SortedFunc(maps.Keys(s.fallbacks), func(a, b fallback) int {
 		return cmp.Or(cmp.Compare(a.op, b.op), cmp.Compare(a.ep, b.ep))
@@ -176,7 +178,7 @@ func ratio(a, b float64) float64 {
 	return a / b
 }
 
-// ranElsewhere is "MatMul ×49 on CPUExecutionProvider".
+// describe formats a fallback: "MatMul ×49 on CPUExecutionProvider".
 func (s shares) describe(k fallback) string {
 	n := ""
 	if c := s.fallbacks[k].count(); c > 1 {
@@ -185,7 +187,8 @@ func (s shares) describe(k fallback) string {
 	return text.Clip(k.op) + n + " on " + text.Clip(k.ep)
 }
 
-// planned is the record of one length; nil where there is none or several.
+// recordOfLength returns the record of one length, nil where there is none or
+// several.
 func recordOfLength(all []evidence.PlacementRun, tokens int) *evidence.PlacementRun {
 	var found *evidence.PlacementRun
 	for i := range all {
