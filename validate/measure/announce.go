@@ -42,9 +42,9 @@ func warnOfTime(o Options, p evidence.Plan, vectors, starts time.Duration) {
 	}
 	line := []string{fmt.Sprintf("%s × %s: slow: the vectors took %s", o.Provider, o.Variant, vectors.Round(time.Second))}
 	if most := longestRest(p, vectors/time.Duration(passes*max(len(p.Texts), 1))); most > 0 {
-		line = append(line, fmt.Sprintf("what follows takes about %s or less, since latency.limit ends what is far too slow", (most+starts).Truncate(time.Minute)+time.Minute))
+		line = append(line, fmt.Sprintf("what follows takes about %s or less, since latency.sampling_timeout ends what is far too slow", (most+starts).Truncate(time.Minute)+time.Minute))
 	} else {
-		line = append(line, "latency.limit in the policy would end what is far too slow")
+		line = append(line, "latency.sampling_timeout in the policy would end what is far too slow")
 	}
 	o.Progress.Say("%s", strings.Join(line, "; "))
 }

@@ -12,7 +12,8 @@ import (
 	"github.com/stretchr/testify/assert"
 )
 
-// What two attempts may get wrong is what one may: each has half of the error.
+// Two attempts together may be wrong as often as one: each has half of the
+// error probability.
 func TestAttemptsShareTheError(t *testing.T) {
 	for attempts, want := range map[int]verdict.Result{0: verdict.Pass, 1: verdict.Pass, 2: verdict.Inconclusive} {
 		row := gatetest.Judged(t, func(in *check.Input, e *evidence.Evidence) {

@@ -32,7 +32,7 @@ func TestLengthsThatTheChannelOnlyReportsTakeFewLaunches(t *testing.T) {
 	assert.Equal(t, []evidence.LatencyPoint{{Tokens: 256, Batch: 1}}, full.For(p.Latency, "release", candidate.FP32).Brief)
 }
 
-// briefly makes evidence as a measurement that was planned so leaves it.
+// briefly changes evidence to that of a plan with few samples at these points.
 func briefly(e *evidence.Evidence, points ...evidence.LatencyPoint) {
 	e.Plan.Brief = points
 	e.Latency = slices.DeleteFunc(e.Latency, func(r evidence.LatencyRun) bool { return r.Launch > e.Plan.LaunchesAt(r.LatencyPoint) })
@@ -54,7 +54,7 @@ func TestFewSamplesAreRefusedWhereABudgetIsGated(t *testing.T) {
 	f := validatetest.Item(t, row, "integrity", "plan")
 	assert.Contains(t, f.Measured, "only lengths that the channel reports may have few")
 
-	// The same evidence, another channel: what was reported there is gated here.
+	// The same evidence in a channel that gates the length.
 	row = gatetest.Judged(t, func(in *check.Input, e *evidence.Evidence) {
 		in.Policy.Latency.Budgets[2].Precisions = nil
 		briefly(e, evidence.LatencyPoint{Tokens: 256, Batch: 1})
@@ -72,5 +72,5 @@ func TestBriefIsMeasuredAsPlanned(t *testing.T) {
 	row = gatetest.Judged(t, func(_ *check.Input, e *evidence.Evidence) {
 		e.Plan.Brief = []evidence.LatencyPoint{{Tokens: 256, Batch: 1}}
 	})
-	assert.Contains(t, validatetest.Failures(row), "FAIL integrity/plan", "more than planned proves nothing, too")
+	assert.Contains(t, validatetest.Failures(row), "FAIL integrity/plan", "more samples than planned prove nothing either")
 }

@@ -13,8 +13,8 @@ import (
 	"github.com/stretchr/testify/assert"
 )
 
-// ended leaves so many samples of so many ns in each launch at 16 tokens, under
-// a limit of 10 s.
+// ended returns a change to evidence: each launch at 16 tokens has so many
+// samples of so many ns, and the time limit is 10 s.
 func ended(samples int, ns int64) func(in *check.Input, e *evidence.Evidence) {
 	return func(in *check.Input, e *evidence.Evidence) {
 		in.Policy.Latency.SamplingTimeout, e.Plan.LimitNS = 10*time.Second, int64(10*time.Second)
@@ -26,7 +26,7 @@ func ended(samples int, ns int64) func(in *check.Input, e *evidence.Evidence) {
 	}
 }
 
-func TestALimitThatEndedTheSamplesIsToldAndClaimsNothing(t *testing.T) {
+func TestATimeLimitThatEndedTheSamplesIsReportedAndProvesNothing(t *testing.T) {
 	for name, c := range map[string]struct {
 		samples        int
 		each           time.Duration
@@ -36,7 +36,7 @@ func TestALimitThatEndedTheSamplesIsToldAndClaimsNothing(t *testing.T) {
 		"a second a text": {11, 920 * time.Millisecond, verdict.Fail,
 			"920.00 ms (ended after 10 s: 33 of 300 samples; 33 over the budget are enough to fail)", "over its budget of 20ms"},
 		"four seconds a text": {3, 4 * time.Second, verdict.Inconclusive,
-			"4000.00 ms (ended after 10 s: 9 of 300 samples; 9 over the budget, and 25 would be enough to fail)", "Raise latency.limit in policy.yaml"},
+			"4000.00 ms (ended after 10 s: 9 of 300 samples; 9 over the budget, and 25 would be enough to fail)", "Raise latency.sampling_timeout in policy.yaml"},
 		"one text only": {1, 20 * time.Second, verdict.Inconclusive, "3 of 300 samples", "why one text takes 20000.00 ms"},
 	} {
 		row := gatetest.Judged(t, ended(c.samples, c.each.Nanoseconds()))

@@ -34,12 +34,13 @@ func judgeLatency(c check.Case) check.Result {
 	for _, b := range c.Policy.Latency.Budgets {
 		p := evidence.LatencyPoint{Tokens: b.Tokens, Batch: b.Batch}
 		if !slices.Contains(c.Plan.Points, p) {
-			continue // longer than the file's fixed length
+			continue // the file's fixed length is shorter
 		}
 		s := samplesAt(c.Evidence, p)
 		s.planned, s.limit = c.Plan.SamplesAt(p), c.Plan.LimitNS
 		if n := len(s.all); n > s.planned {
-			// How they depend on each other costs the square of their number.
+			// The cost of the effective sample size grows with the square of
+			// their number.
 			o.Findings = append(o.Findings, verdict.Finding{
 				Check: "latency", Item: p.Label(), Result: verdict.Fail, Measured: text.Plural(n, "sample", "samples"), Threshold: fmt.Sprintf("the %d planned", s.planned),
 				Value: float64(n), Next: "Measure again: samples that were not planned prove nothing.",
@@ -57,7 +58,7 @@ func judgeLatency(c check.Case) check.Result {
 			}
 			if s.ended() {
 				l.Planned = s.planned
-				l.EffectiveN = check.Rounded(d.Effective * float64(d.N) / float64(s.planned)) // of those that are there
+				l.EffectiveN = check.Rounded(d.Effective * float64(d.N) / float64(s.planned)) // of the samples that were taken
 			}
 			o.Latency = append(o.Latency, l)
 		}
@@ -76,7 +77,7 @@ type pointSamples struct {
 	budget   stats.Budget
 }
 
-// ended tells whether the limit ended the samples before all were there.
+// ended reports whether the time limit ended the samples before all were taken.
 func (s pointSamples) ended() bool { return s.limit > 0 && len(s.all) > 0 && len(s.all) < s.planned }
 
 func samplesAt(e evidence.Evidence, p evidence.LatencyPoint) pointSamples {
@@ -119,7 +120,7 @@ func (s pointSamples) decide() stats.Decision {
 	return stats.Decide(s.launches, s.budget)
 }
 
-// finding words a decision; before is what it was on a quiet machine.
+// finding formats a decision; before is the decision without regard to noise.
 func (s pointSamples) finding(c check.Case, b policy.Budget, before, d stats.Decision) verdict.Finding {
 	measured := stats.Percentile(s.all, b.Percentile/100)
 	pct := "p" + strconv.FormatFloat(b.Percentile, 'f', -1, 64)
@@ -159,7 +160,7 @@ func (s pointSamples) finding(c check.Case, b policy.Budget, before, d stats.Dec
 	return f
 }
 
-// gatesWhere says where a line gates that does not gate this case.
+// gatesWhere says where a budget gates that does not gate this case.
 func gatesWhere(b policy.Budget, c check.Case) string {
 	var where []string
 	if len(b.Precisions) > 0 && !slices.Contains(b.Precisions, c.Class) {
@@ -179,8 +180,8 @@ func joined[T ~string](all []T) string {
 	return strings.Join(s, ", ")
 }
 
-// endedEarly tells a newcomer why there are fewer samples than planned, and
-// what those that are there are enough for.
+// endedEarly says why there are fewer samples than planned, and whether those
+// that were taken are enough to fail.
 func (s pointSamples) endedEarly(d stats.Decision) string {
 	text := fmt.Sprintf(" (ended after %s: %d of %d samples", seconds(s.limit), d.N, s.planned)
 	switch need := stats.CountFor(s.planned, s.budget); {
@@ -196,7 +197,7 @@ func seconds(ns int64) string {
 	return strconv.FormatFloat(float64(ns)/1e9, 'g', 4, 64) + " s"
 }
 
-// sure words the probability that a decision rests on.
+// sure formats the counts and the probability of a decision.
 func sure(d stats.Decision, confidence float64) string {
 	text := fmt.Sprintf("k=%d of n=%d over", d.Count, d.N)
 	if d.Effective < float64(d.N) {
@@ -228,20 +229,20 @@ func (s pointSamples) warnings(d stats.Decision) (w []string) {
 	return w
 }
 
-// unsure says how to get an answer.
+// inconclusiveAdvice says how to get a decision.
 func (s pointSamples) inconclusiveAdvice(b policy.Budget, before stats.Decision) string {
 	switch {
 	case before.N == 0:
 		return "Measure again: there are no samples at this length."
 	case s.ended():
-		return fmt.Sprintf("The samples took so long that they were ended after %s in each launch, and the missing ones are not known. Raise latency.limit in policy.yaml to see them, or look first at why one text takes %s at this length.",
+		return fmt.Sprintf("The samples took so long that the time limit ended them after %s in each launch, and the missing ones are not known. Raise latency.sampling_timeout in policy.yaml, or look first at why one text takes %s at this length.",
 			seconds(s.limit), Milliseconds(stats.Percentile(s.all, 0.5)))
 	case before.Answer == stats.Within:
-		return fmt.Sprintf("It would pass on a quiet machine, but this one was so unsteady that the margin to %s may be luck. Stop what else runs there, or use another machine, and measure again.", b.Budget)
+		return fmt.Sprintf("It would pass on a quiet machine, but this one was so unsteady that the margin to %s may be chance. Stop what else runs there, or use another machine, and measure again.", b.Budget)
 	case before.Effective < float64(before.N)/2:
-		return "The samples move slowly together (heat, clock speed, other load), so that they are worth few. Let the machine settle, or raise latency.launches and latency.samples in policy.yaml, and measure again."
+		return "The samples move slowly together (heat, clock speed, other load), so that they count as few independent ones. Let the machine settle, or raise latency.launches and latency.samples in policy.yaml, and measure again."
 	}
-	return fmt.Sprintf("The budget of %s lies too near to what was measured to tell with %d samples. Raise latency.samples in policy.yaml, or make the model clearly faster.", b.Budget, before.N)
+	return fmt.Sprintf("The measured value is too near the budget of %s for a decision with %d samples. Raise latency.samples in policy.yaml, or make the model clearly faster.", b.Budget, before.N)
 }
 
 func Milliseconds(ns int64) string {

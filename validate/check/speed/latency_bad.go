@@ -9,7 +9,8 @@ import (
 	"github.com/embedgate/embedgate/validate/verdict"
 )
 
-// badLatency is slow runs and runs on a machine too noisy to tell.
+// badLatency returns slow runs, and runs on a machine that is too noisy for a
+// decision.
 func badLatency() []check.BadCase {
 	return []check.BadCase{
 		slowed("a slow run", "", verdict.Fail, func(c *check.Case, r *evidence.LatencyRun, budget int64, _ float64) {
@@ -18,7 +19,7 @@ func badLatency() []check.BadCase {
 			}
 		}),
 		slowed("a slow tail", "", verdict.Fail, func(c *check.Case, r *evidence.LatencyRun, budget int64, over float64) {
-			// Four times the share that the percentile allows, spread out evenly.
+			// Four times the share that the percentile allows, evenly spread.
 			share := min(4*over, 1)
 			for i := range r.SamplesNS {
 				if r.SamplesNS[i] = max(budget/10, 1); int(float64(i+1)*share) > int(float64(i)*share) {
@@ -36,11 +37,11 @@ func badLatency() []check.BadCase {
 	}
 }
 
-// slowed spoils the samples at the first budget that gates.
+// slowed changes the samples at the first budget that gates.
 func slowed(name, item string, want verdict.Result, spoil func(c *check.Case, r *evidence.LatencyRun, budget int64, over float64)) check.BadCase {
 	return check.BadCase{Name: name, Item: item, Want: want, Spoil: func(c *check.Case) bool {
 		for _, b := range c.Policy.Latency.Budgets {
-			if !b.Gates(c.Channel, c.Class) || b.Budget < 100 || !slices.Contains(c.Plan.Points, evidence.LatencyPoint{Tokens: b.Tokens, Batch: b.Batch}) { // under 100 ns no tenth is left to play with
+			if !b.Gates(c.Channel, c.Class) || b.Budget < 100 || !slices.Contains(c.Plan.Points, evidence.LatencyPoint{Tokens: b.Tokens, Batch: b.Batch}) { // a tenth of less than 100 ns is too little to change
 				continue
 			}
 			p := evidence.LatencyPoint{Tokens: b.Tokens, Batch: b.Batch}

@@ -11,7 +11,7 @@ import (
 type worstCase[T any] struct {
 	check, item string
 	all         []T
-	value       func(T) int64 // in the budget's unit
+	value       func(T) int64 // in the unit of budget
 	budget      int64
 	format      func(int64) string
 	adjective   string         // "worst", before "of 3 launches"

@@ -12,8 +12,8 @@ import (
 	"github.com/embedgate/embedgate/validate/verdict"
 )
 
-// Worth proves that a provider is faster than another one on the same
-// machine: an accelerator that is not only costs.
+// Worth proves that a provider is faster than another one on the same machine.
+// An accelerator that is not faster is not worth its cost.
 func Worth() check.Check {
 	return check.Check{
 		Name:        "worth-it",
@@ -45,11 +45,12 @@ func judgeWorth(c check.Case) check.Result {
 	return o
 }
 
-// A round is both sides' median at one length, in ns.
+// roundMedians are the medians of both providers in one round at one length, in
+// ns.
 type roundMedians struct{ mine, other int64 }
 
-// judgeRounds tests one length: each round is won or lost, so that neither a
-// slow round nor an outlier in one decides more than itself.
+// judgeRounds tests one length. Each round is won or lost, so that a slow round
+// or an outlier counts only once.
 func judgeRounds(c check.Case, tokens int, rounds []roundMedians) (verdict.Finding, verdict.WorthSummary) {
 	w := c.Policy.WorthIt
 	won := 0
@@ -84,12 +85,12 @@ func judgeRounds(c check.Case, tokens int, rounds []roundMedians) (verdict.Findi
 	return f, s
 }
 
-// factor writes three digits: 0.0021, 1.35, 12.4.
+// factor formats three digits: 0.0021, 1.35, 12.4.
 func factor(v float64) string { return strconv.FormatFloat(v, 'g', 3, 64) }
 
-// roundsOf proves that the comparison is as planned: in each round one process
-// of each side, the first one another time each, each length once in both, and
-// the planned samples in it. It returns the medians by length.
+// roundsOf proves that the comparison was made as planned: each round has one
+// process of each provider, another one is first in each round, and both have
+// the planned samples of each length once. It returns the medians by length.
 func roundsOf(c check.Case) (map[int][]roundMedians, verdict.Finding) {
 	plan := c.Plan.Pairs
 	var p check.Problems
@@ -150,12 +151,12 @@ func roundsOf(c check.Case) (map[int][]roundMedians, verdict.Finding) {
 	return medians, p.Finding(verdict.Finding{
 		Check: "worth-it", Item: "rounds", Measured: fmt.Sprintf("%d, in alternating order", plan.Rounds),
 		Threshold: fmt.Sprintf("%d of both sides, in alternating order", plan.Rounds),
-		Next:      "Measure again, whole: who may leave a round out, or choose who begins, chooses the result.",
+		Next:      "Measure again, whole: whoever may leave a round out, or choose which provider is first, chooses the result.",
 	})
 }
 
-// sideOf is 0 for the provider × variant itself, 1 for what it is compared
-// with, -1 for anything else.
+// sideOf returns 0 for the provider × variant itself, 1 for the one that it is
+// compared with and -1 for any other.
 func sideOf(c check.Case, r evidence.PairedRun) int {
 	switch {
 	case r.Provider == c.Plan.Pairs.Provider && r.Variant == c.Plan.Pairs.Variant:

@@ -10,7 +10,7 @@ import (
 	"github.com/embedgate/embedgate/validate/verdict"
 )
 
-// badWorth is comparisons that were lost, and ones that were not made as
+// badWorth returns comparisons that were lost, and ones that were not made as
 // planned.
 func badWorth() []check.BadCase {
 	pairs := func(name, item string, spoil func(c *check.Case)) check.BadCase {
@@ -25,7 +25,7 @@ func badWorth() []check.BadCase {
 	return []check.BadCase{
 		pairs("slower than the CPU", "", func(c *check.Case) {
 			eachOwnRun(c, func(_ int, r *evidence.PairedRun) {
-				if r.Tokens == c.Plan.Pairs.Tokens[0] { // of several lengths one is enough
+				if r.Tokens == c.Plan.Pairs.Tokens[0] { // one of the lengths is enough
 					slowDown(c, r)
 				}
 			})
@@ -37,7 +37,7 @@ func badWorth() []check.BadCase {
 			}
 			rounds := c.Plan.Pairs.Rounds
 			if a, _ := stats.SignTest((rounds+1)/2, rounds, w.Confidence); a != stats.Unsure {
-				return false // a confidence so low that a majority is enough
+				return false // the confidence is so low that a majority decides
 			}
 			eachOwnRun(c, func(round int, r *evidence.PairedRun) {
 				if round%2 == 0 {
@@ -55,9 +55,9 @@ func badWorth() []check.BadCase {
 				c.Evidence.Pairs[i].Order = sideOf(*c, c.Evidence.Pairs[i])
 			}
 		}),
-		pairs("a round against somebody else", "rounds", func(c *check.Case) { c.Evidence.Pairs[0].Provider += "-other" }),
+		pairs("a round against another provider", "rounds", func(c *check.Case) { c.Evidence.Pairs[0].Provider += "-other" }),
 		pairs("a sample of a round left out", "rounds", func(c *check.Case) { c.Evidence.Pairs[0].SamplesNS = nil }),
-		pairs("a round in no time", "rounds", func(c *check.Case) { c.Evidence.Pairs[0].SamplesNS[0] = 0 }),
+		pairs("a round of 0 ns", "rounds", func(c *check.Case) { c.Evidence.Pairs[0].SamplesNS[0] = 0 }),
 	}
 }
 
@@ -69,8 +69,8 @@ func eachOwnRun(c *check.Case, do func(round int, r *evidence.PairedRun)) {
 	}
 }
 
-// slowTo makes a run slower than the other side's of its round by twice what
-// the policy allows.
+// slowDown makes a run slower than the other provider's in the same round, by
+// twice what the policy allows.
 func slowDown(c *check.Case, r *evidence.PairedRun) {
 	for _, o := range c.Evidence.Pairs {
 		if o.Round == r.Round && o.Tokens == r.Tokens && sideOf(*c, o) == 1 {

@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/assert"
 )
 
-// rounds sets this side's samples to so many times the other's, by round.
+// rounds sets this provider's samples to so many times the other's, by round.
 func rounds(e *evidence.Evidence, times func(round, tokens int) float64) {
 	for i := range e.Pairs {
 		if r := &e.Pairs[i]; r.Provider == e.Provider {
@@ -50,7 +50,7 @@ func TestAProviderMustBeFasterThanTheCPUOfItsMachine(t *testing.T) {
 	}
 }
 
-func TestEachLengthIsWorthItByItself(t *testing.T) {
+func TestEachLengthIsJudgedByItself(t *testing.T) {
 	row := gatetest.OnCUDA(t, func(_ *check.Input, e *evidence.Evidence) {
 		rounds(e, func(_, tokens int) float64 { return 3 - float64(tokens)/50 })
 	})
@@ -58,7 +58,7 @@ func TestEachLengthIsWorthItByItself(t *testing.T) {
 	assert.Equal(t, verdict.WorthSummary{Tokens: 128, Against: "cpu × fp32", Speedup: 2.272729855, Won: 7, Rounds: 7}, row.WorthIt[1])
 }
 
-func TestWhatOthersAreComparedWithIsNotComparedWithItself(t *testing.T) {
+func TestTheProviderOfTheComparisonIsNotComparedWithItself(t *testing.T) {
 	row := gatetest.Judged(t, func(*check.Input, *evidence.Evidence) {})
 	for _, f := range row.Findings {
 		assert.NotEqual(t, "worth-it", f.Check)
