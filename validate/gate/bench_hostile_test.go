@@ -14,8 +14,8 @@ import (
 	"github.com/embedgate/embedgate/validate/verdict"
 )
 
-// BenchmarkHostileEvidence is the worst of files that are refused when they are
-// read, and of evidence that may be read and is then judged.
+// BenchmarkHostileEvidence measures hostile files: some are refused when they
+// are read, others are read and judged.
 func BenchmarkHostileEvidence(b *testing.B) {
 	var cases []hostile.Case
 	read := func(dir string) error { _, err := evidence.Read(dir); return err }

@@ -8,8 +8,8 @@ import (
 	"github.com/embedgate/embedgate/validate/check/speed"
 )
 
-// checks is everything that the gate proves, in the order in which it is shown.
-// A new check is a value of its own in a file of its own, added here.
+// checks returns everything that the gate proves, in the order of the findings.
+// A new check is added here.
 func checks() []check.Check {
 	return []check.Check{
 		binding.Integrity(),

@@ -1,6 +1,6 @@
 // Package gate judges evidence against golden vectors and policy, check by
-// check. In every run it also shows each check known-bad evidence, to prove
-// that the check still refuses it.
+// check. In every run it also gives each check known-bad evidence, to prove
+// that the check refuses it.
 //
 // The gate and every check are pure: functions of their input, without clock,
 // file, network or environment. They recompute every number from the raw

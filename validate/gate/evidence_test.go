@@ -28,8 +28,8 @@ func TestEvidenceThatWasReadPassesTheGate(t *testing.T) {
 	assert.Equal(t, e.Digest, v.Rows[0].Evidence)
 }
 
-// FuzzEvidenceDir also shows what was read to the gate, which must not panic on
-// anything that can be read.
+// FuzzEvidenceDir also judges what it has read: the gate must not panic on any
+// evidence that can be read.
 func FuzzEvidenceDir(f *testing.F) {
 	in := validatetest.TinyInput(f)
 	dir := validatetest.WriteEvidence(f, in.Evidence[0])
@@ -45,7 +45,7 @@ func FuzzEvidenceDir(f *testing.F) {
 	r := check.NewReferences(whole)
 	f.Fuzz(func(t *testing.T, data, vectors []byte) {
 		dir := t.TempDir()
-		// The digest is put right, or nothing behind it would be reached.
+		// The digest is corrected, or no code behind its check would run.
 		if e, err := evidence.Parse(data); err == nil && len(vectors) > 0 {
 			e.VectorsSHA256 = files.HashBytes(vectors)
 			if data, err = json.Marshal(e); err != nil {

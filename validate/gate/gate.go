@@ -14,20 +14,20 @@ import (
 )
 
 // Gate judges evidence. It is a pure function: the same input gives the same
-// verdict, to the byte. Rows are one for each provider × variant of the policy,
-// and one for each other that there is evidence of.
+// verdict, to the byte. The verdict has one row for each provider × variant of
+// the policy, and one for each other that has evidence.
 //
 // The verdict is PASS when the gate refused all its known-bad cases and every
 // provider that the channel requires passed with every variant that the policy
-// lists for it; a required one that failed or was not measured makes it FAIL,
-// one that cannot be decided INCONCLUSIVE. Other providers' results are told
-// and change nothing.
+// lists for it. A required one that failed or was not measured makes it FAIL,
+// one that cannot be decided makes it INCONCLUSIVE. The results of other
+// providers are in the verdict and do not change its result.
 //
-// An error is a fault about the input, never about the evidence.
+// An error is a fault in the input, never in the evidence.
 func Gate(in check.Input) (verdict.Verdict, error) { return gateWith(checks(), in) }
 
-// gateWith is Gate with other checks: how a test shows that the self-test
-// notices a broken one.
+// gateWith is Gate with other checks. Tests use it to show that the self-test
+// finds a broken check.
 func gateWith(checks []check.Check, in check.Input) (verdict.Verdict, error) {
 	if err := checkInput(in); err != nil {
 		return verdict.Verdict{}, err
@@ -59,7 +59,7 @@ func gateWith(checks []check.Check, in check.Input) (verdict.Verdict, error) {
 	return v, nil
 }
 
-// resultOf fails closed: PASS needs a required row, and each of them passing.
+// resultOf returns Pass only when there is a required row and each one passed.
 func resultOf(in check.Input, v verdict.Verdict) verdict.Result {
 	if !v.SelfTestPassed() {
 		return verdict.Fail
@@ -86,7 +86,7 @@ func resultOf(in check.Input, v verdict.Verdict) verdict.Result {
 	return result
 }
 
-// A rowKey names one row.
+// A rowKey identifies one row.
 type rowKey struct {
 	provider, variant string
 	cpu               string // of the policy's portability; "": the machine's own
@@ -97,12 +97,12 @@ func keyOf(e evidence.Evidence) rowKey {
 	return rowKey{provider: e.Provider, variant: e.Variant, cpu: e.CPU}
 }
 
-// same tells whether two keys name the same row.
+// sameRow reports whether two keys identify the same row.
 func (k rowKey) sameRow(o rowKey) bool {
 	return k.provider == o.provider && k.variant == o.variant && k.cpu == o.cpu
 }
 
-// planOfRow is what the policy wants measured for a row.
+// planOfRow returns what must be measured for a row by the policy.
 func planOfRow(in check.Input, k rowKey) evidence.Plan {
 	file := in.Candidate.Manifest.Variants[in.Policy.FileOf(k.variant)]
 	if k.cpu != "" {
@@ -111,9 +111,9 @@ func planOfRow(in check.Input, k rowKey) evidence.Plan {
 	return evidence.PlanFor(in.Policy, in.Golden, k.provider, k.variant, file)
 }
 
-// planOf is the plan to which evidence of a row is held. Points at which the
-// channel decides nothing may be measured briefly or in full, as the evidence
-// says; all others are measured in full.
+// planOf returns the plan that the evidence of a row must follow. Points that
+// the channel does not gate may be measured briefly or in full, as the evidence
+// says; all others must be measured in full.
 func planOf(in check.Input, k rowKey, e evidence.Evidence) evidence.Plan {
 	full := planOfRow(in, k)
 	if brief := full.For(in.Policy.Latency, in.Channel, in.Policy.Class(k.provider, k.variant)).Brief; binding.HoldsAll(brief, e.Plan.Brief) {
@@ -122,8 +122,8 @@ func planOf(in check.Input, k rowKey, e evidence.Evidence) evidence.Plan {
 	return full
 }
 
-// rowKeys lists the required rows in the channel's order, then the policy's other
-// ones, then those that only the evidence knows.
+// rowKeys lists the required rows in the channel's order, then the other rows
+// of the policy, then those that only the evidence has.
 func rowKeys(in check.Input) []rowKey {
 	var keys []rowKey
 	channel := in.Policy.Channels[in.Channel]
@@ -158,7 +158,7 @@ func rowKeys(in check.Input) []rowKey {
 	return keys
 }
 
-// inOrder is the evidence in an order that the caller's does not change.
+// inOrder returns the evidence in an order that does not depend on the caller's.
 func inOrder(in check.Input) []evidence.Evidence {
 	all := slices.Clone(in.Evidence)
 	slices.SortStableFunc(all, func(a, b evidence.Evidence) int {
@@ -233,8 +233,8 @@ func judgeRow(in check.Input, checks []check.Check, r *check.References, k rowKe
 	return row, nil
 }
 
-// staticFindings is what is said of a file that nobody measured there, by the file
-// alone: a provider that is known to split it need not be asked.
+// staticFindings returns the findings that need the file alone, for a row
+// without a measurement.
 func staticFindings(in check.Input, checks []check.Check, k rowKey) (all []verdict.Finding) {
 	c := check.Case{
 		Policy: in.Policy, Graph: in.Graphs[in.Policy.FileOf(k.variant)], CPU: k.cpu, Foreign: in.Foreign,
@@ -248,9 +248,9 @@ func staticFindings(in check.Input, checks []check.Check, k rowKey) (all []verdi
 	return all
 }
 
-// runChecks asks every check that applies. Of evidence that a crash cut short, those are asked
-// whose data are still there; the crash itself has already failed it. Of evidence
-// whose numbers integrity refuses, those are asked that do not study them.
+// runChecks runs every check that concerns the case. On evidence with a crash
+// it runs those whose data are there; the crash itself is a FAIL already. Where
+// integrity refuses the numbers, it runs those that do not use them.
 func runChecks(checks []check.Check, c check.Case) (all check.Result) {
 	for i, k := range checks {
 		if !k.Concerns(c) || c.Evidence.Crash != nil && !k.HasData(c.Evidence) || c.NumbersRefused && k.UsesNumbers {
@@ -260,7 +260,7 @@ func runChecks(checks []check.Check, c check.Case) (all check.Result) {
 		if k.Name == binding.IntegrityName {
 			c.NumbersRefused = refuseNumbers(o.Findings, checks[i+1:], c)
 		}
-		if len(o.Findings) == 0 { // a check that says nothing has proven nothing
+		if len(o.Findings) == 0 { // a check without a finding has proven nothing
 			o.Findings = []verdict.Finding{{
 				Check: k.Name, Result: verdict.Fail, Measured: "nothing", Threshold: "a finding",
 				Next: "This is a fault of embedgate; report it.",
@@ -273,7 +273,7 @@ func runChecks(checks []check.Check, c check.Case) (all check.Result) {
 		if o.Parity != nil {
 			all.Parity = o.Parity
 		}
-		all.Bits += o.Bits // one check has any
+		all.Bits += o.Bits // only one check sets them
 	}
 	return all
 }

@@ -109,7 +109,7 @@ func TestWhatAChannelRequiresDecides(t *testing.T) {
 	assert.Equal(t, []string{"FAIL integrity/binding", "NOT MEASURED integrity/evidence"}, validatetest.Failures(validatetest.RowOf(t, gatetest.Gate(t, in), "cuda", "fp32")))
 }
 
-func TestEvidenceOfAProviderOutsideThePolicyFailsItsRowAlone(t *testing.T) {
+func TestEvidenceOfAProviderOutsideThePolicyFailsOnlyItsRow(t *testing.T) {
 	in := validatetest.SmallInput(t)
 	e := validatetest.EvidenceFor(t, in, "cpu", "fp32")
 	e.Provider, e.Session.Provider = "openvino", "openvino"

@@ -14,7 +14,7 @@ import (
 	"github.com/embedgate/embedgate/validate/stats"
 )
 
-// checkInput refuses input that no verdict can be given on.
+// checkInput refuses input that allows no verdict.
 func checkInput(in check.Input) error {
 	bad := func(thing, got, wanted, next string) error {
 		return &fault.Error{Kind: fault.Usage, Thing: thing, Got: got, Wanted: wanted, Next: next}
@@ -63,7 +63,7 @@ func checkInput(in check.Input) error {
 	for _, name := range channel.Require {
 		for _, v := range p.Providers[name].Variants {
 			if !gatesAny(in, name, v) {
-				return bad(fmt.Sprintf("channel %s, %s × %s", in.Channel, name, v), "no line of latency.budgets that gates it there and fits its length", "at least one: what is only reported proves nothing",
+				return bad(fmt.Sprintf("channel %s, %s × %s", in.Channel, name, v), "no line of latency.budgets that gates it there and fits its length", "at least one: a value that is only reported proves nothing",
 					"leave out channels or precisions of a line in the policy, or add one")
 			}
 		}
@@ -71,8 +71,9 @@ func checkInput(in check.Input) error {
 	return checkThresholds(in, bad)
 }
 
-// gatesAny tells whether the channel gates any latency that is measured of a
-// provider × variant. A file of fixed length is measured at what fits it.
+// gatesAny reports whether the channel gates any latency that is measured for a
+// provider × variant. A file of fixed length is measured at the lengths that
+// fit.
 func gatesAny(in check.Input, provider, variant string) bool {
 	class := in.Policy.Class(provider, variant)
 	plan := evidence.PlanFor(in.Policy, in.Golden, provider, variant, in.Candidate.Manifest.Variants[in.Policy.FileOf(variant)])

@@ -23,7 +23,7 @@ func TestEvidenceOfOtherTextsThanPlannedIsRefused(t *testing.T) {
 	assert.Contains(t, validatetest.Failures(validatetest.RowOf(t, v, "cpu", "fp32")), "FAIL integrity/plan")
 }
 
-func TestARowTellsTheMachineAndNoWordThatNoProcessorHas(t *testing.T) {
+func TestARowNamesTheMachineAndOnlyKnownInstructionSets(t *testing.T) {
 	row := gatetest.Judged(t, func(_ *check.Input, e *evidence.Evidence) {
 		e.Machine.CPU, e.Machine.InstructionSets = strings.Repeat("x", 10_000), []string{"\x1b[2J", evidence.VNNI, evidence.AVX2, evidence.AVX2}
 	})

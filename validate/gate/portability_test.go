@@ -19,8 +19,8 @@ import (
 	"github.com/embedgate/embedgate/validate/verdict"
 )
 
-// everywhere is input of a channel that requires other processors, with good
-// evidence of each.
+// everywhere returns input of a channel that requires other processors, with
+// good evidence of each.
 func everywhere(t *testing.T) check.Input {
 	in := validatetest.SmallInput(t)
 	in.Channel = "everywhere"
@@ -85,16 +85,16 @@ func TestEvidenceOfAnotherProcessorIsRefused(t *testing.T) {
 		spoil      func(e *evidence.Evidence)
 	}{
 		{"nothing was emulated", "portability/processor", func(e *evidence.Evidence) { e.Emulation = nil }},
-		{"a processor with AVX2 played", "portability/processor", func(e *evidence.Evidence) { e.Emulation.Model = "Haswell" }},
+		{"a processor with AVX2 emulated", "portability/processor", func(e *evidence.Evidence) { e.Emulation.Model = "Haswell" }},
 		{"a program for ARM", "portability/processor", func(e *evidence.Evidence) { e.Machine.Arch = "arm64" }},
 		{"AVX2 where there is none", "portability/processor", func(e *evidence.Evidence) { e.Machine.InstructionSets = []string{evidence.SSE41, evidence.AVX2} }},
-		{"no word on instruction sets", "portability/processor", func(e *evidence.Evidence) { e.Machine.InstructionSets = nil }},
-		{"an emulator that says nothing of itself", "portability/processor", func(e *evidence.Evidence) { e.Emulation.Version = "" }},
+		{"unknown instruction sets", "portability/processor", func(e *evidence.Evidence) { e.Machine.InstructionSets = nil }},
+		{"an emulator without a version", "portability/processor", func(e *evidence.Evidence) { e.Emulation.Version = "" }},
 		{"times", "portability/processor", func(e *evidence.Evidence) {
 			e.Cold = []evidence.ColdStart{{Launch: 1, LoadNS: 1, FirstNS: 1, FromStartNS: 3}}
 		}},
 		{"fewer texts", "integrity/plan", func(e *evidence.Evidence) { e.Plan.Texts = e.Plan.Texts[1:] }},
-		{"wrong vectors there alone", "parity/min cosine", func(e *evidence.Evidence) {
+		{"wrong vectors", "parity/min cosine", func(e *evidence.Evidence) {
 			for i := range e.Raw.Primary[:e.Raw.Dim] {
 				e.Raw.Primary[i] *= float32(i % 2)
 			}
@@ -114,7 +114,7 @@ func TestEvidenceOfAnotherProcessorIsRefused(t *testing.T) {
 	}
 }
 
-func TestAnARMMachineStandsForARMItself(t *testing.T) {
+func TestAnARMMachineNeedsNoEmulatorForARM(t *testing.T) {
 	in := everywhere(t)
 	in.Evidence[2].Emulation = nil
 	require.Equal(t, "arm64", in.Evidence[2].CPU)

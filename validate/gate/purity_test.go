@@ -13,8 +13,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Judging depends on its input alone: outside the files that read and write
-// (named *_io.go, and io.go), the packages that judge have no way to the world.
+// Judging depends on its input alone. In the packages that judge, only the
+// files named io.go and *_io.go may import what reads or writes anything else.
 func TestJudgingHasNoClockFileNetworkOrEnvironment(t *testing.T) {
 	var files []string
 	for _, dir := range []string{".", "../stats", "../evidence", "../verdict", "../check", "../check/*"} {

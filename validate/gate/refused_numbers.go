@@ -8,17 +8,17 @@ import (
 	"github.com/embedgate/embedgate/validate/verdict"
 )
 
-// unfitItems are the findings of integrity without which the evidence's numbers
-// say nothing: there are more or fewer of them than planned, no machine can have
-// measured them, or they belong to something else. A failure of the others
-// (source, embedding, files) is about the candidate: its numbers are real, and
-// the other checks tell what is wrong with it.
+// numberItems are the findings of integrity that judge the evidence's numbers:
+// whether there are as many as planned, whether a machine can have measured
+// them, and what they belong to. The others (source, embedding, files) judge
+// the candidate: the numbers of a wrong candidate are real, and the other
+// checks say what is wrong with it.
 var numberItems = []string{"plan", "numbers", "binding"}
 
-// worthless tells whether integrity refused the evidence's numbers. Then the
-// checks that study them are left out: their answer would mean nothing, and
-// whoever made the numbers up also chose how much work they are. Each finding
-// that refuses them names what is left out, so that nobody looks for it.
+// refuseNumbers reports whether integrity refused the evidence's numbers. The
+// checks that use them are then not run: their result would mean nothing, and
+// whoever invented the numbers also chose how much work they cause. The first
+// finding that refuses them gets a warning with the names of these checks.
 func refuseNumbers(integrity []verdict.Finding, others []check.Check, c check.Case) bool {
 	var left []string
 	for _, k := range others {

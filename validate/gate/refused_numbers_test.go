@@ -18,8 +18,9 @@ import (
 	"github.com/embedgate/embedgate/validate/verdict"
 )
 
-// asked is the case after spoil, and which of the checks were asked of it.
-func asked(t *testing.T, spoil func(*check.Case)) (check.Result, []string) {
+// checked returns the result of a case after spoil, and the names of the checks
+// that were run.
+func checked(t *testing.T, spoil func(*check.Case)) (check.Result, []string) {
 	in := validatetest.SmallInput(t)
 	r, err := check.NewReference(in.Golden)
 	require.NoError(t, err)
@@ -37,8 +38,8 @@ func asked(t *testing.T, spoil func(*check.Case)) (check.Result, []string) {
 	return gate.RunChecks(all, c), names
 }
 
-// Who made numbers up also chose how many there are, and what they cost.
-func TestNumbersThatIntegrityRefusesAreNotStudied(t *testing.T) {
+// Whoever invented numbers also chose how many there are, and what they cost.
+func TestNumbersThatIntegrityRefusesAreNotUsed(t *testing.T) {
 	for name, c := range map[string]struct {
 		item  string
 		spoil func(*check.Case)
@@ -52,10 +53,10 @@ func TestNumbersThatIntegrityRefusesAreNotStudied(t *testing.T) {
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			o, names := asked(t, c.spoil)
+			o, names := checked(t, c.spoil)
 			assert.Equal(t, verdict.Fail, verdict.Worst(o.Findings))
-			for _, studied := range []string{"placement", "parity", "precision", "invariance", "latency", "worth-it"} {
-				assert.NotContains(t, names, studied)
+			for _, skipped := range []string{"placement", "parity", "precision", "invariance", "latency", "worth-it"} {
+				assert.NotContains(t, names, skipped)
 			}
 			assert.Contains(t, names, "tokens")
 			assert.Contains(t, names, "readiness")
@@ -65,12 +66,12 @@ func TestNumbersThatIntegrityRefusesAreNotStudied(t *testing.T) {
 			assert.Contains(t, f.Warnings[0], "parity, precision, invariance")
 		})
 	}
-	o, _ := asked(t, func(c *check.Case) { c.Evidence.Policy, c.Evidence.Latency = good.OtherDigest, nil })
+	o, _ := checked(t, func(c *check.Case) { c.Evidence.Policy, c.Evidence.Latency = good.OtherDigest, nil })
 	assert.Empty(t, validatetest.Item(t, verdict.Row{Findings: o.Findings}, "integrity", "plan").Warnings, "it is said once")
 }
 
-// The numbers of a wrong candidate are real ones, and tell what is wrong.
-func TestAnotherFailureOfIntegrityLeavesEveryCheckAsked(t *testing.T) {
+// The numbers of a wrong candidate are real, and show what is wrong.
+func TestAfterAnotherFailureOfIntegrityEveryCheckRuns(t *testing.T) {
 	for name, spoil := range map[string]func(*check.Case){
 		"embedding": func(c *check.Case) {
 			c.Candidate.Manifest.Embedding.Normalize = !c.Candidate.Manifest.Embedding.Normalize
@@ -81,14 +82,14 @@ func TestAnotherFailureOfIntegrityLeavesEveryCheckAsked(t *testing.T) {
 		},
 		"source": func(c *check.Case) { c.Candidate.Manifest.Source.Files = nil },
 	} {
-		o, names := asked(t, spoil)
+		o, names := checked(t, spoil)
 		assert.Equal(t, verdict.Fail, validatetest.Item(t, verdict.Row{Findings: o.Findings}, "integrity", name).Result)
 		assert.Subset(t, names, []string{"placement", "parity", "precision", "invariance", "latency", "worth-it"}, name)
 	}
 }
 
-// What saturation says of somebody else's export hangs on parity.
-func TestSaturationDoesNotStudyRefusedVectorsEither(t *testing.T) {
+// For somebody else's export, saturation depends on parity.
+func TestSaturationDoesNotUseRefusedVectorsEither(t *testing.T) {
 	spoil := func(refused bool) func(*check.Case) {
 		return func(c *check.Case) {
 			c.Foreign, c.Graph.Saturation = true, saturation.Result{Products: 1, Columns: 8, Over: 1, Largest: saturation.PairLimit + 1}
@@ -102,7 +103,7 @@ func TestSaturationDoesNotStudyRefusedVectorsEither(t *testing.T) {
 		}
 	}
 	for refused, want := range map[bool]verdict.Result{false: verdict.Fail, true: verdict.Reported} {
-		o, _ := asked(t, spoil(refused))
+		o, _ := checked(t, spoil(refused))
 		assert.Equal(t, want, validatetest.Item(t, verdict.Row{Findings: o.Findings}, numbers.SaturationName, "8-bit products").Result, "refused: %v", refused)
 	}
 }

@@ -37,7 +37,7 @@ func markBest(in check.Input, rows []verdict.Row) {
 	}
 }
 
-// rankOf is 0 for the highest precision.
+// rankOf returns 0 for the highest precision.
 func rankOf(in check.Input, r verdict.Row) int {
 	i := slices.Index(candidate.Precisions(), in.Policy.Class(r.Provider, r.Variant))
 	if i < 0 {
@@ -54,8 +54,8 @@ func latencyAt(r verdict.Row, p evidence.LatencyPoint) verdict.LatencySummary {
 	return r.Latency[i]
 }
 
-// comparedAt is the longest point that these rows share, one that gates each of
-// them before any other.
+// comparedAt returns the longest point that these rows share. A point that gates
+// all of them is preferred to one that does not.
 func comparedAt(in check.Input, rows []verdict.Row, mine []int) (longest evidence.LatencyPoint, ok bool) {
 	gated := false
 	for _, b := range in.Policy.Latency.Budgets {

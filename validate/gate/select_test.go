@@ -13,8 +13,8 @@ import (
 	"github.com/embedgate/embedgate/validate/verdict"
 )
 
-// rowWith passed with these medians in ns at 16, 128 and 256 tokens; 0: not
-// measured there.
+// rowWith returns a row with these medians in ns at 16, 128 and 256 tokens; 0:
+// not measured there.
 func rowWith(variant string, result verdict.Result, medians ...int64) verdict.Row {
 	r := verdict.Row{Provider: "cpu", Variant: variant, Result: result}
 	for i, n := range medians {
@@ -35,14 +35,14 @@ func TestTheFastestVariantThatPassedIsBest(t *testing.T) {
 		want string
 	}{
 		"the fastest at the longest length that gates both": {[]verdict.Row{rowWith("fp32", verdict.Pass, 1, 9, 20), rowWith("int8", verdict.Pass, 2, 5, 30)}, "int8"},
-		"one that failed is none":                           {[]verdict.Row{rowWith("fp32", verdict.Pass, 1, 9, 20), rowWith("int8", verdict.Fail, 1, 1, 1)}, "fp32"},
-		"one that nobody can decide is none":                {[]verdict.Row{rowWith("fp32", verdict.Inconclusive, 1, 9, 20), rowWith("int8", verdict.Pass, 9, 9, 99)}, "int8"},
+		"not one that failed":                               {[]verdict.Row{rowWith("fp32", verdict.Pass, 1, 9, 20), rowWith("int8", verdict.Fail, 1, 1, 1)}, "fp32"},
+		"not an inconclusive one":                           {[]verdict.Row{rowWith("fp32", verdict.Inconclusive, 1, 9, 20), rowWith("int8", verdict.Pass, 9, 9, 99)}, "int8"},
 		"as fast, so the more precise":                      {[]verdict.Row{rowWith("int8", verdict.Pass, 1, 5, 1), rowWith("fp32", verdict.Pass, 9, 5, 9)}, "fp32"},
 		"the longest that both have":                        {[]verdict.Row{rowWith("fp32", verdict.Pass, 3, 0, 0), rowWith("int8", verdict.Pass, 4, 1, 1)}, "fp32"},
 		"none in common":                                    {[]verdict.Row{rowWith("fp32", verdict.Pass, 3, 0, 0), rowWith("int8", verdict.Pass, 0, 1, 0)}, ""},
 		"none that passed":                                  {[]verdict.Row{rowWith("fp32", verdict.Fail, 3, 3, 3)}, ""},
 	} {
-		for range 2 { // whatever their order
+		for range 2 { // in both orders
 			best := ""
 			rows := append([]verdict.Row(nil), c.rows...)
 			gate.MarkBest(in, rows)

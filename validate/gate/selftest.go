@@ -15,13 +15,13 @@ import (
 	"github.com/embedgate/embedgate/validate/verdict"
 )
 
-// selfTest shows the checks known-good evidence, which they must pass, and each
-// check its known-bad cases, which it must refuse: one finding a case, Pass
-// when the gate behaved. The cases are made from the golden vectors and the
-// policy's own thresholds, and again from the first measured evidence that
-// passed, so that the test also works where nothing was measured. They go
-// through the very functions that judge. A check that passes something and was
-// shown no bad case of it fails, too.
+// selfTest runs the checks on known-good cases, which they must accept, and
+// each check on its known-bad cases, which it must refuse. Each case is one
+// finding, Pass when the result was the expected one. The cases are made from
+// the golden vectors and the policy's own thresholds, so that the test also
+// works without evidence, and again from the first measured evidence that
+// passed. The same functions judge them as judge evidence. A check that accepts
+// a case of which no known-bad case could be made fails too.
 func selfTest(checks []check.Check, in check.Input, r *check.Reference, passed []check.Case, rows []verdict.Row) []verdict.Finding {
 	var all []verdict.Finding
 	for _, b := range goodCases(in, r) {
@@ -42,33 +42,33 @@ func selfTest(checks []check.Check, in check.Input, r *check.Reference, passed [
 			f.Result, f.Measured = verdict.Fail, "no known-bad case"
 			all = append(all, f)
 		}
-		shown := make([]bool, len(bases))
+		covered := make([]bool, len(bases))
 		for _, bad := range k.KnownBad {
-			if f, applies := refuses(k, bad, bases, shown); applies {
+			if f, applies := refuses(k, bad, bases, covered); applies {
 				all = append(all, f)
 			}
 		}
-		if f, unproven := uncovered(k, bases, shown, rows); unproven {
+		if f, unproven := uncovered(k, bases, covered, rows); unproven {
 			all = append(all, f)
 		}
 	}
 	return all
 }
 
-// unshown fails a check whose PASS nothing supports: it passes a case of which
-// none of its bad cases could be made, or it passed a row of this verdict and
-// was shown none at all. shown tells of each base whether a bad case was made
-// of it.
-func uncovered(k check.Check, bases []check.Case, shown []bool, rows []verdict.Row) (f verdict.Finding, unproven bool) {
+// uncovered finds a check whose PASS is not supported: it passes a case of which
+// no known-bad case could be made, or it passed a row of this verdict and no
+// known-bad case could be made at all. covered says for each base whether a
+// known-bad case was made of it.
+func uncovered(k check.Check, bases []check.Case, covered []bool, rows []verdict.Row) (f verdict.Finding, unproven bool) {
 	f = selfTestFinding(k.Name, "at least one known-bad case refused")
 	f.Result = verdict.Fail
 	for i, base := range bases {
-		if !shown[i] && k.Concerns(base) && passes(k.Name, k.Judge(base).Findings) {
+		if !covered[i] && k.Concerns(base) && passes(k.Name, k.Judge(base).Findings) {
 			f.Measured = fmt.Sprintf("it passes %s × %s, and none of its known-bad cases could be made of that", base.Evidence.Provider, base.Evidence.Variant)
 			return f, true
 		}
 	}
-	if slices.Contains(shown, true) {
+	if slices.Contains(covered, true) {
 		return f, false
 	}
 	for _, r := range rows {
@@ -80,7 +80,7 @@ func uncovered(k check.Check, bases []check.Case, shown []bool, rows []verdict.R
 	return f, false
 }
 
-// passes tells whether a check says PASS of anything.
+// passes reports whether any finding of a check is a PASS.
 func passes(check string, findings []verdict.Finding) bool {
 	return slices.ContainsFunc(findings, func(f verdict.Finding) bool { return f.Check == check && f.Result == verdict.Pass })
 }
@@ -92,12 +92,12 @@ func selfTestFinding(item, threshold string) verdict.Finding {
 	}
 }
 
-// fewTexts are enough for a bad case to show: comparing each text with each
-// other is most of what judging costs, and every class has its own cases.
+// fewTexts is the number of texts of a known-bad case: comparing each text with
+// each other is most of the cost, and every class has its own cases.
 const fewTexts = 64
 
-// someOf is the reference of a few texts: some that stand for all, and those of
-// the first ranking cases.
+// fewTextsOf returns the reference of a few texts: a sample of all lengths, and
+// those of the first ranking cases.
 func fewTextsOf(r *check.Reference) *check.Reference {
 	if len(r.Texts) <= 2*fewTexts {
 		return r
@@ -109,13 +109,14 @@ func fewTextsOf(r *check.Reference) *check.Reference {
 	slices.Sort(texts)
 	few, err := check.NewReference(r.Subset(slices.Compact(texts)))
 	if err != nil {
-		return r // which is good: its shape was checked
+		return r // its shape was checked
 	}
 	return few
 }
 
-// goodCases is one known-good case for each precision class of the policy and
-// each thing that may be asked of a provider, for thresholds hang on both.
+// goodCases returns one known-good case for each precision class of the policy
+// and each combination of limits that a provider may have: thresholds depend on
+// both.
 func goodCases(in check.Input, r *check.Reference) []check.Case {
 	type kind struct {
 		class                           candidate.Precision
@@ -130,7 +131,7 @@ func goodCases(in check.Input, r *check.Reference) []check.Case {
 			e, _ := providers.Lookup(p)
 			k.devices = e.Plan != nil
 			if q.Placement == nil || q.Placement.MinFLOPs == nil {
-				continue // without a threshold nothing is good, and its row fails
+				continue // without a threshold its row fails, and no case is good
 			}
 			k.nodes, k.duration = q.Placement.MinNodes != nil, q.Placement.MinTime != nil
 			if !seen[k] {
@@ -158,9 +159,9 @@ func acceptsGood(checks []check.Check, c check.Case) verdict.Finding {
 	return f
 }
 
-// refuses shows one bad case, made from every base, to its check, and marks the
-// bases of which it could be made.
-func refuses(k check.Check, bad check.BadCase, bases []check.Case, shown []bool) (f verdict.Finding, applies bool) {
+// refuses runs a check on one known-bad case, made from every base, and marks
+// the bases of which it could be made.
+func refuses(k check.Check, bad check.BadCase, bases []check.Case, covered []bool) (f verdict.Finding, applies bool) {
 	want := bad.Want
 	if want == "" {
 		want = verdict.Fail
@@ -175,7 +176,7 @@ func refuses(k check.Check, bad check.BadCase, bases []check.Case, shown []bool)
 		if !bad.Spoil(&c) {
 			continue
 		}
-		applies, shown[i] = true, true
+		applies, covered[i] = true, true
 		refusal, refused := refusalOf(k.Judge(c).Findings, bad.Item, want)
 		if !refused {
 			f.Result = verdict.Fail
@@ -199,7 +200,7 @@ func refusalOf(findings []verdict.Finding, item string, want verdict.Result) (ve
 	return verdict.Finding{}, false
 }
 
-// cloneFor copies what a check's bad cases may change.
+// cloneFor copies what a check's known-bad cases may change.
 func cloneFor(k check.Check, e evidence.Evidence) evidence.Evidence {
 	e = evidence.CloneMeasured(e)
 	if k.ChangesVectors {

@@ -8,12 +8,12 @@ import (
 	"github.com/embedgate/embedgate/validate/verdict"
 )
 
-// portableCases is one known-good case for each class and processor of the
+// portableCases returns one known-good case for each class and processor of the
 // policy's portability.
 func portableCases(in check.Input, r *check.Reference) []check.Case {
 	var all []check.Case
 	seen := map[string]bool{}
-	in.Evidence = nil // whose rows are not the policy's
+	in.Evidence = nil // it may have rows that the policy has not
 	for _, k := range rowKeys(in) {
 		id := string(in.Policy.Class(k.provider, k.variant)) + " " + k.cpu
 		if _, known := providers.LookupCPU(k.cpu); !known || seen[id] {
@@ -25,8 +25,8 @@ func portableCases(in check.Input, r *check.Reference) []check.Case {
 	return all
 }
 
-// portabilityRequired shows the gate a channel that requires other processors,
-// and no evidence of any: none of its rows may pass.
+// portabilityRequired judges the rows of other processors that the channel
+// requires, without evidence: none may pass.
 func portabilityRequired(in check.Input) (verdict.Finding, bool) {
 	f := selfTestFinding(numbers.PortabilityName+": required evidence that is missing", "refused as "+string(verdict.NotMeasured))
 	in.Evidence = nil

@@ -18,8 +18,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Bad cases share what is not copied for them: one that changed it would spoil
-// the cases after it.
+// Known-bad cases share what is not copied for them. One that changed it would
+// also change the cases after it.
 func TestABadCaseLeavesItsBaseAlone(t *testing.T) {
 	in := validatetest.SmallInput(t)
 	r, err := check.NewReference(in.Golden)
@@ -140,7 +140,7 @@ func TestTheSelfTestNoticesEveryBrokenCheck(t *testing.T) {
 	assert.Equal(t, verdict.Fail, v.Result, "a gate without checks")
 }
 
-func TestACheckThatWasShownNoBadCaseIsNotTrusted(t *testing.T) {
+func TestACheckWithoutAKnownBadCaseIsNotTrusted(t *testing.T) {
 	in := validatetest.SmallInput(t)
 	never := func(*check.Case) bool { return false }
 	for i, k := range gate.Checks() {
@@ -157,7 +157,7 @@ func TestACheckThatWasShownNoBadCaseIsNotTrusted(t *testing.T) {
 		assert.Equal(t, k.Name, v.SelfTest[at].Item)
 		assert.Contains(t, v.SelfTest[at].Measured, "none of its known-bad cases could be made")
 	}
-	t.Run("not even where it passes only one of the classes without", func(t *testing.T) {
+	t.Run("nor one with none for one of the classes", func(t *testing.T) {
 		in := validatetest.SmallInput(t)
 		in.Evidence = append(in.Evidence, validatetest.EvidenceFor(t, in, "cuda", "fp32"))
 		only := gate.Checks()
@@ -170,8 +170,8 @@ func TestACheckThatWasShownNoBadCaseIsNotTrusted(t *testing.T) {
 		require.NoError(t, err)
 		assert.False(t, v.SelfTestPassed())
 	})
-	t.Run("nor where only a measured row passed it", func(t *testing.T) {
-		// Bases that the self-test makes are no cases of such a check.
+	t.Run("nor one that only a measured row passed", func(t *testing.T) {
+		// The check does not apply to the bases that the self-test makes.
 		measured := func(c check.Case) bool { return c.Candidate.Digest != "self-test" }
 		odd := check.Check{
 			Name: "odd", Applies: measured, HasData: func(evidence.Evidence) bool { return true },
@@ -186,12 +186,12 @@ func TestACheckThatWasShownNoBadCaseIsNotTrusted(t *testing.T) {
 		odd.Applies = func(check.Case) bool { return false }
 		v, err = gate.GateWith(append(gate.Checks(), odd), in)
 		require.NoError(t, err)
-		assert.True(t, v.SelfTestPassed(), "a check that nobody asked has nothing to prove")
+		assert.True(t, v.SelfTestPassed(), "a check that did not run has nothing to prove")
 	})
 }
 
 func TestEachFindingOfACheckIsNeededByTheSelfTest(t *testing.T) {
-	// A check that forgets one of its findings is broken too.
+	// A check with one finding that always passes is broken too.
 	in := validatetest.SmallInput(t)
 	in.Evidence = append(in.Evidence, validatetest.EvidenceFor(t, in, "cuda", "fp32"))
 	full := gatetest.Gate(t, in)

@@ -68,8 +68,10 @@ func SmallGolden() golden.Set {
 	return g
 }
 
+// Ptr returns a pointer to v.
 func Ptr(v float64) *float64 { return &v }
 
+// SmallPolicy returns a policy for three providers and two variants.
 func SmallPolicy(g golden.Set) policy.Policy {
 	return policy.Policy{
 		Schema:   policy.Schema,
@@ -107,25 +109,25 @@ func SmallPolicy(g golden.Set) policy.Policy {
 	}
 }
 
-// portable is a provider that must be right on other processors, too.
+// portable returns a provider that must also be right on other processors.
 func portable(p policy.Provider) policy.Provider {
 	p.Portability = []string{"x86-64-v2", "arm64"}
 	return p
 }
 
-// placed is a provider on which nearly all must have run.
+// placed returns a provider on which nearly all FLOPs must have run.
 func placed(variants ...string) policy.Provider {
 	return policy.Provider{Variants: variants, Placement: &policy.Placement{MinFLOPs: Ptr(0.99), AllowedFallback: []string{"Shape"}}}
 }
 
-// wholly is one on which all nodes must have run and all time been spent.
+// wholly returns a provider with limits on nodes and time as well.
 func wholly(variants ...string) policy.Provider {
 	p := placed(variants...)
 	p.Placement.MinNodes, p.Placement.MinTime = Ptr(0.9), Ptr(0.9)
 	return p
 }
 
-// SmallInput is input whose evidence of cpu × fp32 passes.
+// SmallInput returns input whose evidence of cpu × fp32 passes.
 func SmallInput(t testing.TB) check.Input {
 	g := SmallGolden()
 	p := SmallPolicy(g)
@@ -149,13 +151,14 @@ func SmallInput(t testing.TB) check.Input {
 	return in
 }
 
-// SmallGraph is one that cuda is predicted to take whole.
+// SmallGraph returns a graph that cuda is predicted to run whole.
 func SmallGraph() check.Graph {
 	g := good.Graph([]int{16, 128, 256})
 	g.Predicted = map[string]check.Prediction{"cuda": {Nodes: 5, Partitions: 1}}
 	return g
 }
 
+// EvidenceFor returns good evidence of a provider × variant.
 func EvidenceFor(t testing.TB, in check.Input, provider, variant string) evidence.Evidence {
 	r, err := check.NewReference(in.Golden)
 	require.NoError(t, err)
@@ -165,19 +168,20 @@ func EvidenceFor(t testing.TB, in check.Input, provider, variant string) evidenc
 	return e
 }
 
-// ModelOf is the sha256 of the file that a variant runs.
+// ModelOf returns the sha256 of the file that a variant runs.
 func ModelOf(in check.Input, variant string) string {
 	m := in.Candidate.Manifest
 	return m.Files[m.Variants[in.Policy.FileOf(variant)].File].SHA256
 }
 
-// Cloned is evidence that may be changed without changing e.
+// Cloned returns evidence that may be changed without changing e.
 func Cloned(e evidence.Evidence) evidence.Evidence {
 	e = evidence.CloneMeasured(e)
 	e.Raw = evidence.CloneRaw(e.Raw)
 	return e
 }
 
+// RowOf returns the row of a provider × variant.
 func RowOf(t testing.TB, v verdict.Verdict, provider, variant string) verdict.Row {
 	for _, r := range v.Rows {
 		if r.Provider == provider && r.Variant == variant {
@@ -188,6 +192,7 @@ func RowOf(t testing.TB, v verdict.Verdict, provider, variant string) verdict.Ro
 	return verdict.Row{}
 }
 
+// Failures lists the findings that did not pass: "FAIL tokens/ids".
 func Failures(r verdict.Row) (s []string) {
 	for _, f := range r.Findings {
 		if f.Result != verdict.Pass && f.Result != verdict.Reported {
@@ -197,6 +202,7 @@ func Failures(r verdict.Row) (s []string) {
 	return s
 }
 
+// Run returns the invariance run of a name.
 func Run(e *evidence.Evidence, name string) *evidence.InvarianceRun {
 	for i := range e.Raw.Invariance {
 		if e.Raw.Invariance[i].Name == name {
@@ -206,12 +212,14 @@ func Run(e *evidence.Evidence, name string) *evidence.InvarianceRun {
 	return nil
 }
 
+// WriteEvidence writes evidence into a new directory and returns its path.
 func WriteEvidence(t testing.TB, e evidence.Evidence) string {
 	dir := filepath.Join(t.TempDir(), "new", "cpu-fp32")
 	require.NoError(t, evidence.Write(dir, e))
 	return dir
 }
 
+// Rising returns n rising durations in ns.
 func Rising(n int) []int64 {
 	all := make([]int64, n)
 	for i := range all {
@@ -220,7 +228,7 @@ func Rising(n int) []int64 {
 	return all
 }
 
-// Laddered has texts of 2, 3, … tokens.
+// Laddered returns a golden with texts of 2, 3, … tokens.
 func Laddered(n int) golden.Set {
 	g := golden.Set{Dim: 1, MaxTokens: 256}
 	for i := range n {
@@ -231,10 +239,12 @@ func Laddered(n int) golden.Set {
 	return g
 }
 
+// FixedAt returns a variant whose file has a fixed length.
 func FixedAt(cols string) candidate.Variant {
 	return candidate.Variant{Inputs: []candidate.Tensor{{Name: "input_ids", Type: "int64", Shape: []string{"1", cols}}}}
 }
 
+// Item returns the finding of a check with that item.
 func Item(t *testing.T, r verdict.Row, check, item string) verdict.Finding {
 	for _, f := range r.Findings {
 		if f.Check == check && f.Item == item {
@@ -245,7 +255,7 @@ func Item(t *testing.T, r verdict.Row, check, item string) verdict.Finding {
 	return verdict.Finding{}
 }
 
-// TinyInput is small enough for a fuzzer to get somewhere.
+// TinyInput returns input that is small enough for a fuzzer.
 func TinyInput(t testing.TB) check.Input {
 	in := SmallInput(t)
 	g := &in.Golden
@@ -260,7 +270,7 @@ func TinyInput(t testing.TB) check.Input {
 	return in
 }
 
-// Rounded keeps so many bits of a float32's mantissa, the hidden one included.
+// Rounded rounds a float32 to so many bits of mantissa, the hidden one included.
 func Rounded(v float32, bits int) float32 {
 	cut := 24 - bits
 	b := math.Float32bits(v)

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
+// Gate judges input and requires that the self-test passes.
 func Gate(t testing.TB, in check.Input) verdict.Verdict {
 	v, err := gate.Gate(in)
 	require.NoError(t, err)
@@ -21,14 +22,14 @@ func Gate(t testing.TB, in check.Input) verdict.Verdict {
 	return v
 }
 
-// Judged changes good evidence and returns what the gate says of it.
+// Judged changes good evidence of cpu × fp32 and returns its row.
 func Judged(t *testing.T, spoil func(in *check.Input, e *evidence.Evidence)) verdict.Row {
 	in := validatetest.SmallInput(t)
 	spoil(&in, &in.Evidence[0])
 	return Gate(t, in).Rows[0]
 }
 
-// OnCUDA judges cuda × fp32 with its records spoiled.
+// OnCUDA changes good evidence of cuda × fp32 and returns its row.
 func OnCUDA(t *testing.T, spoil func(in *check.Input, e *evidence.Evidence)) verdict.Row {
 	in := validatetest.SmallInput(t)
 	e := validatetest.EvidenceFor(t, in, "cuda", "fp32")
