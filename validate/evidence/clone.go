@@ -2,8 +2,8 @@ package evidence
 
 import "slices"
 
-// CloneMeasured copies all that a bad case may change, but for the vectors and
-// ids.
+// CloneMeasured copies all that a known-bad case may change, except the vectors
+// and ids.
 func CloneMeasured(e Evidence) Evidence {
 	e.Latency = slices.Clone(e.Latency)
 	for i := range e.Latency {
@@ -25,6 +25,7 @@ func CloneMeasured(e Evidence) Evidence {
 	return e
 }
 
+// CloneRaw copies vectors and ids.
 func CloneRaw(v Vectors) Vectors {
 	v.Primary = slices.Clone(v.Primary)
 	v.IDs = slices.Clone(v.IDs)

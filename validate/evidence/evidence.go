@@ -15,20 +15,20 @@ const (
 	VectorsName = "vectors.safetensors"
 )
 
-// Evidence is what one provider × variant did, raw. It holds no verdict and no
-// summary: the gate computes every number from it. Vectors and ids live beside
-// it in vectors.safetensors and are bound by VectorsSHA256.
+// Evidence is the raw measurement of one provider × variant. It has no verdict
+// and no summary: the gate computes every number from it. Vectors and ids are
+// beside it in vectors.safetensors, whose sha256 is VectorsSHA256.
 type Evidence struct {
 	Schema   int    `json:"schema"`
 	Provider string `json:"provider"`
 	Variant  string `json:"variant"`
-	// CPU is the processor of the policy's portability that this speaks for;
-	// empty: the machine's own, for which alone time is measured.
+	// CPU is the processor of the policy's portability that this is evidence
+	// for; empty: the machine's own. Times are measured only for that one.
 	CPU       string `json:"cpu,omitempty"`
 	Candidate string `json:"candidate"` // candidate.Candidate.Digest
 	Policy    string `json:"policy"`    // policy.Policy.Digest
 	Golden    string `json:"golden"`    // golden.Set.Digest
-	Nonce     string `json:"nonce"`     // of the plan this answers; empty when nobody asked for one
+	Nonce     string `json:"nonce"`     // of the plan that this answers; empty: none
 
 	// NotMeasured is why there is nothing more here; everything below is then empty.
 	NotMeasured *NotMeasured `json:"not_measured,omitempty"`
@@ -37,7 +37,7 @@ type Evidence struct {
 
 	Plan    Plan    `json:"plan"`
 	Machine Machine `json:"machine"`
-	// Emulation is what played CPU; nil: nothing did.
+	// Emulation says what emulated CPU; nil: nothing was emulated.
 	Emulation *Emulation     `json:"emulation,omitempty"`
 	Session   providers.Info `json:"session"`
 
@@ -56,12 +56,12 @@ type Evidence struct {
 	// its own: profiling slows what it times.
 	Placement []PlacementRun `json:"placement"`
 	Pairs     []PairedRun    `json:"pairs"`
-	// Planned is the plan of a provider that compiles the model for devices of
-	// its own, from the process that recorded the placement.
+	// Planned is the device plan of a provider that compiles the model for
+	// several devices, from the process that recorded the placement.
 	Planned []providers.PlannedOp `json:"planned,omitempty"`
 
 	Raw    Vectors `json:"-"` // read from vectors.safetensors
-	Digest string  `json:"-"` // sha256 of evidence.json's bytes, set by ReadEvidence
+	Digest string  `json:"-"` // sha256 of evidence.json's bytes, set by Read
 }
 
 // NotMeasured says why a provider could not be measured here, and the remedy.
@@ -70,7 +70,7 @@ type NotMeasured struct {
 	Remedy string `json:"remedy"`
 }
 
-// Crash is how a measuring child died.
+// Crash says how a measuring child ended before it was done.
 type Crash struct {
 	Stage  string `json:"stage"`            // what it was doing: "load", "vectors", "latency"
 	Signal string `json:"signal,omitempty"` // "SIGSEGV"; empty when it exited
@@ -78,7 +78,7 @@ type Crash struct {
 	Stderr string `json:"stderr"` // its last lines
 }
 
-// Emulation is how a program ran on a processor that the machine has not.
+// Emulation says how a program ran on a processor that the machine has not.
 type Emulation struct {
 	Emulator string `json:"emulator"` // "qemu-x86_64"
 	Version  string `json:"version"`
@@ -92,8 +92,8 @@ type Machine struct {
 	OS   string `json:"os"`
 	Arch string `json:"arch"`
 	CPU  string `json:"cpu"`
-	// InstructionSets are those of the processor, by validate's names, as the
-	// processor itself tells; nil: not known.
+	// InstructionSets are those that the processor itself reports, by the names
+	// in this package; nil: not known.
 	InstructionSets []string `json:"instruction_sets"`
 	Cores           int      `json:"cores"` // that this process may use
 	// Quota is the time that a cgroup grants, in processors, where it is less
@@ -109,14 +109,14 @@ type LatencyRun struct {
 	Launch int `json:"launch"`
 	LatencyPoint
 	SamplesNS []int64 `json:"samples_ns"` // in the order measured, warm-up left out
-	// CalibrationNS is a fixed pure-CPU loop timed between samples: its spread
-	// tells a noisy machine from a slow model.
+	// CalibrationNS are the times of a fixed loop on the CPU, measured between
+	// samples: their spread shows whether the machine is noisy.
 	CalibrationNS []int64 `json:"calibration_ns"`
-	StealTicks    int64   `json:"steal_ticks"` // of /proc/stat during the run, all cores; -1 where the OS does not tell
+	StealTicks    int64   `json:"steal_ticks"` // of /proc/stat during the run, all cores; -1 where the OS does not count them
 	TotalTicks    int64   `json:"total_ticks"`
 }
 
-// PlacementRun is the record of running one text of that many tokens.
+// PlacementRun is the placement record of one text of that many tokens.
 type PlacementRun struct {
 	Tokens int `json:"tokens"`
 	providers.Placement
@@ -154,16 +154,16 @@ type Vectors struct {
 	IDs        [][]int64 // per text of the plan, as this machine's tokenizer gave them
 	Primary    []float32 // texts × Dim
 	Invariance []InvarianceRun
-	SHA256     string // of the file they were read from, set by ReadEvidence
+	SHA256     string // of the file they were read from, set by Read
 }
 
-// Empty tells whether nothing was measured at all.
+// Empty reports whether there is nothing at all.
 func (v Vectors) Empty() bool {
 	return len(v.IDs) == 0 && len(v.Primary) == 0 && len(v.Invariance) == 0
 }
 
-// InvarianceRun is the same texts run in another way; it must give the same
-// vectors. In vectors.safetensors a run named X is "invariance.X.rows" (I64,
+// InvarianceRun holds the vectors of texts that were run again in other batches;
+// they must be the same. In vectors.safetensors a run named X is "invariance.X.rows" (I64,
 // indices of the plan's texts) and "invariance.X.vectors" (F32, rows × Dim).
 type InvarianceRun struct {
 	Name string // "batch-32", "padded", "position", "concurrent"

@@ -18,10 +18,11 @@ const (
 	I8MM       = "NEON i8mm"        // smmla and ummla
 )
 
-// instructionSets are all names, in the order in which they are told.
+// instructionSets are all names, in the order of a verdict.
 var instructionSets = []string{SSE41, AVX2, AVX512, VNNI, AMX, DotProduct, I8MM}
 
-// Shown is the machine as a verdict tells of it: evidence may say anything.
+// Sanitized returns the machine as a verdict holds it, with short texts and
+// known instruction sets only: evidence may contain anything.
 func (m Machine) Sanitized() *Machine {
 	m.OS, m.Arch, m.CPU, m.Kernel, m.Go = text.Clip(m.OS), text.Clip(m.Arch), text.Clip(m.CPU), text.Clip(m.Kernel), text.Clip(m.Go)
 	if m.InstructionSets != nil {
@@ -36,8 +37,8 @@ func (m Machine) Sanitized() *Machine {
 	return &m
 }
 
-// Has tells whether the machine's processor has an instruction set, and known
-// whether the evidence says which it has.
+// Has reports whether the machine's processor has an instruction set; known is
+// false where the evidence does not say which it has.
 func (m Machine) Has(set string) (has, known bool) {
 	return slices.Contains(m.InstructionSets, set), m.InstructionSets != nil
 }

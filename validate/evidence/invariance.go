@@ -1,6 +1,6 @@
 package evidence
 
-// InvarianceRuns is every way in which golden texts must have been run again; each is
-// the name of an InvarianceRun. batch-32 runs all of them, the others at least
-// companyTexts different ones (or half of the texts, where they are fewer).
+// InvarianceRuns returns the name of each InvarianceRun that must be there.
+// batch-32 has all texts. The others have at least 16 different ones, or half of
+// the texts where there are fewer than 32.
 func InvarianceRuns() []string { return []string{"batch-32", "padded", "position", "concurrent"} }

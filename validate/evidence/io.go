@@ -20,9 +20,9 @@ const (
 	maxVectors  = 256 << 20
 )
 
-// Read reads an evidence directory and checks it against itself: the
-// JSON is strict, vectors.safetensors is there exactly when evidence.json names
-// its sha256, and has it. Other files of the directory are not looked at. Every
+// Read reads an evidence directory and checks that it is consistent: the JSON is
+// strict, and vectors.safetensors is there exactly when evidence.json names its
+// sha256, and has that sha256. Other files of the directory are ignored. Every
 // error that the input causes is a fault of kind Usage and names the file.
 func Read(dir string) (Evidence, error) {
 	data, err := readCapped(filepath.Join(dir, FileName), MaxEvidence)
@@ -54,7 +54,7 @@ func Read(dir string) (Evidence, error) {
 	return e, nil
 }
 
-// readCapped refuses a link: evidence that lies elsewhere can change after it
+// readCapped refuses a link: evidence in another directory can change after it
 // was judged.
 func readCapped(path string, limit int64) ([]byte, error) {
 	data, err := files.ReadCapped(path, limit)
@@ -87,19 +87,19 @@ func Parse(data []byte) (Evidence, error) {
 	return e, nil
 }
 
-// The most of each thing that evidence may hold. A plan has three lengths and
-// twenty launches; what the gate does with a hostile file must not grow with
-// the file.
+// The largest counts that evidence may have. A plan has three lengths and
+// twenty launches. The gate's work on a hostile file must not grow with the
+// file.
 const (
 	MaxPoints         = 100
 	MaxRuns           = 10_000 // launches × lengths, rounds × lengths × sides
 	MaxSamples        = 100_000
 	maxPlanned        = 10_000 // golden texts
-	MaxInvarianceRuns = 16     // invariance runs
+	MaxInvarianceRuns = 16
 	maxLaunches       = 10_000
 )
 
-// countable refuses evidence with more of anything than a plan can ask for.
+// checkCounts refuses evidence with more of anything than a plan can contain.
 func (e Evidence) checkCounts() error {
 	samples := 0
 	for _, r := range e.Latency {
@@ -123,9 +123,9 @@ func (e Evidence) checkCounts() error {
 	return nil
 }
 
-// Write writes an evidence directory, which it makes if it is not
-// there. It computes VectorsSHA256 itself. evidence.json is written last, so
-// that evidence cut short has none; ReadEvidence gives back what was written.
+// Write writes an evidence directory, and makes it if it is not there. It
+// computes VectorsSHA256 itself. It writes evidence.json last, so that
+// incomplete evidence has none. Read returns what was written.
 func Write(dir string, e Evidence) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
@@ -153,7 +153,7 @@ func Write(dir string, e Evidence) error {
 	return files.WriteAtomic(filepath.Join(dir, FileName), data)
 }
 
-// inDir makes a read's error say which evidence it is about and what to do.
+// withPath adds to a reader's error the path of the file and the next step.
 func withPath(dir, name string, err error) error {
 	return &fault.Error{
 		Kind: fault.Usage, Thing: filepath.Join(dir, name), Err: err,

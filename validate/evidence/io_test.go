@@ -23,7 +23,7 @@ func TestEvidenceIsReadBackAsItWasWritten(t *testing.T) {
 	in := validatetest.SmallInput(t)
 	e := in.Evidence[0]
 	e.Machine = evidence.Machine{OS: "linux", CPU: "a <fast> one", InstructionSets: []string{evidence.AVX2}}
-	e.Raw.Primary[0] = float32(math.NaN()) // what a broken model gives is kept
+	e.Raw.Primary[0] = float32(math.NaN()) // a broken model's values are kept
 	dir := validatetest.WriteEvidence(t, e)
 	got, err := evidence.Read(dir)
 	require.NoError(t, err)
@@ -49,7 +49,7 @@ func TestEvidenceIsReadBackAsItWasWritten(t *testing.T) {
 	assert.Len(t, left, 2, "no temporary file stays behind")
 }
 
-func TestEvidenceOfNothingHasNoVectors(t *testing.T) {
+func TestEvidenceWithoutAMeasurementHasNoVectors(t *testing.T) {
 	dir := validatetest.WriteEvidence(t, validatetest.SmallInput(t).Evidence[0])
 	e := evidence.Evidence{Provider: "cuda", NotMeasured: &evidence.NotMeasured{Reason: "no GPU", Remedy: "find one"}}
 	require.NoError(t, evidence.Write(dir, e), "older evidence is replaced")
@@ -87,7 +87,7 @@ func TestHostileEvidenceJSONIsRefused(t *testing.T) {
 		"no JSON":                  {"hello", "invalid character"},
 		"cut short":                {string(good[:len(good)/2]), "unexpected EOF"},
 		"an unknown key":           {swap(`"nonce"`, `"nonsense"`), `unknown field "nonsense"`},
-		"an unknown key deep down": {swap(`"cores"`, `"hearts"`), `unknown field "hearts"`},
+		"an unknown nested key":    {swap(`"cores"`, `"hearts"`), `unknown field "hearts"`},
 		"a key twice":              {swap(`"nonce"`, `"policy": "x", "nonce"`), `key "policy" appears twice`},
 		"a key twice in two cases": {swap(`"nonce"`, `"Policy": "x", "nonce"`), `key "policy" appears twice`},
 		"a number too large":       {swap(`"useful_tokens": 224`, `"useful_tokens": 9223372036854775808`), "wanted a whole number"},
@@ -199,7 +199,7 @@ func TestHostileVectorsAreRefused(t *testing.T) {
 		"vectors without rows":       {"invariance.x.rows", safetensors.Tensor{}, "no other"},
 		"more rows than vectors":     {"invariance.x.rows", i64("invariance.x.rows", []int{2}, []int64{0, 1}), "2 rows of 3"},
 		"rows of another width":      {"invariance.x.vectors", f32("invariance.x.vectors", []int{3, 1}, make([]float32, 3)), "rows of 1"},
-		"a tensor that belongs not":  {"", f32("extra", []int{1}, make([]float32, 1)), "no other"},
+		"an unknown tensor":          {"", f32("extra", []int{1}, make([]float32, 1)), "no other"},
 		"an odd name of a run":       {"", i64("invariance.../x.rows", []int{0}, nil), "odd name"},
 		"a run without a name":       {"", i64("invariance..rows", []int{0}, nil), "odd name"},
 		"more rows than fit at once": {"vectors", f32("vectors", []int{1 << 40, 0}, nil), "rows of 3"},
@@ -218,7 +218,7 @@ func TestHostileVectorsAreRefused(t *testing.T) {
 	assert.Error(t, err)
 }
 
-func TestVectorsThatAreNoneAreNotWritten(t *testing.T) {
+func TestInvalidVectorsAreNotWritten(t *testing.T) {
 	for name, v := range map[string]evidence.Vectors{
 		"a ragged matrix":         {Dim: 3, Primary: make([]float32, 4)},
 		"no dimension":            {Primary: make([]float32, 4)},

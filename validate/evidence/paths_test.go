@@ -6,7 +6,7 @@ import (
 	"github.com/stretchr/testify/assert"
 )
 
-func TestWordsInEvidenceTellNoFolders(t *testing.T) {
+func TestMessagesInEvidenceContainNoFolders(t *testing.T) {
 	t.Setenv("HOME", "/home/ada l")
 	for said, want := range map[string]string{
 		"/home/ada l/.cache/libonnxruntime.so: no such file":      "~/.cache/libonnxruntime.so: no such file",

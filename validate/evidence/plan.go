@@ -17,12 +17,12 @@ type Plan struct {
 	Samples  int            `json:"samples"`  // per length, over all launches together
 	LimitNS  int64          `json:"limit_ns"` // after which a launch's samples at one length end; 0: never
 	Points   []LatencyPoint `json:"points"`
-	// Brief are the points that the channel only reports: the first launches
-	// alone measure them. Empty where the channel was not known beforehand.
+	// Brief are the points that the channel only reports: only the first
+	// launches measure them. Empty where the channel was not known before.
 	Brief    []LatencyPoint `json:"brief,omitempty"`
 	Texts    []int          `json:"texts"`           // indices of the golden texts, ascending
 	Recorded []int          `json:"recorded"`        // lengths in tokens, batch 1, whose placement is recorded
-	Pairs    *PairPlan      `json:"pairs,omitempty"` // nil: this is what others are compared with
+	Pairs    *PairPlan      `json:"pairs,omitempty"` // nil: nothing is compared
 }
 
 // PairPlan is a comparison with another provider on the same machine: rounds of
@@ -35,20 +35,20 @@ type PairPlan struct {
 	Tokens   []int  `json:"tokens"`  // lengths, batch 1
 }
 
-// LatencyPoint is one place where latency is measured: batch texts of tokens
-// tokens ([CLS] and [SEP] included) each, text to vector.
+// LatencyPoint is one combination of length and batch size at which latency is
+// measured, from text to vector. Tokens counts [CLS] and [SEP] too.
 type LatencyPoint struct {
 	Tokens int `json:"tokens"`
 	Batch  int `json:"batch"`
 }
 
-// PairLimit is the plan's limit for one process of a comparison: both sides of
-// a round together take what one launch may.
+// PairLimit returns the time limit for one process of a comparison, in ns: half
+// of a launch's, since a round has two processes.
 func (p Plan) PairLimit() int64 { return p.LimitNS / 2 }
 
-// Complete tells whether a process took the samples that it was to take: all of
-// them, or as many as the limit (0: none) left time for. The sample that
-// reaches the limit is the last: those before it lie below.
+// Complete reports whether a process took the planned samples: all of them, or
+// as many as there was time for within the limit (0: none). The sample that
+// reaches the limit is the last.
 func Complete(samples []int64, want int, limit int64) bool {
 	if len(samples) == 0 || len(samples) > want {
 		return false
@@ -67,9 +67,9 @@ func Complete(samples []int64, want int, limit int64) bool {
 	return len(samples) == want || before+float64(samples[last]) >= float64(limit)
 }
 
-// PlanFor fixes what is measured of a provider × variant, from the policy, the
-// golden and the shape of the variant's file alone, so that no result can
-// change it. A file whose length is fixed is measured at what fits it.
+// PlanFor returns what is measured for a provider × variant. It depends only on
+// the policy, the golden and the shape of the variant's file, so that no result
+// can change it. A file of fixed length is measured at the lengths that fit.
 func PlanFor(p policy.Policy, g golden.Set, provider, variant string, file candidate.Variant) Plan {
 	longest := math.MaxInt
 	if _, cols, ok := file.Fixed(); ok {
@@ -99,29 +99,30 @@ func PlanFor(p policy.Policy, g golden.Set, provider, variant string, file candi
 	return plan
 }
 
-// portableTexts is how many golden texts are measured on an emulated processor:
-// enough to have every kind of text, and few enough to end in minutes.
+// portableTexts is the number of golden texts that are measured on an emulated
+// processor: enough for every group of texts, and few enough for some minutes.
 const portableTexts = 48
 
-// portableTokens is the longest text that is measured there, where its group
-// has shorter ones: emulated, a token of all-MiniLM-L6-v2 takes 0.2 s, and a long
-// text, with what is padded to it, more than all others. Batches of 32 give the
-// kernels as many rows as long texts do.
+// portableTokens is the length of the longest text that is measured there, if
+// its group has shorter ones. A token of all-MiniLM-L6-v2 takes 0.2 s there, so
+// that one long text, and the texts that are padded to its length, would take
+// longer than all others. Batches of 32 have as many rows for the kernels as
+// long texts.
 const portableTokens = 24
 
-// briefShare is the part of the launches that measure a point which the channel
-// only reports: nothing is decided there, and long texts take most of the time.
+// One in briefShare launches measures a point that the channel only reports:
+// nothing is decided there, and long texts take most of the time.
 const briefShare = 5
 
-// For is the plan of one channel, which gates results of a class: the points at
-// which it gates no budget are measured briefly.
+// For returns the plan for one channel and class: the points at which the
+// channel gates no budget are measured briefly.
 func (p Plan) For(l policy.Latency, channel string, class candidate.Precision) Plan {
 	gated := p.Gated(l, channel, class)
 	p.Brief = slices.DeleteFunc(slices.Clone(p.Points), func(pt LatencyPoint) bool { return slices.Contains(gated, pt) })
 	return p
 }
 
-// Gated are the points at which the channel gates a budget for a class.
+// Gated returns the points at which the channel gates a budget for a class.
 func (p Plan) Gated(l policy.Latency, channel string, class candidate.Precision) []LatencyPoint {
 	return slices.DeleteFunc(slices.Clone(p.Points), func(pt LatencyPoint) bool {
 		return !slices.ContainsFunc(l.Budgets, func(b policy.Budget) bool {
@@ -130,7 +131,7 @@ func (p Plan) Gated(l policy.Latency, channel string, class candidate.Precision)
 	})
 }
 
-// LaunchesAt is how many launches, from the first, measure a point.
+// LaunchesAt returns how many launches measure a point, counted from the first.
 func (p Plan) LaunchesAt(pt LatencyPoint) int {
 	if slices.Contains(p.Brief, pt) {
 		return (p.Launches + briefShare - 1) / briefShare
@@ -138,7 +139,7 @@ func (p Plan) LaunchesAt(pt LatencyPoint) int {
 	return p.Launches
 }
 
-// SamplesAt is how many samples are taken at a point, over all its launches.
+// SamplesAt returns how many samples are taken at a point in all its launches.
 func (p Plan) SamplesAt(pt LatencyPoint) int {
 	if !slices.Contains(p.Brief, pt) {
 		return p.Samples
@@ -146,9 +147,9 @@ func (p Plan) SamplesAt(pt LatencyPoint) int {
 	return p.Samples / p.Launches * p.LaunchesAt(pt)
 }
 
-// PortabilityPlan fixes what is measured of a variant's file on another
-// processor: whether it is right there. Under an emulator time and memory mean
-// nothing, and none is measured.
+// PortabilityPlan returns what is measured for a variant's file on another
+// processor: only vectors and ids, since time and memory mean nothing under an
+// emulator.
 func PortabilityPlan(g golden.Set, file candidate.Variant) Plan {
 	longest := math.MaxInt
 	if _, cols, ok := file.Fixed(); ok {
@@ -157,9 +158,9 @@ func PortabilityPlan(g golden.Set, file candidate.Variant) Plan {
 	return Plan{Points: []LatencyPoint{}, Texts: ofEveryGroup(g, portableTexts, longest), Recorded: []int{}}
 }
 
-// ofEveryGroup picks about n of the golden texts of at most longest tokens: of
-// each group its share and at least one, in the group from the shortest to the
-// longest at even steps.
+// ofEveryGroup selects about n of the golden texts of at most longest tokens:
+// from each group its share and at least one, evenly spaced from the shortest
+// to the longest.
 func ofEveryGroup(g golden.Set, n, longest int) []int {
 	groups, fit := map[string][]int{}, TextsOf(g, 0, longest)
 	for _, i := range fit {
@@ -184,9 +185,9 @@ func ofEveryGroup(g golden.Set, n, longest int) []int {
 	return picked
 }
 
-// TextsOf picks at most n of the golden texts of at most longest tokens (n 0:
-// all of them): in the order of their length, at even steps, so that the few
-// stand for all.
+// TextsOf selects at most n of the golden texts of at most longest tokens (n 0:
+// all of them), evenly spaced in the order of their length, so that the sample
+// has all lengths.
 func TextsOf(g golden.Set, n, longest int) []int {
 	fit := []int{}
 	for i, ids := range g.IDs {

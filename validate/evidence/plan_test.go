@@ -25,7 +25,7 @@ func TestThePlanHasEachPointOnceInTheOrderOfTheBudgets(t *testing.T) {
 	assert.Nil(t, plan.Pairs, "the policy compares nothing")
 }
 
-func TestAFileOfFixedLengthIsMeasuredAtWhatFitsIt(t *testing.T) {
+func TestAFileOfFixedLengthIsMeasuredAtTheLengthsThatFit(t *testing.T) {
 	p := validatetest.SmallPolicy(validatetest.Laddered(20))
 	p.WorthIt = &policy.WorthIt{Provider: "cpu", Variant: "fp32", Tokens: []int{16, 128}, Rounds: 7, Samples: 5}
 	plan := evidence.PlanFor(p, validatetest.Laddered(20), "coreml", "fp32", validatetest.FixedAt("16"))
@@ -35,7 +35,7 @@ func TestAFileOfFixedLengthIsMeasuredAtWhatFitsIt(t *testing.T) {
 	assert.Nil(t, evidence.PlanFor(p, validatetest.Laddered(20), "cpu", "fp32", candidate.Variant{}).Pairs, "nothing is compared with itself")
 }
 
-func TestAFewTextsStandForAll(t *testing.T) {
+func TestASampleOfTextsHasAllLengths(t *testing.T) {
 	p := validatetest.SmallPolicy(validatetest.Laddered(20))
 	few := p.Providers["cuda"]
 	few.Texts = 4

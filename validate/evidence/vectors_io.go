@@ -81,8 +81,8 @@ func rowsOf(name string, values, dim int) (int, error) {
 }
 
 // DecodeVectors reads vectors.safetensors' bytes. It checks that the tensors
-// are what their names say and agree with each other; whether they fit the
-// golden set is the gate's to say.
+// have the right types and shapes and agree with each other. The gate checks
+// whether they fit the golden set.
 func DecodeVectors(data []byte) (Vectors, error) {
 	f, err := safetensors.Parse(data)
 	if err != nil {

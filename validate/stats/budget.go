@@ -2,30 +2,30 @@ package stats
 
 import "math"
 
-// Answer is what statistics say of a budget.
+// Answer is the result of a statistical test of a budget.
 type Answer uint8
 
-// The answers. The zero value is the one that claims nothing.
+// The answers. The zero value is the one that proves nothing.
 const (
 	Unsure Answer = iota
 	Within        // the percentile is under the limit
 	Over          // the percentile is at or over the limit
 )
 
-// Budget is a promise: the Percentile of samples is under Limit, held with
-// Confidence. Percentile and Confidence are shares, 0.95 and 0.99; Limit has
+// Budget says that the Percentile of samples is under Limit, to be proven with
+// Confidence. Percentile and Confidence are shares, as 0.95 and 0.99; Limit has
 // the samples' unit.
 type Budget struct {
 	Percentile, Confidence, Limit float64
 }
 
-// Decision is an answer and what it rests on.
+// Decision is an answer with its reasons.
 type Decision struct {
 	Answer Answer
 	N      int // samples
 	Count  int // samples at or over the limit
-	// Effective is the number of independent samples that they are worth, and
-	// EffectiveCount the number over the limit on that scale.
+	// Effective is the effective sample size: the number of independent samples
+	// with the same information. EffectiveCount is Count on that scale.
 	Effective      float64
 	EffectiveCount int
 	// P is the probability of a count at least so extreme if the percentile
@@ -40,20 +40,20 @@ type Decision struct {
 // over the limit, the budget is met when P(Bin(n, 1−p) ≤ k) ≤ 1−confidence, and
 // broken when P(Bin(n, 1−p) ≥ k) ≤ 1−confidence.
 //
-// Samples that depend on each other are worth fewer. n shrinks to the effective
-// size of the over-the-limit indicator or of the samples, whichever is smaller,
-// and k with it, rounded towards Unsure on either side.
+// Samples that depend on each other count as fewer. n becomes the effective size
+// of the over-the-limit indicator or of the samples, whichever is smaller, and k
+// is scaled with it, rounded towards Unsure in both directions.
 //
-// When no sample is over the limit the indicator is constant and tells nothing
-// of dependence; the samples' own then says that some slow movement was seen
-// only a few times. Whether that matters hangs on how far the movement reaches:
-// a model ten times too fast that drifts by a percent is within its budget. So
-// n need not shrink with the samples' effective size when the limit also lies
-// out of reach of a launch as slow as launches may be (see outOfReach).
+// When no sample is over the limit, the indicator is constant and says nothing
+// about dependence. The effective size of the samples then shows whether some
+// slow movement was seen only a few times. Whether that matters depends on the
+// size of the movement: a model that is ten times too fast and drifts by a
+// percent is within its budget. So n is not reduced to the samples' effective
+// size when the limit is also out of reach of the slowest launch that is to be
+// expected (see outOfReach).
 //
-// What no rule can know is a slow state that did not occur while measuring, and
-// few launches say little about how launches differ; more launches are the
-// remedy.
+// No rule can find a slow state that did not occur during the measurement, and
+// few launches say little about how launches differ. More launches help.
 func Decide(launches [][]float64, b Budget) Decision {
 	d := Decision{P: 1}
 	var over [][]float64
@@ -86,7 +86,8 @@ func Decide(launches [][]float64, b Budget) Decision {
 	return d
 }
 
-// overs marks the samples at or over a limit with 1, and counts them and all.
+// overs marks the samples at or over a limit with 1. It counts them, and all
+// samples.
 func overs(launches [][]float64, limit float64) (over [][]float64, count, all int) {
 	over = make([][]float64, len(launches))
 	for i, l := range launches {
@@ -102,19 +103,19 @@ func overs(launches [][]float64, limit float64) (over [][]float64, count, all in
 	return over, count, all
 }
 
-// pass returns P(Bin ≤ k) after n and k shrink together: n down, k up.
+// pass returns P(Bin ≤ k) after n and k are scaled: n rounded down, k up.
 func pass(k, n int, effective, share float64) (p float64, scaled int) {
 	m := int(math.Floor(effective + 1e-9))
 	scaled = int(math.Ceil(float64(k)*effective/float64(n) - 1e-9))
 	return binomialLE(scaled, m, share), scaled
 }
 
-// fail returns P(Bin ≥ k) after n and k shrink together: n up, k down.
+// fail returns P(Bin ≥ k) after n and k are scaled: n rounded up, k down.
 func fail(k, n int, effective, share float64) (p float64, scaled int) {
 	m := int(math.Ceil(effective - 1e-9))
 	scaled = int(math.Floor(float64(k)*effective/float64(n) + 1e-9))
 	return binomialGE(scaled, m, share), scaled
 }
 
-// atMost forgives the rounding of 1 − 0.99, not more.
+// atMost allows for the rounding error of 1 − 0.99, and no more.
 func atMost(p, alpha float64) bool { return p <= alpha*(1+1e-9) }

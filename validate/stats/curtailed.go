@@ -2,16 +2,15 @@ package stats
 
 import "math"
 
-// DecideCurtailed is Decide for launches that were ended before their planned
-// samples were all taken, because they took too long. What is missing is not
-// known: it counts as under the limit, so that the answer is Over only when the
-// samples that are over suffice among all that were planned, and never Within.
-// Whatever the missing ones would have been, Decide would not have said Within
-// where this says Over.
+// DecideCurtailed is Decide for launches that a time limit ended before all
+// planned samples were taken. The missing samples count as under the limit: the
+// answer is Over only when the samples over the limit are enough among all that
+// were planned, and never Within. Whatever the missing samples would have been,
+// Decide would not have answered Within where this answers Over.
 //
-// Samples that depend on each other shrink planned and count alike, as in
-// Decide. Mirrored from there, a slow movement costs nothing while it stays so
-// far above the limit that it does not reach down to it.
+// Samples that depend on each other reduce planned and count as in Decide. They
+// do not where the slow movement stays so far above the limit that it does not
+// reach it.
 func DecideCurtailed(launches [][]float64, planned int, b Budget) Decision {
 	d := Decide(launches, b)
 	if planned <= d.N {
@@ -44,22 +43,22 @@ func DecideCurtailed(launches [][]float64, planned int, b Budget) Decision {
 	return d
 }
 
-// staysAbove is outOfReach from the other side: the limit lies below what the
-// fastest launch may be.
+// staysAbove is outOfReach in the opposite direction: the fastest launch that is
+// to be expected is above the limit.
 func staysAbove(launches [][]float64, b Budget) bool {
 	mirrored := make([][]float64, len(launches))
 	for i, l := range launches {
 		mirrored[i] = make([]float64, len(l))
 		for j, v := range l {
-			mirrored[i][j] = 1 / v // a logarithm's sign
+			mirrored[i][j] = 1 / v // changes the sign of the logarithm
 		}
 	}
 	b.Limit = 1 / b.Limit
 	return !math.IsInf(b.Limit, 0) && outOfReach(mirrored, b)
 }
 
-// CountFor is the smallest count over the limit among n samples that rules
-// chance out.
+// CountFor returns the smallest count over the limit among n samples that
+// excludes chance.
 func CountFor(n int, b Budget) int {
 	for k := 1; k <= n; k++ {
 		if atMost(binomialGE(k, n, 1-b.Percentile), 1-b.Confidence) {

@@ -63,7 +63,8 @@ func TestASlowDriftFarAboveTheLimitIsStillOver(t *testing.T) {
 	assert.Equal(t, Unsure, near.Answer, "a drift that near may have begun below: %+v", near)
 }
 
-// Whatever comes after the curtailment, the whole decision does not contradict.
+// Whatever the missing samples are, the decision on all samples does not
+// contradict the one without them.
 func TestACurtailedAnswerIsNeverContradictedByTheWholeOne(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 9))
 	over := 0

@@ -1,14 +1,14 @@
 package stats
 
-// effectiveSize returns how many independent samples the launches' samples are
-// worth: n/τ, where τ = 1 + 2·Σρ(lag) is the integrated autocorrelation time,
+// effectiveSize returns the effective size of the launches' samples, the number
+// of independent samples with the same information: n/τ, where τ = 1 + 2·Σρ(lag) is the integrated autocorrelation time,
 // estimated by Geyer's initial monotone positive sequence. It is at least 1
-// (0 without samples) and at most n: anticorrelation earns nothing.
+// (0 without samples) and at most n: negative correlation does not raise it.
 //
-// Only pairs inside a launch are compared, yet all are centred on the mean of
-// every launch together. So a launch that is slower as a whole, as after an
-// unlucky memory layout, counts as what it is: samples that depend on each
-// other. A constant series says nothing of dependence and is worth n.
+// Only pairs inside a launch are compared, but all are centred on the mean of
+// all launches together. So the samples of a launch that is slower as a whole,
+// as after an unlucky memory layout, count as dependent. A constant series says
+// nothing about dependence and has the size n.
 func effectiveSize(launches [][]float64) float64 {
 	n, longest, sum := 0, 0, 0.0
 	for _, l := range launches {

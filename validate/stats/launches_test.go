@@ -21,8 +21,8 @@ func shifted(r *rand.Rand, launches, n int, rho, sd float64) [][]float64 {
 	return l
 }
 
-// The percentile over all launches that could be lies exactly at the limit, so
-// that Within is false; at most 1 % may be.
+// The percentile over all possible launches is exactly at the limit, so that
+// Within is false. At most 1 % of the answers may be that.
 func TestLaunchesThatDifferGiveAtMostOnePercentFalsePasses(t *testing.T) {
 	for _, sd := range []float64{0, 0.3, 1, 3, 10} {
 		r := rand.New(rand.NewPCG(11, uint64(10*sd)))
@@ -74,8 +74,8 @@ func TestTwentyLaunchesDecideOnAMachineOfTwoSpeeds(t *testing.T) {
 	assert.Greater(t, within, 190)
 }
 
-// Whoever measures again what stays undecided, at half the error each time, is
-// wrong no oftener than who measures once.
+// Measuring again what stays undecided, with half of the error each time, is not
+// wrong more often than measuring once.
 func TestTwoAttemptsAtHalfTheErrorGiveAtMostOnePercentFalseAnswers(t *testing.T) {
 	half := p95
 	half.Confidence = 1 - (1-p95.Confidence)/2

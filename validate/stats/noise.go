@@ -4,9 +4,9 @@ import "math"
 
 // A machine is unstable over either of these.
 const (
-	// MaxSpread is the largest 90th percentile of the calibration loop's times
-	// in units of their median. A quiet machine stays under 1.1, a virtual one
-	// under load near it.
+	// MaxSpread is the largest 90th percentile of the calibration loop's times,
+	// divided by their median. A quiet machine stays under 1.1; a virtual one
+	// under load is close to MaxSpread.
 	MaxSpread = 1.25
 	// MaxStolen is the largest share of time that a hypervisor may take away.
 	MaxStolen = 0.02
@@ -21,13 +21,13 @@ type Noise struct {
 	// infinite when it was timed too seldom to tell.
 	Spread float64
 	// Stolen is the share of time that was stolen; NaN when the operating
-	// system does not tell.
+	// system does not count it.
 	Stolen float64
 }
 
-// NoiseOf reads the signs of noise off calibration times, of all launches
-// together so that a launch on a slower clock shows too, and off stolen ticks
-// (negative: not told).
+// NoiseOf computes the noise from calibration times and stolen ticks (negative:
+// not counted). The times are those of all launches together, so that a launch
+// with a slower clock counts too.
 func NoiseOf(calibration []float64, stolen, total int64) Noise {
 	n := Noise{Spread: math.Inf(1), Stolen: math.NaN()}
 	if len(calibration) >= MinCalibration {
@@ -41,11 +41,11 @@ func NoiseOf(calibration []float64, stolen, total int64) Noise {
 	return n
 }
 
-// Unstable tells whether either sign is over its limit.
+// Unstable reports whether the spread or the stolen time is over its limit.
 func (n Noise) Unstable() bool { return !(n.Spread <= MaxSpread) || n.Stolen > MaxStolen }
 
-// factor is how much slower than here the same machine may be in another hour,
-// going by what was seen: 1 when it is stable, infinite when nothing is known.
+// factor returns how much slower the same machine may be at another time, by
+// what was measured: 1 when it is stable, infinite when nothing is known.
 func (n Noise) factor() float64 {
 	if !n.Unstable() {
 		return 1
@@ -57,11 +57,11 @@ func (n Noise) factor() float64 {
 	return f
 }
 
-// Under returns the decision on a machine so noisy: a Within stands only when
-// the samples would also be few enough over a limit that is smaller by the
-// noise's factor, else it becomes Unsure. How slowly the samples move was
-// judged before; the noise that made them move is not counted twice. Noise
-// changes no other answer: it never excuses an Over.
+// Under returns the decision with regard to the noise. Within stays only when
+// few enough samples would also be over a limit that is smaller by the noise's
+// factor; otherwise it becomes Unsure. The dependence of the samples was judged
+// before, so that noise does not count twice. No other answer changes: noise
+// never excuses an Over.
 func (n Noise) Under(d Decision, launches [][]float64, b Budget) Decision {
 	if d.Answer != Within || !n.Unstable() {
 		return d

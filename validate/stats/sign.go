@@ -1,9 +1,9 @@
 package stats
 
-// SignTest tests whether one side of rounds is the better one: won of rounds
-// were won, and by chance alone each would be with probability ½. It is Within
+// SignTest tests whether one side is better: it won some of the rounds, and by
+// chance alone it would win each with probability ½. It is Within
 // when P(Bin(rounds, ½) ≥ won) ≤ 1−confidence, Over when that holds for the
-// rounds lost, and Unsure between. p is the smaller of both probabilities.
+// rounds lost, and Unsure otherwise. p is the smaller of both probabilities.
 func SignTest(won, rounds int, confidence float64) (a Answer, p float64) {
 	if won < 0 || won > rounds {
 		return Unsure, 1

@@ -25,15 +25,16 @@ func Ranks(x []float64) []float64 {
 	return ranks
 }
 
-// A keyed is a value by its place, and by a number that orders as it does.
+// keyed is the index of a value and a number that has the same order as the
+// values.
 type keyed struct {
 	key uint64
 	at  int
 }
 
-// sorted orders values byte by byte of their keys, the lowest byte first, each
-// pass keeping the order of the one before. A gate ranks tens of thousands of
-// similarities for each of many cases, and comparing them was most of its time.
+// sorted is a radix sort: it sorts by the bytes of the keys, the lowest byte
+// first. A gate ranks tens of thousands of similarities for each of many cases,
+// and sorting by comparisons was most of its time.
 func sorted(x []float64) []keyed {
 	const bits, sign = 8, 1 << 63
 	var counts [64 / bits][1 << bits]int
@@ -41,7 +42,7 @@ func sorted(x []float64) []keyed {
 	for i, v := range x {
 		k := math.Float64bits(v + 0) // −0 is 0
 		if k&sign != 0 {
-			k = ^k // the larger below zero, the smaller
+			k = ^k // for negative numbers the order of the bits is reversed
 		} else {
 			k |= sign
 		}

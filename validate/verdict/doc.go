@@ -1,4 +1,4 @@
-// Package verdict is the gate's answer and its file: a result, a measured value
-// and a threshold for each check of each provider × variant. It must not know
-// how a check decides.
+// Package verdict holds the gate's result and its file: for each check of each
+// provider × variant a result, a measured value and a threshold. It must not
+// know how a check decides.
 package verdict

@@ -16,8 +16,8 @@ const maxVerdict = 4 << 20
 // Encode returns a verdict's file bytes, which depend on v alone.
 func Encode(v Verdict) ([]byte, error) { return strictjson.Encode(v) }
 
-// Write writes a verdict's file, whole or not at all. The directory is
-// made if it is not there.
+// Write writes a verdict's file, whole or not at all. It makes the directory if
+// it is not there.
 func Write(path string, v Verdict) error {
 	data, err := Encode(v)
 	if err != nil {
@@ -29,8 +29,8 @@ func Write(path string, v Verdict) error {
 	return files.WriteAtomic(path, data)
 }
 
-// Read reads a verdict's file and sets its Digest. Unknown keys and
-// unknown results are faults of kind Usage.
+// Read reads a verdict's file and sets its Digest. Unknown keys and unknown
+// results are faults of kind Usage.
 func Read(path string) (Verdict, error) {
 	data, err := files.ReadCapped(path, maxVerdict)
 	if err != nil {

@@ -8,10 +8,10 @@ import (
 	"github.com/embedgate/embedgate/validate/evidence"
 )
 
-// Result is a check's answer.
+// Result is the result of a finding, a row or a verdict.
 type Result string
 
-// The answers. NotMeasured is of a whole provider × variant.
+// The results. NotMeasured is that of a whole provider × variant.
 const (
 	Pass         Result = "PASS"
 	Fail         Result = "FAIL"
@@ -20,14 +20,14 @@ const (
 	Reported     Result = "REPORTED" // measured for the record; no gate
 )
 
-// severity orders results from harmless to worst; it is negative for a result
-// that does not exist.
+// severity orders results from best to worst; it is negative for an unknown
+// one.
 func severity(r Result) int {
 	return slices.Index([]Result{Reported, Pass, Inconclusive, NotMeasured, Fail}, r)
 }
 
-// Worst returns the worst of the findings' results, and Fail for none: what
-// nobody looked at has not passed.
+// Worst returns the worst of the findings' results. It returns Fail for no
+// findings: what was not checked has not passed.
 func Worst(findings []Finding) Result {
 	r := Fail
 	for i, f := range findings {
@@ -44,7 +44,7 @@ func Worst(findings []Finding) Result {
 // Schema is the version of a verdict's JSON.
 const Schema = 1
 
-// Finding is one check's answer for one provider × variant.
+// Finding is one result of a check for one provider × variant.
 type Finding struct {
 	Check     string   `json:"check"`          // "integrity", "readiness", "saturation", "placement", "tokens", "parity", "precision", "invariance", "latency", "worth-it", "cold-start", "memory", "portability", "self-test"
 	Item      string   `json:"item,omitempty"` // which part: "min cosine", "16 tokens p95"
@@ -78,8 +78,8 @@ type Row struct {
 	WorthIt   []WorthSummary      `json:"worth_it,omitempty"`
 }
 
-// On is where the row was measured, in words: "cpu", or "cpu as arm64" for
-// another processor than the machine's own.
+// On returns where the row was measured: "cpu", or "cpu as arm64" for another
+// processor than the machine's own.
 func (r Row) On() string {
 	if r.CPU == "" {
 		return r.Provider
@@ -87,7 +87,7 @@ func (r Row) On() string {
 	return r.Provider + " as " + r.CPU
 }
 
-// Why is what kept a row from passing, in words: nothing for one that passed.
+// Why returns the reasons why a row did not pass: none for one that passed.
 func (r Row) Why() (why []string) {
 	for _, f := range r.Findings {
 		switch {
@@ -105,8 +105,8 @@ func (r Row) Why() (why []string) {
 	return why
 }
 
-// Session is what was opened, as the evidence tells it: for people, and for
-// whoever runs the release in the same way.
+// Session is the session that was opened, as the evidence says: for readers, and
+// for users who run the release with the same options.
 type Session struct {
 	Runtime string            `json:"runtime"` // with its version
 	Library string            `json:"library"` // sha256 of the runtime's shared library
@@ -114,8 +114,8 @@ type Session struct {
 	Options providers.Options `json:"options"`
 }
 
-// PlacementSummary is for people; judged values are in the findings. Shares are
-// of the whole, 0 to 1.
+// PlacementSummary is for readers; judged values are in the findings. Shares are
+// between 0 and 1.
 type PlacementSummary struct {
 	Tokens     int      `json:"tokens"`
 	Nodes      int      `json:"nodes"`
@@ -123,10 +123,10 @@ type PlacementSummary struct {
 	FLOPs      float64  `json:"flops"`      // of one text, of every provider
 	FLOPsShare float64  `json:"flops_share"`
 	TimeShare  float64  `json:"time_share"`
-	Elsewhere  []string `json:"elsewhere,omitempty"` // "Cast ×2 on CPUExecutionProvider"
+	Elsewhere  []string `json:"elsewhere,omitempty"` // on other providers: "Cast ×2 on CPUExecutionProvider"
 }
 
-// WorthSummary is for people; judged values are in the findings.
+// WorthSummary is for readers; judged values are in the findings.
 type WorthSummary struct {
 	Tokens  int     `json:"tokens"`
 	Against string  `json:"against"` // "cpu × fp32"
@@ -135,7 +135,7 @@ type WorthSummary struct {
 	Rounds  int     `json:"rounds"`
 }
 
-// LatencySummary is for people; judged values are in the findings.
+// LatencySummary is for readers; judged values are in the findings.
 type LatencySummary struct {
 	evidence.LatencyPoint
 	N          int     `json:"n"`
@@ -146,7 +146,7 @@ type LatencySummary struct {
 	P99NS      int64   `json:"p99_ns"`
 }
 
-// ParitySummary is for people; judged values are in the findings.
+// ParitySummary is for readers; judged values are in the findings.
 type ParitySummary struct {
 	Texts      int     `json:"texts"`
 	MinCosine  float64 `json:"min_cosine"`
@@ -157,8 +157,8 @@ type ParitySummary struct {
 	Spearman   float64 `json:"spearman"`
 }
 
-// Verdict is what the gate says. It is a pure function of policy, golden,
-// candidate and evidence.
+// Verdict is the gate's result. It depends only on policy, golden, candidate and
+// evidence.
 type Verdict struct {
 	Schema    int       `json:"schema"`
 	Result    Result    `json:"result"` // PASS only when every required row passed and the self-test did
@@ -173,11 +173,11 @@ type Verdict struct {
 	Missing   []string  `json:"missing,omitempty"` // required providers without passing evidence
 	Foreign   bool      `json:"foreign,omitempty"` // of a model that somebody else exported: never published
 
-	Digest string `json:"-"` // sha256 of the file's bytes, set by ReadVerdict
+	Digest string `json:"-"` // sha256 of the file's bytes, set by Read
 }
 
-// SelfTestPassed tells whether the gate refused every known-bad case that it
-// was shown. A gate that did not is broken, and so is its verdict.
+// SelfTestPassed reports whether the gate gave every case of the self-test its
+// expected result. If not, the gate is broken and its verdict means nothing.
 func (v Verdict) SelfTestPassed() bool {
 	for _, f := range v.SelfTest {
 		if f.Result != Pass {
