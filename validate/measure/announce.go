@@ -19,7 +19,7 @@ func announce(o Options, p evidence.Plan, d providers.Device) {
 	}
 	o.Progress.Say("%s × %s: %s", o.Provider, o.Variant, what)
 	if d.Software {
-		o.Progress.Say("%s × %s: software rendering%s: the CPU plays the GPU, so this takes many minutes",
+		o.Progress.Say("%s × %s: software rendering%s: the CPU does the GPU's work, so this takes many minutes",
 			o.Provider, o.Variant, named(d.Name))
 	}
 }
@@ -31,11 +31,12 @@ func named(device string) string {
 	return " (" + device + ")"
 }
 
-// slow is how long vectors take where people begin to wonder.
+// slowVectors is the time for the vectors from which on warnOfTime says
+// something.
 const slowVectors = 45 * time.Second
 
-// warnOfTime says, once the vectors are there and took long, how long the rest
-// may take; starts is what its processes need until they work.
+// warnOfTime says how long the rest may take, if the vectors took long. starts
+// is the time that the other processes need to start.
 func warnOfTime(o Options, p evidence.Plan, vectors, starts time.Duration) {
 	if vectors < slowVectors {
 		return
@@ -50,11 +51,12 @@ func warnOfTime(o Options, p evidence.Plan, vectors, starts time.Duration) {
 }
 
 // passes is how often each text is embedded for the vectors: once alone, and
-// once for each run in company.
+// once for each invariance run.
 var passes = 1 + len(evidence.InvarianceRuns())
 
-// longest is how long the latency launches and the comparison may take, their
-// processes' starts left out, where a text takes one; 0: nobody knows.
+// longestRest returns how long the latency launches and the comparison may take
+// without the starts of their processes, where one text takes the time one; 0:
+// not known.
 func longestRest(p evidence.Plan, one time.Duration) time.Duration {
 	if p.LimitNS == 0 {
 		return 0

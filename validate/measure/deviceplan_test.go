@@ -55,7 +55,7 @@ func TestACoreMLPlanGetsFromStderrIntoTheEvidence(t *testing.T) {
 	}
 }
 
-func TestAProviderThatPlansNothingIsNotListenedTo(t *testing.T) {
+func TestTheOutputOfAProviderWithoutADevicePlanIsIgnored(t *testing.T) {
 	out := placementOf(t, "cpu", planOnGPU)
 	assert.Nil(t, out.crash)
 	assert.Empty(t, out.devicePlan)
@@ -65,7 +65,7 @@ func TestAPlanThatIsNotUnderstoodIsTheProvidersFailure(t *testing.T) {
 	b, err := os.ReadFile(planOnGPU)
 	require.NoError(t, err)
 	path := filepath.Join(t.TempDir(), "plan.log")
-	// Much follows what is not understood: the child must not wait for a reader.
+	// Much output follows the unknown line: the child must not block on it.
 	spoilt := strings.Replace(string(b), "MLGPUComputeDevice", "MLQuantumComputeDevice", 1) + strings.Repeat("more\n", 1<<18)
 	require.NoError(t, os.WriteFile(path, []byte(spoilt), 0o600))
 	out := placementOf(t, "coreml", path)

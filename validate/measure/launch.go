@@ -24,7 +24,7 @@ import (
 	"github.com/embedgate/embedgate/validate/measure/stderr"
 )
 
-// outcome is what is left of a child.
+// outcome is the result of a child process.
 type outcome struct {
 	result     protocol.ChildResult
 	vectors    evidence.Vectors
@@ -33,10 +33,10 @@ type outcome struct {
 	crash      *evidence.Crash
 }
 
-// launch runs one step's child to its end. A child that died, stalled or whose
-// session failed is an outcome with a crash; an error is what a person must act
-// on, or a failure of embedgate itself. After ctx is cancelled the child and
-// all it started are dead, and the error is ctx's.
+// launch runs one step's child to its end. A child that died or stalled, or
+// whose session failed, is an outcome with a crash. An error is one that a user
+// must act on, or a failure of embedgate itself. After ctx is cancelled the
+// child and all processes that it started are dead, and the error is ctx's.
 func launch(ctx context.Context, o Options, s step) (outcome, error) {
 	dir, err := cache.TempDir("embedgate-measure-")
 	if err != nil {
@@ -105,14 +105,14 @@ var errStalled = errors.New("no sign of life")
 
 // run starts the child and waits for its end, however it ends.
 func (w *watch) run(ctx context.Context, argv []string) (*os.ProcessState, error) {
-	// Linux tells a child of its parent's death when the thread that started
-	// it ends, so that thread must stay as long as the child.
+	// Linux signals a child that its parent died when the thread that started
+	// it ends. So that thread must live as long as the child.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 
 	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
 	procgroup.KillOnCancel(cmd)
-	// One traceback, and exit status 2: what deathbed reads.
+	// One traceback, and exit status 2: what stderr.Tail and classify expect.
 	cmd.Env = slices.Concat(os.Environ(), w.step.job.Library.Env, []string{"GOTRACEBACK=single"})
 	cmd.Stdout = &protocol.MessageReader{Handle: w.receive}
 	cmd.Stderr = &w.stderr
@@ -138,7 +138,7 @@ func (w *watch) run(ctx context.Context, argv []string) (*os.ProcessState, error
 	return cmd.ProcessState, nil
 }
 
-// receive takes one note of the child.
+// receive handles one message of the child.
 func (w *watch) receive(n protocol.Message) {
 	if n.First && w.toFirst == 0 {
 		w.toFirst = time.Since(w.started)
@@ -147,7 +147,7 @@ func (w *watch) receive(n protocol.Message) {
 	if n.Stage != "" {
 		w.stage = n.Stage
 	}
-	if n.Message != "" && w.step.total == 0 { // dozens of processes are told as one row
+	if n.Message != "" && w.step.total == 0 { // dozens of processes are one line of progress
 		w.progress.Step(n.Done, n.Total, n.Unit, "%s: %s", w.step.title, n.Message)
 	}
 }
@@ -162,13 +162,13 @@ func (w *watch) classify(ctx context.Context, s *os.ProcessState, dir string, co
 		crash.Stderr = fmt.Sprintf("killed: no sign of life for %v\n%s", w.stall, crash.Stderr)
 		return crash, nil
 	}
-	var words protocol.ChildError
-	switch err := protocol.ReadJSON(filepath.Join(dir, protocol.ErrorName), &words); {
-	case err == nil && words.IsFinding():
-		crash.Stderr = words.AsError().Error()
+	var childError protocol.ChildError
+	switch err := protocol.ReadJSON(filepath.Join(dir, protocol.ErrorName), &childError); {
+	case err == nil && childError.IsFinding():
+		crash.Stderr = childError.AsError().Error()
 		return crash, nil
 	case err == nil:
-		return nil, words.AsError()
+		return nil, childError.AsError()
 	case !errors.Is(err, fs.ErrNotExist):
 		return nil, err
 	}
@@ -184,7 +184,7 @@ func (w *watch) classify(ctx context.Context, s *os.ProcessState, dir string, co
 	return crash, nil
 }
 
-// collect reads what a child had finished.
+// collect reads what a child has finished.
 func collect(dir string) (outcome, error) {
 	var out outcome
 	err := protocol.ReadJSON(filepath.Join(dir, protocol.ResultName), &out.result)

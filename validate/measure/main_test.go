@@ -20,15 +20,15 @@ import (
 	"github.com/embedgate/embedgate/validate/measure/protocol"
 )
 
-// The environment of a test's child: what its session does instead of the
-// real one, and where it leaves its process id once it does that.
+// The environment of a test's child: what its fake session does, and where it
+// writes its process id when it does that.
 const (
 	envFake = "EMBEDGATE_TEST_FAKE" // "ok", or "WHAT@N": WHAT happens in the session's Nth run
 	envPID  = "EMBEDGATE_TEST_PID"
 	envLog  = "EMBEDGATE_TEST_LOG"  // a file that gets a line when a fake session opens and when it closes
 	envWho  = "EMBEDGATE_TEST_WHO"  // the provider whose process dies in a pair
 	envPlan = "EMBEDGATE_TEST_PLAN" // a file that a session which records writes to stderr
-	envLib  = "EMBEDGATE_TEST_LIB"  // what a library wants set; it goes into the log
+	envLib  = "EMBEDGATE_TEST_LIB"  // a library's environment; it is written to the log
 )
 
 // TestMain makes the test binary the child of its own tests.
@@ -59,7 +59,7 @@ func testChild(args []string) int {
 	return 0
 }
 
-// fakeSession answers with numbers made of the ids, and can misbehave.
+// fakeSession returns numbers made of the ids, and can fail in several ways.
 type fakeSession struct {
 	job  protocol.Job
 	what string
@@ -173,7 +173,7 @@ func (s *fakeSession) Info() providers.Info {
 	return providers.Info{Provider: s.job.Provider, Runtime: "fake", Options: s.job.Options}
 }
 
-// fakeRecorder says that all it ran, ran on its provider: one node a length.
+// fakeRecorder records one node a length, on its own provider.
 type fakeRecorder struct {
 	*fakeSession
 	records []providers.Placement
@@ -212,7 +212,7 @@ func (r *fakeRecorder) Info() providers.Info {
 	return i
 }
 
-// logLine writes one line that says what begins or ends.
+// logLine writes a line when a session opens or closes.
 func logLine(what string, j protocol.Job) {
 	path := os.Getenv(envLog)
 	if path == "" {

@@ -23,34 +23,35 @@ import (
 // tokenizerName is the tokenizer's file name inside a candidate.
 const tokenizerName = "tokenizer.json"
 
-// defaultStall is how long a child may show no sign of life. A provider may
-// compile a model for minutes before its first answer.
+// defaultStall is how long a child may send no message. A provider may compile a
+// model for minutes before its first vector.
 const defaultStall = 5 * time.Minute
 
 // Options is one measurement.
 type Options struct {
 	Candidate candidate.Candidate // read, so that its digests were checked
 	Policy    policy.Policy       // its plan and its provider options; no threshold is used
-	Golden    golden.Set          // its texts; its vectors are not looked at
+	Golden    golden.Set          // its texts; its vectors are not used
 	Provider  string
 	Variant   string
 	Nonce     string // of the plan that this answers; may be empty
-	// Channel is the one for which alone this is measured: lengths that it only
-	// reports take few samples. Empty: it is not known, and each takes all.
+	// Channel is the only channel that this is measured for: lengths that it
+	// only reports take few samples. Empty: not known, and each length takes all.
 	Channel string
 
-	// Libraries finds a provider's runtime: this one's, and that of the one it
-	// is compared with. Its fault.Missing says why a provider cannot be
+	// Libraries finds the runtime of a provider: of Provider, and of the one
+	// that it is compared with. A fault.Missing says why a provider cannot be
 	// measured here, and the remedy. nil: no provider needs one.
 	Libraries func(ctx context.Context, provider string) (providers.Library, error)
 
-	// Executable is the command line that starts a child; the job file's path
-	// is appended, and it must end in Child: {"/path/embedgate", "measure-child"}.
+	// Executable is the command line that starts a child, which must call
+	// child.Run: {"/path/embedgate", "measure-child"}. The job file's path is
+	// appended.
 	Executable []string
 
 	// CPU is a processor of the policy's portability on which to measure; empty:
-	// this machine's own. Target finds what it takes; its fault.Missing says what
-	// this machine lacks.
+	// this machine's own. Target finds what that needs; a fault.Missing says what
+	// is missing on this machine.
 	CPU    string
 	Target func(ctx context.Context, cpu providers.CPU) (Target, error)
 
@@ -61,7 +62,7 @@ type Options struct {
 	Progress progress.Sink
 }
 
-// check refuses what cannot be measured by anybody, before anything starts.
+// check refuses what cannot be measured on any machine, before anything starts.
 func (o Options) check() error {
 	v, ok := o.variant(o.Variant)
 	if !ok {
@@ -114,7 +115,7 @@ func (o Options) check() error {
 	return replaceable(o.Out)
 }
 
-// variant is the exported file that a variant runs.
+// variant returns the exported file that a variant runs.
 func (o Options) variant(name string) (candidate.Variant, bool) {
 	v, ok := o.Candidate.Manifest.Variants[o.Policy.FileOf(name)]
 	return v, ok
@@ -159,8 +160,8 @@ func sameFile(c candidate.Candidate, name string) error {
 	return nil
 }
 
-// replaceable tells whether dir is absent, empty or an evidence directory and
-// nothing else, so that a mistyped --out never costs anybody their files.
+// replaceable refuses dir unless it is absent, empty or an evidence directory
+// and nothing else, so that a mistyped --out never deletes other files.
 func replaceable(dir string) error {
 	if dir == "" {
 		return &fault.Error{Kind: fault.Usage, Thing: "evidence directory", Got: "no path", Wanted: "one to write"}

@@ -37,8 +37,7 @@ func TestAChildDiesWithItsParent(t *testing.T) {
 	require.Eventually(t, func() bool { return !running(child) }, 30*time.Second, 10*time.Millisecond)
 }
 
-// running tells whether a process runs; a dead one that nobody has buried yet
-// does not.
+// running reports whether a process runs. A zombie does not.
 func running(pid int) bool {
 	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {

@@ -15,7 +15,7 @@ import (
 	"github.com/embedgate/embedgate/validate/measure/protocol"
 )
 
-// Target is what measures on another processor.
+// Target is what is needed to measure on another processor.
 type Target struct {
 	Way        emulate.Way
 	Executable []string          // as Options.Executable, of the processor's architecture
@@ -26,12 +26,12 @@ type Target struct {
 // silent: one batch takes as much longer.
 const slowdown = 4
 
-// portableSpread is how many texts are run again in other company: the fewest
-// that the gate takes.
+// portableSpread is how many texts are run again in other batches: the fewest
+// that the gate accepts.
 const portableSpread = 16
 
-// portable measures on another processor whether the vectors are right there:
-// one process, nothing timed. What this machine lacks for it is marked absent.
+// portable measures the vectors on another processor: one process, nothing is
+// timed. An error about something that this machine has not is an errMissing.
 func portable(ctx context.Context, o Options, ev *evidence.Evidence) error {
 	cpu, ok := providers.LookupCPU(o.CPU)
 	if !ok {
@@ -49,7 +49,7 @@ func portable(ctx context.Context, o Options, ev *evidence.Evidence) error {
 	o.Executable, o.way, o.Stall = t.Executable, t.Way, slowdown*o.Stall
 	s := steps(o, ev.Plan, t.Library, providers.Library{})[0]
 	s.title = o.title()
-	spin := false // nothing is timed, and a thread that spins is emulated, too
+	spin := false // nothing is timed, and the emulator would slow down for threads that only wait
 	s.job.Options.Spinning = &spin
 	s.job.Spread = portableSpread
 	how := "natively"
@@ -59,9 +59,9 @@ func portable(ctx context.Context, o Options, ev *evidence.Evidence) error {
 	o.Progress.Say("%s: %d texts, %s", s.title, len(ev.Plan.Texts), how)
 	out, err := launch(ctx, o, s)
 	if err != nil && out.result.Machine.Arch == "" && fault.KindOf(err) == fault.Internal {
-		// The program never began: what is between it and this machine is broken.
+		// The program did not start: the emulator or the library is broken.
 		return errMissing{&fault.Error{Kind: fault.Missing, Thing: "processor " + cpu.Name, Got: "a program that does not start there", Err: err,
-			Next: "embedgate doctor tells what is missing; name another program or library where you named one"}}
+			Next: "embedgate doctor says what is missing; name another program or library where you named one"}}
 	}
 	if f, is := errors.AsType[*protocol.SessionError](err); is && fault.KindOf(f) == fault.Missing {
 		return errMissing{err}
@@ -79,7 +79,7 @@ func portable(ctx context.Context, o Options, ev *evidence.Evidence) error {
 	return nil
 }
 
-// what names a measurement for people.
+// title names a measurement, for messages.
 func (o Options) title() string {
 	if o.CPU == "" {
 		return o.Provider + " × " + o.Variant
@@ -87,8 +87,8 @@ func (o Options) title() string {
 	return o.Provider + " as " + o.CPU + " × " + o.Variant
 }
 
-// portableAbsent is why a processor cannot be measured here, if that is what
-// err says.
+// portableNotMeasured returns why a processor cannot be measured here, nil where
+// err says something else.
 func portableNotMeasured(err error) *evidence.NotMeasured {
 	var f *fault.Error
 	if _, ok := errors.AsType[errMissing](err); !ok || !errors.As(err, &f) {

@@ -14,7 +14,7 @@ import (
 	"github.com/embedgate/embedgate/validate/evidence"
 )
 
-// as is a measurement for another processor, whose programs start in this way.
+// as measures for another processor, with a target.
 func as(t *testing.T, o Options, cpu string, target func() (Target, error)) evidence.Evidence {
 	t.Helper()
 	o.CPU = cpu
@@ -41,12 +41,12 @@ func TestAnotherProcessorsEvidenceHasVectorsAndNoTimes(t *testing.T) {
 	assert.Empty(t, e.Memory)
 	assert.Empty(t, e.Placement)
 	assert.Empty(t, e.Pairs)
-	assert.Equal(t, runtime.GOARCH, e.Machine.Arch, "by the child's own word")
+	assert.Equal(t, runtime.GOARCH, e.Machine.Arch, "as the child reports")
 	assert.Nil(t, e.Emulation)
 	assert.Equal(t, o.Candidate.Manifest.Files["fake.onnx"].SHA256, e.Model)
 }
 
-func TestWhatAnEmulatorNeedsAndThisMachineLacksIsTold(t *testing.T) {
+func TestWhatIsMissingForAnEmulatorIsInTheEvidence(t *testing.T) {
 	o := fakeOptions(t)
 	e := as(t, o, "x86-64-v2", func() (Target, error) {
 		return Target{}, &fault.Error{Kind: fault.Missing, Thing: "processor x86-64-v2", Got: "no QEMU", Next: "install it"}
@@ -81,7 +81,7 @@ func TestAProviderWithADeviceHasNoEmulatedProcessor(t *testing.T) {
 	require.NotNil(t, e.NotMeasured)
 }
 
-func TestAProcessorThatNobodyKnowsIsAUsageError(t *testing.T) {
+func TestAnUnknownProcessorIsAUsageError(t *testing.T) {
 	o := fakeOptions(t)
 	o.CPU, o.Out = "z80", filepath.Join(t.TempDir(), "e")
 	o.Target = func(context.Context, providers.CPU) (Target, error) { return Target{}, nil }

@@ -70,8 +70,8 @@ func TestTheRealModelsEvidencePassesTheGateInAllButLatency(t *testing.T) {
 	var err error
 	o.Policy, err = policy.Load(filepath.Join("..", "..", "policy.yaml"))
 	require.NoError(t, err)
-	// Few samples and one thread, which does not spin beside other tests: how
-	// fast this machine is today is no matter for a test.
+	// Few samples and one thread, so that other tests can run: the speed of this
+	// machine is not tested.
 	cpu := o.Policy.Providers["cpu"]
 	cpu.Threads, cpu.Variants = 1, []string{"fp32"}
 	o.Policy.Providers["cpu"] = cpu
@@ -176,7 +176,7 @@ func TestALibraryThatIsNotThereIsMissing(t *testing.T) {
 	assert.Equal(t, fault.Missing, fault.KindOf(err), "%v", err)
 }
 
-// assertInvariant holds each text's vector in company against its vector alone.
+// assertInvariant compares each text's vector in a batch with its vector alone.
 func assertInvariant(t *testing.T, ev evidence.Evidence, limit float64) {
 	t.Helper()
 	dim := ev.Raw.Dim

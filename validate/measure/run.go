@@ -15,15 +15,15 @@ import (
 	"github.com/embedgate/embedgate/validate/measure/protocol"
 )
 
-// Run measures one provider × variant and leaves the evidence in Options.Out,
-// complete or not at all; it returns what ReadEvidence reads there.
+// Run measures one provider × variant and writes the evidence to Options.Out,
+// complete or not at all. It returns what evidence.Read reads there.
 //
-// A provider that this program or this machine has not is evidence too: it
-// says why, and what to do. So is a child that crashed: what was finished
-// before is kept. Errors are for what a person must act on before anything can
-// be said of the provider: a bad model, a policy that cannot be measured, a
-// broken set-up of what every machine can have. When ctx is cancelled, nothing
-// of this measurement is left behind and what was in Out stays.
+// If this program or this machine has not the provider, the evidence says why,
+// and what to do. If a child crashed, the evidence says so and has what was
+// finished before. An error is something that a user must act on before the
+// provider can be measured: a bad model, a policy that cannot be measured, a
+// broken installation of what every machine can have. When ctx is cancelled,
+// Out stays as it was and no temporary file is left.
 func Run(ctx context.Context, o Options) (evidence.Evidence, error) {
 	o.Stall = cmp.Or(o.Stall, defaultStall)
 	if err := o.check(); err != nil {
@@ -43,7 +43,8 @@ func Run(ctx context.Context, o Options) (evidence.Evidence, error) {
 	return writeEvidenceDir(o.Out, ev)
 }
 
-// fill measures into ev, which names what is measured, or says there why not.
+// fill measures what ev names and adds the results to ev, or the reason why it
+// was not measured.
 func fill(ctx context.Context, o Options, ev *evidence.Evidence) error {
 	e, why := lookup(o.Provider)
 	do, lacks := measure, func(err error) *evidence.NotMeasured { return notMeasured(e, err) }
@@ -67,7 +68,7 @@ func fill(ctx context.Context, o Options, ev *evidence.Evidence) error {
 	return nil
 }
 
-// lookup finds a provider, or why it cannot be measured here.
+// lookup returns a provider, and the reason where it cannot be measured here.
 func lookup(provider string) (providers.Entry, *evidence.NotMeasured) {
 	e, ok := providers.Lookup(provider)
 	if !ok {
@@ -82,15 +83,15 @@ func lookup(provider string) (providers.Entry, *evidence.NotMeasured) {
 	return e, nil
 }
 
-// errAbsent marks an error that says that this machine has not what a provider
-// needs: a library, a driver, a device.
+// errMissing marks an error about something that a provider needs and this
+// machine has not: a library, a driver, a device.
 type errMissing struct{ error }
 
 func (e errMissing) Unwrap() error { return e.error }
 
-// absent is why this machine cannot measure a provider, if that is what err
-// says. A provider that every machine can have is never absent: what it lacks
-// is the user's to set up, and hiding that in evidence would help nobody.
+// notMeasured returns why this machine cannot measure a provider, nil where err
+// says something else. It is nil for a provider that every machine can have:
+// the user must install what is missing, so that is an error and not evidence.
 func notMeasured(e providers.Entry, err error) *evidence.NotMeasured {
 	var f *fault.Error
 	if _, ok := errors.AsType[errMissing](err); !ok || len(e.Platforms) == 0 || !errors.As(err, &f) {
@@ -101,8 +102,8 @@ func notMeasured(e providers.Entry, err error) *evidence.NotMeasured {
 	return &evidence.NotMeasured{Reason: why.Error(), Remedy: cmp.Or(f.Next, e.Remedy)}
 }
 
-// measure runs the children, one after another: two at once would measure each
-// other. The first crash ends it.
+// measure runs the children, one after another: two at once would slow each
+// other down. It ends at the first crash.
 func measure(ctx context.Context, o Options, ev *evidence.Evidence) error {
 	ev.Plan = o.plan()
 	ev.Machine = machine.Facts()
@@ -129,7 +130,7 @@ func measure(ctx context.Context, o Options, ev *evidence.Evidence) error {
 			if k == 0 {
 				return errMissing{err}
 			}
-			// It was there before: this is the provider's failure.
+			// It was there before, so the provider failed.
 			out.crash, err = &evidence.Crash{Stage: string(s.job.Kind), Exit: 1, Stderr: err.Error()}, nil
 		}
 		if err == nil && s.other && out.crash != nil {
@@ -158,8 +159,8 @@ func measure(ctx context.Context, o Options, ev *evidence.Evidence) error {
 	return nil
 }
 
-// otherDied is an error and not evidence: what this provider is compared with
-// failed, which says nothing about this provider.
+// otherDied returns an error: the provider of the comparison failed, which says
+// nothing about the one that is measured.
 func otherDied(s step, c evidence.Crash) error {
 	return &fault.Error{Kind: fault.Internal, Thing: "comparison with " + s.job.Provider,
 		Got:    fmt.Sprintf("its process ended with %s during %s: %s", cmp.Or(c.Signal, fmt.Sprintf("exit status %d", c.Exit)), c.Stage, c.Stderr),
@@ -167,11 +168,11 @@ func otherDied(s step, c evidence.Crash) error {
 		Next:   "measure " + s.job.Provider + " by itself first: embedgate measure --provider " + s.job.Provider}
 }
 
-// sameSession holds every process of this provider to the first one's session.
-// One that records may have options of its own, which the evidence does not
-// tell, but never another runtime.
+// sameSession requires that every process of this provider has the session of
+// the first one. The one that records the placement may have other options,
+// which are not in the evidence, but no other runtime.
 func sameSession(ev *evidence.Evidence, s providers.Info, k protocol.Kind) error {
-	if s.Runtime == "" { // it ended before there was one
+	if s.Runtime == "" { // the process ended before it opened one
 		return nil
 	}
 	if ev.Session.Runtime == "" {
@@ -188,7 +189,8 @@ func sameSession(ev *evidence.Evidence, s providers.Info, k protocol.Kind) error
 	return nil
 }
 
-// sameModel holds every process of this provider to the first one's model file.
+// sameModel requires that every process of this provider opened the same model
+// file.
 func sameModel(ev *evidence.Evidence, sha256 string) error {
 	if sha256 == "" { // it ended before it had opened one
 		return nil

@@ -74,7 +74,7 @@ func TestAMeasurementHonoursItsPlan(t *testing.T) {
 	assert.NotEmpty(t, said)
 }
 
-func TestVectorsAreMadeAloneAndInCompany(t *testing.T) {
+func TestVectorsAreMadeAloneAndInBatches(t *testing.T) {
 	t.Setenv(envFake, "ok")
 	o := fakeOptions(t)
 	ev, err := Run(t.Context(), o)
@@ -97,8 +97,8 @@ func TestVectorsAreMadeAloneAndInCompany(t *testing.T) {
 		seen[r.Name] = len(r.Rows)
 		require.Len(t, r.Vecs, len(r.Rows)*3)
 		for k, row := range r.Rows {
-			// The fake session's numbers do not depend on the company, so each
-			// vector in the wrong row would show.
+			// The fake session's numbers do not depend on the batch, so this
+			// finds a vector in the wrong row.
 			assert.Equal(t, ev.Raw.Primary[row*3:row*3+3], r.Vecs[k*3:k*3+3], "%s, row %d", r.Name, k)
 		}
 	}
@@ -206,7 +206,7 @@ func TestAnInterruptLeavesWhatWasThereAndNoProcess(t *testing.T) {
 	}()
 	_, err := Run(ctx, o)
 	require.ErrorIs(t, err, context.Canceled)
-	assert.ErrorIs(t, signal(child, syscall.Signal(0)), os.ErrProcessDone, "the child is dead and buried")
+	assert.ErrorIs(t, signal(child, syscall.Signal(0)), os.ErrProcessDone, "the child has ended")
 	old, err := evidence.Read(o.Out)
 	require.NoError(t, err)
 	assert.Equal(t, "old", old.Nonce)
@@ -232,7 +232,7 @@ func TestNewEvidenceReplacesOldEvidenceAndNothingElse(t *testing.T) {
 	assert.FileExists(t, precious)
 }
 
-func TestWhatNobodyCanMeasureIsRefusedBeforeAnythingStarts(t *testing.T) {
+func TestWhatCannotBeMeasuredIsRefusedBeforeAnythingStarts(t *testing.T) {
 	for _, c := range []struct {
 		name string
 		bend func(*Options)
@@ -288,7 +288,8 @@ func TestAChildRefusesTheWrongArguments(t *testing.T) {
 	assert.Error(t, child.Run(t.Context(), []string{filepath.Join(t.TempDir(), "absent.json")}))
 }
 
-// pidFile has the child say its process id when it misbehaves, and sends it on.
+// pidFile makes the child write its process id when it misbehaves, and sends it
+// on the channel.
 func pidFile(t *testing.T) <-chan int {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "pid")
@@ -308,7 +309,7 @@ func pidFile(t *testing.T) <-chan int {
 	return ch
 }
 
-// assertAlone finds no temporary thing beside dir.
+// assertAlone requires that nothing else is beside dir.
 func assertAlone(t *testing.T, dir string) {
 	t.Helper()
 	entries, err := os.ReadDir(filepath.Dir(dir))

@@ -14,10 +14,10 @@ import (
 type step struct {
 	job   protocol.Job
 	title string // for messages
-	other bool   // it measures what this provider is compared with
-	// done of total steps of its kind come before it.
+	other bool   // it measures the provider of the comparison
+	// done is the number of steps of its kind before it, of total.
 	done, total int
-	// keep puts into the evidence what only this step finds.
+	// addTo adds this step's results to the evidence.
 	addTo func(ev *evidence.Evidence, out outcome)
 }
 
@@ -30,9 +30,9 @@ func (s step) announce(p progress.Sink) {
 	p.Say("%s: %s", s.title, s.job.Kind)
 }
 
-// steps are a plan's processes, in order: the vectors, the placement, the
-// latency launches, the comparison's rounds. What cannot be judged without the
-// vectors comes after them, so that a crash leaves as much as there is.
+// steps returns a plan's processes in order: the vectors, the placement, the
+// latency launches, the rounds of the comparison. The vectors come first, so
+// that a later crash still leaves what can be judged without the rest.
 func steps(o Options, p evidence.Plan, mine, others providers.Library) []step {
 	what := o.Provider + " × " + o.Variant
 	base := o.job(o.Provider, o.Variant, mine)
@@ -63,7 +63,8 @@ func steps(o Options, p evidence.Plan, mine, others providers.Library) []step {
 	return all
 }
 
-// job is what every process of a provider × variant is told.
+// job returns the part of a job that all processes of a provider × variant
+// share.
 func (o Options) job(provider, variant string, lib providers.Library) protocol.Job {
 	file, _ := o.variant(variant)
 	wish := o.Policy.Providers[provider]
@@ -83,9 +84,9 @@ func (o Options) job(provider, variant string, lib providers.Library) protocol.J
 	return j
 }
 
-// pairs are the rounds of a comparison: two processes each, this provider's
-// first in the odd ones, the other's first in the even ones, so that neither
-// has the cooler machine or the emptier one.
+// pairs returns the rounds of a comparison, with two processes each: this
+// provider's is first in odd rounds, the other's in even ones, so that neither
+// always has the cooler machine.
 func pairs(o Options, p evidence.Plan, mine protocol.Job, lib providers.Library) (all []step) {
 	plan := *p.Pairs
 	other := o.job(plan.Provider, plan.Variant, lib)
@@ -99,7 +100,7 @@ func pairs(o Options, p evidence.Plan, mine protocol.Job, lib providers.Library)
 			}
 			j.Kind, j.Launch, j.Warmup, j.Samples = protocol.PairKind, round, protocol.Warmup, plan.Samples
 			j.Points = rotated(lengths(plan.Tokens), round)
-			// Both sides of a round together take what one launch may.
+			// Both processes of a round together have the time of one launch.
 			j.LimitNS = p.LimitNS / 2
 			all = append(all, step{
 				job: j, other: isOther, done: len(all), total: 2 * plan.Rounds,
@@ -117,7 +118,7 @@ func pairs(o Options, p evidence.Plan, mine protocol.Job, lib providers.Library)
 	return all
 }
 
-// lengths are points of one text each.
+// lengths returns points of one text each.
 func lengths(tokens []int) (points []evidence.LatencyPoint) {
 	for _, n := range tokens {
 		points = append(points, evidence.LatencyPoint{Tokens: n, Batch: 1})
@@ -142,8 +143,8 @@ func addLatency(launch int) func(*evidence.Evidence, outcome) {
 	}
 }
 
-// keepMemory leaves out the processes that record placement: the record needs
-// memory, too.
+// addMemory adds the memory peak of a process. It is not called for the process
+// that records the placement, since the record needs memory too.
 func addMemory(ev *evidence.Evidence, launch int, out outcome) {
 	if out.result.PeakRSS > 0 {
 		ev.Memory = append(ev.Memory, evidence.MemoryPeak{Launch: launch, RSS: out.result.PeakRSS})

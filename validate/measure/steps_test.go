@@ -20,8 +20,8 @@ import (
 	"github.com/embedgate/embedgate/validate/evidence"
 )
 
-// accelerator is a provider that not every machine has, and this kind of
-// machine may.
+// accelerator returns a provider that not every machine has and that this
+// platform supports.
 func accelerator(t testing.TB) string {
 	t.Helper()
 	for _, e := range providers.Catalogue {
@@ -49,7 +49,8 @@ func pairOptions(t testing.TB) Options {
 	return o
 }
 
-// sessionLog has fake sessions say when they open and close, and reads that.
+// sessionLog makes fake sessions log when they open and close, and returns a
+// function that reads the log.
 func sessionLog(t testing.TB) (lines func() []string) {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "log")
@@ -149,7 +150,7 @@ func TestALimitEndsWhatIsTooSlow(t *testing.T) {
 		assert.Less(t, sum-time.Duration(r.SamplesNS[n-1]), o.Policy.Latency.SamplingTimeout)
 	}
 	for _, p := range ev.Pairs {
-		assert.LessOrEqual(t, len(p.SamplesNS), 3, "both sides of a round together take what a launch may")
+		assert.LessOrEqual(t, len(p.SamplesNS), 3, "both processes of a round together have the time of one launch")
 		assert.NotEmpty(t, p.SamplesNS)
 	}
 	assert.Equal(t, int64(100*time.Millisecond), ev.Plan.LimitNS)

@@ -16,15 +16,15 @@ import (
 	"github.com/embedgate/embedgate/validate/measure/protocol"
 )
 
-// Run does the one job whose file is named in args, and writes what it found
-// beside it. It is the body of the hidden command that Options.Executable
-// names; people do not call it. It ends early, with ctx's error, when the
-// parent that holds its stdin is gone.
+// Run does the job whose file is named in args, and writes the result beside
+// it. It is the body of the hidden command that measure.Options.Executable
+// names; users do not call it. It ends early, with ctx's error, when the parent
+// that holds its stdin is gone.
 func Run(ctx context.Context, args []string) error {
 	return RunWith(ctx, args, os.Stdin, os.Stdout, Openers())
 }
 
-// RunWith is Child with its surroundings named.
+// RunWith is Run with other streams and runtimes, for tests.
 func RunWith(ctx context.Context, args []string, stdin io.Reader, stdout io.Writer, with map[providers.Runtime]Opener) error {
 	if len(args) != 1 {
 		return &fault.Error{Kind: fault.Usage, Thing: "measure-child", Got: fmt.Sprintf("%d arguments", len(args)),
@@ -51,7 +51,7 @@ func RunWith(ctx context.Context, args []string, stdin io.Reader, stdout io.Writ
 
 var errOrphan = errors.New("the measuring parent is gone")
 
-// worker is a child at work.
+// worker does one job.
 type worker struct {
 	job      protocol.Job
 	dir      string
@@ -84,8 +84,8 @@ func (w *worker) work(ctx context.Context, with map[providers.Runtime]Opener) er
 	return w.save()
 }
 
-// embed opens the session that embeds, times its first vector, and goes on to
-// what the job is for.
+// embed opens a session, times its first vector, and then makes vectors or
+// latency samples, as the job says.
 func (w *worker) embed(ctx context.Context, l loaded) (err error) {
 	began := time.Now()
 	s, err := l.opener.Session(ctx, l.entry, w.job)
@@ -104,7 +104,7 @@ func (w *worker) embed(ctx context.Context, l loaded) (err error) {
 	}
 	w.result.FirstNS = time.Since(began).Nanoseconds()
 	w.messages.Write(protocol.Message{First: true})
-	// After the first vector, whose time counts.
+	// After the first vector, since the time until then is measured.
 	if err := w.hashModel(); err != nil {
 		return err
 	}
@@ -114,8 +114,8 @@ func (w *worker) embed(ctx context.Context, l loaded) (err error) {
 	return w.latency(ctx, o)
 }
 
-// hashModel writes down which file was opened: here, and not by who asked for
-// it, so that the evidence tells what ran.
+// hashModel records the sha256 of the model file. The child that opened the file
+// does this, so that the evidence says what really ran.
 func (w *worker) hashModel() error {
 	id, err := files.HashFile(w.job.Model)
 	if err != nil {
@@ -125,7 +125,7 @@ func (w *worker) hashModel() error {
 	return nil
 }
 
-// save writes what is known so far.
+// save writes the result so far.
 func (w *worker) save() error {
 	w.result.PeakRSS = machine.PeakRSS()
 	return protocol.WriteJSON(filepath.Join(w.dir, protocol.ResultName), w.result)

@@ -9,11 +9,13 @@ import (
 	"github.com/embedgate/embedgate/validate/measure/protocol"
 )
 
-// heartbeatInterval is how often a slow session shows that it lives. A fast one is done
-// before, so that its parent sleeps and takes no core from what is timed.
+// heartbeatInterval is the time between two heartbeats of a slow session. A fast
+// one ends before the first, so that its parent sleeps and takes no core from
+// what is timed.
 const heartbeatInterval = 10 * time.Second
 
-// heartbeat is a session that tells its parent, now and then, that runs come back.
+// heartbeat is a session that sends its parent a message at intervals, while its
+// runs return.
 type heartbeat struct {
 	providers.Session
 	messages *protocol.MessageWriter
@@ -27,7 +29,7 @@ func newHeartbeat(s providers.Session, t *protocol.MessageWriter) *heartbeat {
 	return p
 }
 
-// Run is the session's own; the clock is read once more.
+// Run is the session's Run, and reads the clock once more.
 func (p *heartbeat) Run(ctx context.Context, b providers.Batch, out []float32) ([]float32, error) {
 	out, err := p.Session.Run(ctx, b, out)
 	said := p.lastSent.Load()

@@ -11,13 +11,13 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestASlowSessionShowsThatItLives(t *testing.T) {
+func TestASlowSessionSendsHeartbeats(t *testing.T) {
 	var out bytes.Buffer
 	s := newHeartbeat(&batches{}, &protocol.MessageWriter{W: &out})
 	b := providers.Batch{Rows: 1, Cols: 1, IDs: []int64{2}, Mask: []int64{1}}
 	_, err := s.Run(t.Context(), b, nil)
 	require.NoError(t, err)
-	assert.Empty(t, out.String(), "a fast one leaves its parent asleep")
+	assert.Empty(t, out.String(), "a fast one sends nothing")
 	s.lastSent.Store(0)
 	for range 3 {
 		_, err = s.Run(t.Context(), b, nil)

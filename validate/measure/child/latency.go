@@ -9,10 +9,8 @@ import (
 	"github.com/embedgate/embedgate/validate/measure/protocol"
 )
 
-const (
-	// distinct is how many different texts share a point's samples.
-	textsPerPoint = 8
-)
+// textsPerPoint is how many different texts the samples of a point use.
+const textsPerPoint = 8
 
 // latency times text to vector at each point: a block of samples a point, with
 // as many turns of the calibration loop between them.
@@ -38,7 +36,7 @@ func (w *worker) block(ctx context.Context, l opened, pt evidence.LatencyPoint) 
 	if err != nil {
 		return evidence.LatencyRun{}, err
 	}
-	// All turns are laid out first: nothing is put together between samples.
+	// All batches are made before the samples, not between them.
 	turns := make([][]string, len(texts))
 	for i := range turns {
 		for b := range pt.Batch {
@@ -72,7 +70,7 @@ func (w *worker) block(ctx context.Context, l opened, pt evidence.LatencyPoint) 
 	var clock calibration
 	calibrate := func() {
 		if len(run.CalibrationNS) == len(run.SamplesNS) {
-			return // the last samples were a whole block
+			return // the last samples have their calibration already
 		}
 		time.Sleep(calibrationPause)
 		clock.turn() // wakes the core up
@@ -97,8 +95,8 @@ func (w *worker) block(ctx context.Context, l opened, pt evidence.LatencyPoint) 
 	return run, nil
 }
 
-// spending is the time that samples took together, against a limit that was
-// planned before the first of them. A limit of 0 is none.
+// timeSpent is the sum of the samples' times, with the planned limit. A limit of
+// 0 is none.
 type timeSpent struct{ sum, limit int64 }
 
 // add counts ns and returns it.
@@ -107,7 +105,7 @@ func (s *timeSpent) add(ns int64) int64 {
 	return ns
 }
 
-// over tells whether the limit is reached. Before the first sample it is not,
+// over reports whether the limit is reached. Before the first sample it is not,
 // so that at least one is taken.
 func (s *timeSpent) over() bool { return s.limit > 0 && s.sum >= s.limit }
 
@@ -116,14 +114,14 @@ func (s *timeSpent) over() bool { return s.limit > 0 && s.sum >= s.limit }
 // is measured.
 type calibration struct{ state uint64 }
 
-// between is how many samples there are from one calibration to the next, which
-// then has as many turns.
+// calibrationInterval is the number of samples between two calibrations. Each
+// calibration has as many turns as there were samples.
 const calibrationInterval = 15
 
-// rest is how long a calibration waits before it begins: a runtime's workers
-// spin for up to 16 ms after their last work, and slow the other threads of
-// their core by half. That is no noise of the machine's. The sample that follows
-// is one after a pause, as most of a product's are.
+// calibrationPause is how long a calibration waits before it begins: a runtime's
+// threads spin for up to 16 ms after their last work, and slow the other threads
+// of their core by half, which is not noise of the machine. The next sample
+// comes after a pause, as most calls in a product do.
 const calibrationPause = 25 * time.Millisecond
 
 // calibrationSteps takes about a quarter of a millisecond.

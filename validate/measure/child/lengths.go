@@ -10,19 +10,19 @@ import (
 	"github.com/embedgate/embedgate/providers"
 )
 
-// word is a word of the golden corpus and what it costs.
+// word is a word of the golden corpus and the number of its tokens.
 type word struct {
 	text   string
 	tokens int
 }
 
-// longestWord leaves out words that are a text of their own.
+// longestWord is the largest number of tokens of a word that is used.
 const longestWord = 8
 
-// textsOf makes n texts of exactly that many tokens, special ones included,
-// out of real words of the corpus, in the corpus's order, each text beginning
-// somewhere else. "16 tokens" then means 16 tokens, with a tokenizer's usual
-// work for them. The same corpus gives the same texts.
+// textsOf makes n texts of exactly that many tokens, special ones included, from
+// real words of the corpus in their order. Each text begins at another word. So
+// "16 tokens" means 16 tokens with the tokenizer's usual work. The same corpus
+// gives the same texts.
 func textsOf(tok providers.Tokenizer, corpus [][]byte, tokens, n int) ([]string, error) {
 	special := len(tok.Append(nil, "", tokens+longestWord))
 	words := wordsOf(tok, corpus, special)
@@ -40,9 +40,9 @@ func textsOf(tok providers.Tokenizer, corpus [][]byte, tokens, n int) ([]string,
 	return texts, nil
 }
 
-// textOf takes words from start on, around the end, leaving out those that are
-// too long for what is left. A word of one token always ends it; without any,
-// it gives up after two turns.
+// textOf takes words from start on, and continues at the first word after the
+// last. It skips words that are too long for the rest. Without a word that fits
+// it gives up after two rounds.
 func textOf(words []word, start, tokens int) (string, bool) {
 	var b strings.Builder
 	for skipped := 0; tokens > 0 && skipped < 2*len(words); start++ {

@@ -30,7 +30,7 @@ type Recorder interface {
 	Close() error
 }
 
-// Openers is how each runtime of the catalogue is opened.
+// Openers returns how each runtime of the catalogue is opened.
 func Openers() map[providers.Runtime]Opener {
 	return map[providers.Runtime]Opener{
 		providers.ONNXRuntime: {
@@ -71,7 +71,7 @@ type opened struct {
 	embed   *providers.Embedder
 }
 
-// load finds what a job names, short of its session.
+// load finds all that a job names, except its session.
 func load(j protocol.Job, with map[providers.Runtime]Opener) (l loaded, err error) {
 	began := time.Now()
 	var ok bool

@@ -9,9 +9,9 @@ import (
 	"github.com/embedgate/embedgate/validate/measure/protocol"
 )
 
-// recordedRuns is how many runs of each length a record sums: which node ran
-// where is known after one, and the shares of time steadier after two. More
-// would cost a slow provider minutes.
+// recordedRuns is how many runs of each length a record adds up. One run shows
+// where each node ran; with two the shares of time vary less. More would cost a
+// slow provider minutes.
 const recordedRuns = 2
 
 // placement runs one text of each length in a session that records where nodes

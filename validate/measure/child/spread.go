@@ -5,9 +5,8 @@ import (
 	"slices"
 )
 
-// spreadOf picks at most n of the texts of these indices, to stand for all:
-// sorted by length, at even steps from the shortest to the longest. They come
-// shortest first.
+// spreadOf selects at most n of the texts of these indices, evenly spaced by
+// length from the shortest to the longest. The shortest is first.
 func spreadOf(ids [][]int64, of []int, n int) []int {
 	order := slices.Clone(of)
 	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(len(ids[a]), len(ids[b])) })

@@ -21,25 +21,25 @@ const (
 	fullSpread  = 32 // texts of a spread where they are many
 )
 
-// SpreadTexts is how many of n texts are run again padded, in other places and
-// concurrently: half of them, at least 8 and at most 32. The gate wants 16, or
-// half where there are fewer, so that a provider whose texts the policy keeps
-// few, because it is slow, ends in minutes.
+// SpreadTexts returns how many of n texts are run again padded, in other
+// positions and concurrently: half of them, at least 8 and at most 32. The gate
+// requires 16, or half where there are fewer, so that a slow provider, for which
+// the policy has few texts, ends in minutes.
 func SpreadTexts(n int) int { return min(fullSpread, max(8, (n+1)/2)) }
 
-// vectors embeds every golden text alone, then again in other company.
+// vectors embeds every golden text alone, then again in other batches.
 func (w *worker) vectors(ctx context.Context, l opened) error {
 	w.messages.Write(protocol.Message{Stage: "vectors"})
 	v := &evidence.Vectors{Dim: l.session.Dim()}
-	total, told := int64(len(w.job.Texts)), time.Now()
+	total, reported := int64(len(w.job.Texts)), time.Now()
 	for i, text := range w.job.Texts {
 		v.IDs = append(v.IDs, l.tok.Append(nil, string(text), l.session.MaxTokens()))
 		var err error
 		if v.Primary, err = l.embed.EmbedOne(ctx, string(text), v.Primary); err != nil {
 			return protocol.FromSession(err)
 		}
-		if done := int64(i + 1); done%50 == 0 || done == total || time.Since(told) > heartbeatInterval {
-			told = time.Now()
+		if done := int64(i + 1); done%50 == 0 || done == total || time.Since(reported) > heartbeatInterval {
+			reported = time.Now()
 			w.messages.Write(protocol.Message{Message: "texts one by one", Done: done, Total: total, Unit: "texts"})
 		}
 	}
@@ -79,8 +79,8 @@ func (w *worker) vectors(ctx context.Context, l opened) error {
 	return w.saveVectors(*v)
 }
 
-// saveVectors writes the vectors known so far, in evidence's own format and in
-// a directory of their own, then the part that names it.
+// saveVectors writes the vectors so far to a new directory in the format of
+// evidence, then the result that names it.
 func (w *worker) saveVectors(v evidence.Vectors) error {
 	dir := fmt.Sprintf("vectors-%d", len(v.Invariance))
 	if err := evidence.Write(filepath.Join(w.dir, dir), evidence.Evidence{Raw: v}); err != nil {
@@ -90,13 +90,13 @@ func (w *worker) saveVectors(v evidence.Vectors) error {
 	return w.save()
 }
 
-// rerun embeds texts again in other company, by their ids: what changes is the
-// batch, never the tokenizer.
+// rerun embeds texts again in other batches, by their ids: only the batch
+// changes, and not the tokenizer's work.
 type rerun struct {
 	l   opened
 	ids [][]int64
-	// most is how many texts are run again padded, in other places and
-	// concurrently; 0: as many as spreadTexts says.
+	// limit is the largest number of texts that are run again padded, in other
+	// positions and concurrently; 0: SpreadTexts.
 	limit int
 }
 
@@ -128,10 +128,9 @@ func (r rerun) batch(ctx context.Context, rows []int, out []float32) ([]float32,
 	return r.l.session.Run(ctx, b, out)
 }
 
-// padded runs each text beside a longer one, and writes down the text alone:
-// every other one beside the next longer, which pads by little, the rest
-// beside the longest of all, which may pad by hundreds. Texts of the greatest
-// length have nothing to pad them.
+// padded runs each text in a batch with a longer one, and keeps only the vector
+// of the shorter. Every other text is with the next longer one, which pads it by
+// little; the rest are with the longest of all, which may pad by hundreds.
 func (r rerun) padded(ctx context.Context, all []int) (rows []int, vecs []float32, err error) {
 	longest := slices.MaxFunc(all, func(a, b int) int { return cmp.Compare(len(r.ids[a]), len(r.ids[b])) })
 	shorter := slices.DeleteFunc(slices.Clone(all), func(i int) bool { return len(r.ids[i]) == len(r.ids[longest]) })
@@ -151,13 +150,13 @@ func (r rerun) padded(ctx context.Context, all []int) (rows []int, vecs []float3
 	return rows, vecs, nil
 }
 
-// position runs each text in two places of a batch of its neighbours in length:
-// eight of them, or four where texts are few.
+// position runs each text in two positions of a batch of texts of similar
+// length: eight of them, or four where texts are few.
 func (r rerun) position(ctx context.Context, all []int) (rows []int, vecs []float32, err error) {
 	spread := spreadOf(r.ids, all, r.spread(len(all)))
 	size := max(4, len(spread)/4)
 	if len(spread)%size == 1 {
-		size++ // a text alone has no other place
+		size++ // a single text has no other position
 	}
 	for group := range slices.Chunk(spread, size) {
 		turned := make([]int, len(group))
@@ -174,9 +173,9 @@ func (r rerun) position(ctx context.Context, all []int) (rows []int, vecs []floa
 	return rows, vecs, nil
 }
 
-// concurrent runs texts from several goroutines on the one session, each in
-// another order, so that long and short texts meet. Each goroutine runs every
-// text, or half of them where texts are few.
+// concurrent runs texts from several goroutines on the same session, each in
+// another order, so that long and short texts run at the same time. Each
+// goroutine runs every text, or half of them where texts are few.
 func (r rerun) concurrent(ctx context.Context, all []int) ([]int, []float32, error) {
 	spread := spreadOf(r.ids, all, r.spread(len(all)))
 	share := spread

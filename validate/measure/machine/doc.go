@@ -1,4 +1,3 @@
-// Package machine reads what decides the speed of the machine that this
-// process runs on, and nothing that names the machine or its user. It must not
-// know what is measured.
+// Package machine reads the facts about this machine that decide its speed, and
+// nothing that names the machine or its user. It must not know what is measured.
 package machine

@@ -7,8 +7,8 @@ import (
 	"github.com/embedgate/embedgate/validate/evidence"
 )
 
-// Facts is where this runs: what decides speed, and nothing that names
-// the machine or its owner.
+// Facts returns the machine that this process runs on: what decides its speed,
+// and nothing that names the machine or its owner.
 func Facts() evidence.Machine {
 	cpu, memory, kernel := hardware()
 	if cpu == "" {

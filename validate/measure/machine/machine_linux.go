@@ -19,7 +19,7 @@ func hardware() (cpu string, memory int64, kernel string) {
 		}
 	}
 	cpu = field("/proc/cpuinfo", "model name")
-	if cpu == "" { // arm64 tells part numbers only
+	if cpu == "" { // arm64 has part numbers only
 		if part := field("/proc/cpuinfo", "CPU part"); part != "" {
 			cpu = "implementer " + field("/proc/cpuinfo", "CPU implementer") + " part " + part
 		}

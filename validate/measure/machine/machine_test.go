@@ -17,7 +17,7 @@ func TestMachineFactsNameNoMachine(t *testing.T) {
 	}
 }
 
-func TestTicksThatNobodyCountsAreMinusOne(t *testing.T) {
+func TestTicksThatAreNotCountedAreMinusOne(t *testing.T) {
 	steal, _ := ticks{}.Since(ticks{})
 	assert.EqualValues(t, -1, steal)
 	steal, total := ticks{steal: 7, total: 100, ok: true}.Since(ticks{steal: 4, total: 50, ok: true})

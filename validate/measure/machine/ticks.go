@@ -6,7 +6,8 @@ type ticks struct {
 	ok           bool
 }
 
-// Since returns the ticks after before; steal is -1 where nobody counts it.
+// Since returns the ticks after before; steal is -1 where the system does not
+// count it.
 func (t ticks) Since(before ticks) (steal, total int64) {
 	if !t.ok || !before.ok {
 		return -1, 0

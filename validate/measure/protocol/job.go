@@ -17,12 +17,12 @@ import (
 // The files of a job's directory. The child writes all but the first.
 const (
 	JobName    = "job.json"
-	ResultName = "part.json"
+	ResultName = "result.json"
 	ErrorName  = "error.json"
 )
 
-// Warmup samples of each point are thrown away: the first run at a new length
-// makes the runtime's buffers.
+// Warmup is the number of first samples of each point that are not kept: the
+// first run at a new length makes the runtime's buffers.
 const Warmup = 5
 
 // Kind is what a child is started for.
@@ -35,7 +35,7 @@ const (
 	PairKind      Kind = "pair" // one side of one round of a comparison
 )
 
-// Job is all that a child is told.
+// Job is all that a child gets from its parent.
 type Job struct {
 	Kind      Kind                    `json:"kind"`
 	Launch    int                     `json:"launch"` // latency launches and rounds count from 1; else 0
@@ -48,7 +48,7 @@ type Job struct {
 	Corpus    [][]byte                `json:"corpus"`  // every golden text: words for texts of a length
 	Texts     [][]byte                `json:"texts"`   // the golden texts to embed
 	Points    []evidence.LatencyPoint `json:"points"`  // in the order to measure
-	Spread    int                     `json:"spread"`  // as rerun.most
+	Spread    int                     `json:"spread"`  // the largest number of texts to run again; 0: no limit
 	Samples   int                     `json:"samples"` // of each point
 	Warmup    int                     `json:"warmup"`  // of each point, not written down
 	// LimitNS ends the samples of a point, and a quarter of it its warm-up,
@@ -56,8 +56,8 @@ type Job struct {
 	LimitNS int64 `json:"limit_ns"`
 }
 
-// ChildResult is what one child found. It is written again whenever a step is done,
-// so that a crash does not take what was finished with it.
+// ChildResult is the result of one child. It is written again after each step,
+// so that a crash does not lose what was finished.
 type ChildResult struct {
 	Complete  bool                    `json:"complete"`
 	Machine   evidence.Machine        `json:"machine"` // as this child sees it
@@ -85,8 +85,8 @@ type ChildError struct {
 }
 
 // SessionError marks an error that the provider's session returned: unless a
-// person can act on it, it is a finding about the provider and not the end of
-// the measurement.
+// user can act on it, it is a finding about the provider and does not end the
+// measurement.
 type SessionError struct{ err error }
 
 func (e *SessionError) Error() string { return e.err.Error() }
@@ -100,6 +100,7 @@ func FromSession(err error) error {
 	return &SessionError{err}
 }
 
+// NewChildError returns an error in the form in which a child writes it.
 func NewChildError(err error) ChildError {
 	w := ChildError{Kind: fault.KindOf(err)}
 	if f, ok := errors.AsType[*fault.Error](err); ok {
@@ -114,7 +115,7 @@ func NewChildError(err error) ChildError {
 	return w
 }
 
-// AsError is the error again, of the same kind and with the same text.
+// AsError returns the error again, of the same kind and with the same text.
 func (w ChildError) AsError() error {
 	e := &fault.Error{Kind: w.Kind, Thing: w.Thing, Got: w.Got, Wanted: w.Wanted, Next: w.Next}
 	if w.Err != "" {
@@ -126,7 +127,7 @@ func (w ChildError) AsError() error {
 	return e
 }
 
-// IsFinding tells whether this is something to record about the provider.
+// IsFinding reports whether the error is to be recorded about the provider.
 func (w ChildError) IsFinding() bool {
 	return w.Session && w.Kind != fault.Usage && w.Kind != fault.Missing
 }
