@@ -15,7 +15,7 @@ import (
 	"github.com/embedgate/embedgate/tools/bench/hostile"
 )
 
-// BenchmarkHostileGolden is the worst of goldens whose digests are right, and of
+// BenchmarkHostileGolden measures hostile goldens with right digests, and
 // safetensors files with large headers.
 func BenchmarkHostileGolden(b *testing.B) {
 	var cases []hostile.Case

@@ -1,11 +1,11 @@
 // Package golden reads the golden corpus: texts, token ids and float64 vectors
-// computed by PyTorch from the pinned weights. It must not know providers,
-// thresholds, nor how ONNX is made; the exporter never writes here.
+// that PyTorch computed from the pinned weights. It must not know providers,
+// thresholds, or how ONNX is made; the exporter never writes here.
 //
 // In the built-in corpus the texts ladder-0008 to ladder-0512 have exactly that
 // many tokens before truncation with [CLS] and [SEP] counted, as the model's
-// limit counts them; ladder-0001 and ladder-0002 have one and two of their own
-// between the two.
+// limit counts them; ladder-0001 and ladder-0002 have one and two tokens besides
+// these two.
 package golden
 
 // File names inside a golden directory.
@@ -24,11 +24,11 @@ type Text struct {
 	Role  string // in the pair: "anchor", "paraphrase" or "near-miss"
 }
 
-// State is what each layer makes of one text, to find the layer that is wrong:
-// the embeddings' output first, then each encoder layer's.
+// State holds the output of each layer for one text, to find the layer that is
+// wrong: the embeddings' first, then each encoder layer's.
 type State struct {
 	Text   int       // index into Set.Texts
-	Layers int       // the model's layers and one
+	Layers int       // the number of the model's layers, plus one
 	Values []float32 // Layers × len(Set.IDs[Text]) × Set.Dim
 }
 
@@ -49,9 +49,8 @@ type Set struct {
 	Files  map[string][]byte // the three files' bytes, by name
 }
 
-// Subset is the set with the texts of these indices alone, in that order. Its
-// digest stays the whole set's: it is a part of that one. Files are the whole
-// set's too.
+// Subset returns the set with the texts of these indices alone, in that order.
+// Its Digest and Files are those of the whole set.
 func (s Set) Subset(texts []int) Set {
 	at := make(map[int]int, len(texts))
 	all := s

@@ -24,7 +24,7 @@ func builtin(t testing.TB) golden.Set {
 	return s
 }
 
-func TestTheCorpusHoldsWhatItPromises(t *testing.T) {
+func TestTheCorpusHasTheDocumentedTexts(t *testing.T) {
 	s := builtin(t)
 	require.GreaterOrEqual(t, len(s.Texts), 300)
 	require.Equal(t, 384, s.Dim)
@@ -90,7 +90,7 @@ func TestANearMissIsNotAlwaysNear(t *testing.T) {
 			better++
 		}
 	}
-	require.Greater(t, better, 5, "the paraphrases must be able to win, or ranking is not judged")
+	require.Greater(t, better, 5, "some paraphrases must be nearer, or ranking is not judged")
 }
 
 func TestAFlippedByteInAnyFileIsFound(t *testing.T) {

@@ -20,8 +20,8 @@ import (
 	"github.com/embedgate/embedgate/internal/fault"
 )
 
-// small is a golden of two texts whose parts a test spoils; its digests are
-// always right, so that what lies behind them must be looked at.
+// small is a golden of two texts that a test changes. Its digests are always
+// right, so that the other checks must find the change.
 type small struct {
 	texts    string
 	tensors  map[string]safetensors.Tensor
@@ -115,7 +115,7 @@ func TestAGoldenWithRightDigestsAndWrongContentIsRefused(t *testing.T) {
 		"an offset far below":                {func(s *small) { s.put(off(0, math.MinInt64, 5)) }, "tokens for text a"},
 		"a text without [CLS] and [SEP]":     {func(s *small) { s.put(off(0, 4, 5)) }, "1 tokens for text b"},
 		"a text longer than the limit":       {func(s *small) { s.manifest.MaxTokens = 2 }, "3 tokens for text a"},
-		"a tensor that nobody knows":         {func(s *small) { s.put(safetensors.FromF32("extra", []int{1}, []float32{1})) }, "extra"},
+		"an unknown tensor":                  {func(s *small) { s.put(safetensors.FromF32("extra", []int{1}, []float32{1})) }, "extra"},
 		"states of a text that is not there": {func(s *small) { s.put(safetensors.FromF32("states.c", []int{1, 2, 2}, make([]float32, 4))) }, "states.c"},
 		"states of another length":           {func(s *small) { s.put(safetensors.FromF32("states.b", []int{1, 3, 2}, make([]float32, 6))) }, "got shape [1 3 2]"},
 		"states that are no numbers":         {func(s *small) { s.tensors["states.b"].Data[3], s.tensors["states.b"].Data[2] = 0x7f, 0xc0 }, "NaN"},

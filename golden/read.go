@@ -21,17 +21,18 @@ import (
 const Schema = 1
 
 const (
-	// maxTexts bounds what grows with its square: each text is compared with
-	// each other. 2,048 take 32 MB, and are five times as many as the built-in golden has.
+	// maxTexts limits the memory of the comparison of each text with each other,
+	// which grows with the square. 2,048 texts take 32 MB, and are five times as
+	// many as the built-in golden has.
 	maxTexts = 2048
 	maxFile  = 1 << 30
 
-	// maxCrossCheck is the furthest that sentence-transformers' own float32
-	// vectors may lie from the golden; make_golden.py holds it, the reader too.
+	// maxCrossCheck is the largest difference between the golden and
+	// sentence-transformers' own float32 vectors. make_golden.py checks it too.
 	maxCrossCheck = 2e-6
 )
 
-// A model is added by adding its directory.
+// To add a model, add its directory.
 //
 //go:embed */golden.json */golden.safetensors */texts.jsonl
 var builtin embed.FS
@@ -139,8 +140,9 @@ func parseManifest(b []byte) (m Manifest, err error) {
 	return m, nil
 }
 
-// Embedding returns what the model should give for text i: the pooled vector,
-// scaled to length 1 where the model normalises. It is a new slice.
+// Embedding returns the vector that the model should return for text i: the
+// pooled vector, scaled to length 1 where the model normalises. It is a new
+// slice.
 func (s Set) Embedding(i int) []float64 {
 	v := slices.Clone(s.Pooled[i*s.Dim : (i+1)*s.Dim])
 	if !s.Normalize {

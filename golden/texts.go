@@ -21,9 +21,8 @@ type line struct {
 	Role   string  `json:"role"`
 }
 
-// ParseTexts reads texts.jsonl: a JSON object a line, with an id that no other
-// has. It is as strict as make_golden.py, so that what is computed and what is
-// read are the same texts.
+// ParseTexts reads texts.jsonl: one JSON object a line, each with its own id. It
+// is as strict as make_golden.py, so that both read the same texts.
 func ParseTexts(b []byte) ([]Text, error) {
 	var texts []Text
 	seen := map[string]bool{}
@@ -81,7 +80,7 @@ func parseText(raw []byte) (Text, error) {
 	return t, nil
 }
 
-// loneSurrogate says whether a JSON text escapes half a surrogate pair, which
+// loneSurrogate reports whether a JSON text escapes half a surrogate pair, which
 // encoding/json would read as U+FFFD and Python as no character at all.
 func loneSurrogate(raw []byte) bool {
 	pending := false // a high half waits for its low half

@@ -9,7 +9,7 @@ import (
 	"github.com/embedgate/embedgate/golden/safetensors"
 )
 
-// A tensor of layer states is this and the text's id.
+// statePrefix and a text's id are the name of a tensor of layer states.
 const statePrefix = "states."
 
 // readVectors reads golden.safetensors, after the texts.
@@ -60,8 +60,7 @@ func (s *Set) readVectors() error {
 	return s.readStates(f)
 }
 
-// readStates reads the tensors that readVectors does not, which may only be
-// layer states.
+// readStates reads all other tensors, which must be layer states.
 func (s *Set) readStates(f safetensors.File) error {
 	at := make(map[string]int, len(s.Texts))
 	for i, t := range s.Texts {

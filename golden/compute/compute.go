@@ -1,5 +1,5 @@
 // Package compute computes golden vectors with the golden script. It must not
-// know how they are used, nor how a model is exported.
+// know how they are used or how a model is exported.
 package compute
 
 import (
@@ -20,15 +20,15 @@ import (
 type Options struct {
 	Python   string         // the export environment's interpreter
 	ModelDir string         // verified source files
-	Config   stmodel.Config // what they say
+	Config   stmodel.Config // their configuration
 	Model    string         // its name
 	Texts    []byte         // texts.jsonl
-	Out      string         // golden directory; one that is there is replaced when the new one is whole
+	Out      string         // golden directory; an older one is replaced when the new one is complete
 	Only     []string       // ids of the only texts to compute; the result is then a sample, not a golden
 	Progress progress.Sink
 }
 
-// Run computes the vectors. Out is as it was, or whole.
+// Run computes the vectors. On an error Out stays as it was.
 func Run(ctx context.Context, o Options) error {
 	if _, err := golden.ParseTexts(o.Texts); err != nil {
 		return &fault.Error{Kind: fault.Usage, Thing: golden.TextsName, Err: err, Next: "correct the texts"}
@@ -40,7 +40,7 @@ func Run(ctx context.Context, o Options) error {
 	if err := files.RestoreDir(out); err != nil {
 		return err
 	}
-	// Asked before the long work, and again before anything is replaced.
+	// Checked before the long work, and again before anything is replaced.
 	if err := replaceable(out); err != nil {
 		return err
 	}

@@ -10,7 +10,8 @@ import (
 	"github.com/embedgate/embedgate/internal/fault"
 )
 
-// beside makes a temporary directory next to out, where a rename is atomic.
+// makeTemp makes a temporary directory next to out, from where a rename is
+// atomic.
 func makeTemp(out string) (string, error) {
 	parent := filepath.Dir(out)
 	err := os.MkdirAll(parent, 0o777)
@@ -52,7 +53,8 @@ func replaceable(dir string) error {
 	return nil
 }
 
-// settle gives a finished directory its permissions and flushes it to disk.
+// finishDir sets the permissions of a finished directory and flushes its files
+// to disk.
 func finishDir(dir string) error {
 	for _, f := range []string{golden.TextsName, golden.VectorsName, golden.ManifestName} {
 		name := filepath.Join(dir, f)

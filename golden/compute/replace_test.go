@@ -77,7 +77,7 @@ func TestWhatIsNoWholeGoldenDoesNotReplaceOne(t *testing.T) {
 	parent := t.TempDir()
 	out := filepath.Join(parent, "golden")
 	require.NoError(t, os.CopyFS(out, os.DirFS("../all-MiniLM-L6-v2")))
-	// A stand-in for a script that says it is done and wrote rubbish.
+	// A fake script that reports success and wrote invalid files.
 	python := filepath.Join(t.TempDir(), "python")
 	require.NoError(t, os.WriteFile(python, []byte(`#!/bin/sh
 while [ "$1" != --out ]; do shift; done

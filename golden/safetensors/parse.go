@@ -61,7 +61,8 @@ type entry struct {
 	begin, end uint64
 }
 
-// place checks that the entries cover body exactly and cuts it up.
+// assemble checks that the entries cover body exactly, and gives each tensor its
+// bytes.
 func assemble(entries []entry, meta map[string]string, body []byte) (File, error) {
 	slices.SortStableFunc(entries, func(a, b entry) int {
 		return cmp.Or(cmp.Compare(a.begin, b.begin), cmp.Compare(a.end, b.end), cmp.Compare(a.Name, b.Name))
@@ -93,7 +94,7 @@ func assemble(entries []entry, meta map[string]string, body []byte) (File, error
 	return f, nil
 }
 
-// byteSize returns the bytes of a tensor, or why that cannot be said.
+// byteSize returns the number of bytes of a tensor.
 func byteSize(dtype string, shape []int) (uint64, error) {
 	n := uint64(elementSize(dtype))
 	if n == 0 {
@@ -111,8 +112,8 @@ func byteSize(dtype string, shape []int) (uint64, error) {
 	return n, nil
 }
 
-// readHeader walks the JSON by tokens and not by encoding/json's structs,
-// which would take a key twice, in another case, or unknown.
+// readHeader reads the JSON by tokens. Decoding into a struct would accept a key
+// twice, in another case, or unknown.
 func readHeader(head []byte) ([]entry, map[string]string, error) {
 	d := json.NewDecoder(bytes.NewReader(head))
 	d.UseNumber()
@@ -265,7 +266,7 @@ func refuse(thing, got, wanted string) error {
 	return &fault.Error{Kind: fault.Usage, Thing: thing, Got: got, Wanted: wanted}
 }
 
-// short keeps a hostile name from filling the screen.
+// clip shortens a hostile name for a message.
 func clip(s string) string {
 	if len(s) > 80 {
 		return s[:77] + "..."

@@ -12,7 +12,7 @@ import (
 	"github.com/embedgate/embedgate/tools/bench/hostile"
 )
 
-// BenchmarkHostileBundle is the worst of bundles in parts.
+// BenchmarkHostileBundle measures hostile bundles in parts.
 func BenchmarkHostileBundle(b *testing.B) {
 	join := func(tb testing.TB, dir string) error {
 		_, err := Join(tb.Context(), dir, filepath.Join(dir, "joined"))

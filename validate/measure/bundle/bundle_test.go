@@ -60,8 +60,8 @@ func options(t testing.TB) Options {
 	}
 }
 
-// lying is what lies in a folder: path → permissions and sha256.
-func lying(t testing.TB, dir string) map[string]string {
+// filesIn returns the files of a folder: path → permissions and sha256.
+func filesIn(t testing.TB, dir string) map[string]string {
 	t.Helper()
 	all := map[string]string{}
 	require.NoError(t, filepath.WalkDir(dir, func(p string, d fs.DirEntry, err error) error {
@@ -80,8 +80,9 @@ func lying(t testing.TB, dir string) map[string]string {
 	return all
 }
 
-// nothing requires that a folder's parent holds neither it nor a leftover.
-func nothing(t testing.TB, out string) {
+// requireNothing requires that a folder's parent holds neither it nor a
+// temporary file.
+func requireNothing(t testing.TB, out string) {
 	t.Helper()
 	entries, err := os.ReadDir(filepath.Dir(out))
 	require.NoError(t, err)
@@ -92,11 +93,11 @@ func TestABundleHoldsWhatMeasuringNeedsAndTheSameBytesTwice(t *testing.T) {
 	o := options(t)
 	r, err := Make(t.Context(), o)
 	require.NoError(t, err)
-	have := lying(t, o.Out)
+	have := filesIn(t, o.Out)
 	require.Equal(t, []string{
 		"bundle.json", "candidate/1_Pooling/config.json", "candidate/candidate.json", "candidate/fp32.onnx", "candidate/tokenizer.json",
 		"embedgate", "lib/cpu/libonnxruntime.so.1", "measure.sh", "policy/golden/golden.json", "policy/policy.yaml",
-	}, slices.Sorted(maps.Keys(have)), "and nothing that merely lay beside the library")
+	}, slices.Sorted(maps.Keys(have)), "and no unrelated file beside the library")
 	require.Equal(t, runtime.GOOS+"/"+runtime.GOARCH, r.Manifest.Platform)
 	require.True(t, strings.HasPrefix(have["measure.sh"], "-rwx"))
 	for name, f := range r.Manifest.Files {
@@ -110,7 +111,7 @@ func TestABundleHoldsWhatMeasuringNeedsAndTheSameBytesTwice(t *testing.T) {
 	again, err := Make(t.Context(), o)
 	require.NoError(t, err)
 	require.Equal(t, r.Digest, again.Digest)
-	require.Equal(t, have, lying(t, o.Out))
+	require.Equal(t, have, filesIn(t, o.Out))
 }
 
 func TestWhatGoesWithALibraryLiesBesideItInTheBundle(t *testing.T) {
@@ -165,7 +166,7 @@ func TestWhatCannotBeBundledIsRefusedAndNothingIsLeft(t *testing.T) {
 		"a provider that the policy has not": {func(_ *testing.T, o *Options) { o.Provider = "npu" }, "npu"},
 		"parts of a few bytes":               {func(_ *testing.T, o *Options) { o.PartSize = 7 }, "1MiB or more"},
 		"no library":                         {func(_ *testing.T, o *Options) { o.Libraries = nil }, "--ort-lib"},
-		"a nonce with a shell's signs":       {func(_ *testing.T, o *Options) { o.Nonce = "$(rm -rf /)" }, "--nonce"},
+		"a nonce with a shell's characters":  {func(_ *testing.T, o *Options) { o.Nonce = "$(rm -rf /)" }, "--nonce"},
 		"a program that is none": {func(t *testing.T, o *Options) {
 			o.Binary = filepath.Join(t.TempDir(), "x")
 			require.NoError(t, os.WriteFile(o.Binary, []byte("#!/bin/sh\n"), 0o755))
@@ -192,7 +193,7 @@ func TestWhatCannotBeBundledIsRefusedAndNothingIsLeft(t *testing.T) {
 			_, err := Make(t.Context(), o)
 			require.ErrorContains(t, err, c.want)
 			require.Equal(t, fault.Usage, fault.KindOf(err))
-			nothing(t, o.Out)
+			requireNothing(t, o.Out)
 		})
 	}
 }
@@ -223,5 +224,5 @@ func TestACancelledBundleLeavesNothing(t *testing.T) {
 	cancel()
 	_, err := Make(ctx, o)
 	require.ErrorIs(t, err, context.Canceled)
-	nothing(t, o.Out)
+	requireNothing(t, o.Out)
 }

@@ -1,11 +1,11 @@
-// Package bundle makes a folder, or parts of it, that lets a machine without
-// network, Go or Python measure a provider: the program, the candidate, the
-// policy, its golden vectors and the runtime's libraries. It stands under
-// publish because it is the other thing that leaves this machine as files with
-// their digests; export may not know policies and providers, which it needs.
+// Package bundle makes a folder, whole or split into parts, with which a machine
+// without network, Go or Python can measure a provider: the program, the
+// candidate, the policy, its golden vectors and the runtime's libraries. The
+// result of that machine is evidence, which names the digests of what it
+// measured.
 //
 // It must not measure or judge, nor know where libraries come from: the caller
-// found them. What comes back is evidence, which is bound by its own digests.
+// has found them.
 package bundle
 
 import "github.com/embedgate/embedgate/internal/fault"

@@ -17,9 +17,8 @@ import (
 	"github.com/embedgate/embedgate/internal/files"
 )
 
-// Join checks the parts in a folder and makes the bundle of them in out, whole
-// or not at all. Parts that are missing, damaged or hostile are a fault of
-// kind Usage.
+// Join checks the parts in a folder and writes the bundle to out, whole or not
+// at all. Missing, damaged or hostile parts are a fault of kind Usage.
 func Join(ctx context.Context, parts, out string) (Result, error) {
 	bad := func(thing string, err error) (Result, error) {
 		if ctx.Err() != nil {
@@ -28,7 +27,7 @@ func Join(ctx context.Context, parts, out string) (Result, error) {
 		if _, ok := errors.AsType[*fault.Error](err); ok {
 			return Result{}, err
 		}
-		return Result{}, &fault.Error{Kind: fault.Usage, Thing: thing, Err: err, Next: "bring the parts again, all of them, from the machine that made them"}
+		return Result{}, &fault.Error{Kind: fault.Usage, Thing: thing, Err: err, Next: "copy all parts again from the machine that made them"}
 	}
 	raw, err := files.ReadCapped(filepath.Join(parts, sumsName), maxManifest)
 	if err != nil {
@@ -146,7 +145,7 @@ func unpack(ctx context.Context, r io.Reader, dir string) (m Manifest, err error
 			return m, fmt.Errorf("%s: got it twice, wanted it once", h.Name)
 		}
 		seen[h.Name] = true
-		// The name is one of the manifest's, which are inside.
+		// The name is in the manifest, whose paths were checked.
 		if err := copyTo(ctx, t, filepath.Join(dir, filepath.FromSlash(h.Name)), mode(h.Name), want); err != nil {
 			return m, err
 		}
@@ -159,7 +158,7 @@ func unpack(ctx context.Context, r io.Reader, dir string) (m Manifest, err error
 	return m, nil
 }
 
-// sparse tells whether an entry has holes, for which few bytes of an archive
+// sparse reports whether an entry has holes: a few bytes of such an archive can
 // fill a disk.
 func sparse(h *tar.Header) bool {
 	for key := range h.PAXRecords {

@@ -31,11 +31,11 @@ func TestPartsJoinToTheSameBundleByProgramAndByShell(t *testing.T) {
 	o := options(t)
 	_, err := Make(t.Context(), o)
 	require.NoError(t, err)
-	want := lying(t, o.Out)
+	want := filesIn(t, o.Out)
 	o.Out, o.PartSize = filepath.Join(t.TempDir(), "parts"), 1<<20
 	r, err := Make(t.Context(), o)
 	require.NoError(t, err)
-	for name := range lying(t, o.Out) {
+	for name := range filesIn(t, o.Out) {
 		i, err := os.Stat(filepath.Join(o.Out, name))
 		require.NoError(t, err)
 		require.LessOrEqual(t, i.Size(), int64(1<<20), name)
@@ -45,12 +45,12 @@ func TestPartsJoinToTheSameBundleByProgramAndByShell(t *testing.T) {
 	j, err := Join(t.Context(), o.Out, joined)
 	require.NoError(t, err)
 	require.Equal(t, r.Digest, j.Digest)
-	require.Equal(t, want, lying(t, joined))
+	require.Equal(t, want, filesIn(t, joined))
 
 	byShell := filepath.Join(t.TempDir(), "joined by shell")
 	out, err := exec.Command("sh", filepath.Join(o.Out, joinName), byShell).CombinedOutput()
 	require.NoError(t, err, "%s", out)
-	require.Equal(t, want, lying(t, byShell))
+	require.Equal(t, want, filesIn(t, byShell))
 }
 
 func TestPartsThatAreMissingDamagedOrHostileAreRefusedAndNothingIsLeft(t *testing.T) {
@@ -104,11 +104,11 @@ func TestPartsThatAreMissingDamagedOrHostileAreRefusedAndNothingIsLeft(t *testin
 			_, err := Join(t.Context(), dir, out)
 			require.ErrorContains(t, err, c.want)
 			require.Equal(t, fault.Usage, fault.KindOf(err))
-			nothing(t, out)
+			requireNothing(t, out)
 			if c.shell {
 				b, err := exec.Command("sh", filepath.Join(dir, joinName), out).CombinedOutput()
 				require.Error(t, err, "%s", b)
-				nothing(t, out)
+				requireNothing(t, out)
 			}
 		})
 	}
@@ -173,7 +173,7 @@ func TestAnArchiveThatIsNotWhatItsManifestSaysIsRefused(t *testing.T) {
 			out := filepath.Join(t.TempDir(), "out")
 			_, err := Join(t.Context(), c.dir, out)
 			require.ErrorContains(t, err, c.want)
-			nothing(t, out)
+			requireNothing(t, out)
 		})
 	}
 	out := filepath.Join(t.TempDir(), "out")

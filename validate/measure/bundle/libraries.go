@@ -9,22 +9,22 @@ import (
 	"github.com/embedgate/embedgate/providers"
 )
 
-// Shared libraries that lie beside the runtime's own and belong to it: its
-// folder may be the system's, which holds much else. A plugin's folder is its
-// package's, and all libraries there are its own.
+// Names of shared libraries that belong to the one in whose folder they are. The
+// runtime's folder may be a system folder with other libraries. A plugin's
+// folder is that of its package, and all libraries there belong to it.
 var (
 	runtimePatterns = []string{"libonnxruntime*.so*", "libonnxruntime*.dylib", "onnxruntime*.dll", "DirectML.dll", "dxcompiler.dll", "dxil.dll", "libwebgpu_dawn*", "libdxc*"}
 	pluginPatterns  = []string{"lib*.so*", "*.dylib", "*.dll"}
-	// What NVIDIA's libraries open by themselves lies beside them.
+	// NVIDIA's libraries open others in their own folder.
 	preloadPatterns = []string{
 		"libcudnn*.so*", "libcublas*.so*", "libcudart*.so*", "libcufft*.so*", "libcurand*.so*", "libnvrtc*.so*", "libnvJitLink*.so*",
 		"cudnn*.dll", "cublas*.dll", "cudart*.dll", "cufft*.dll", "curand*.dll", "nvrtc*.dll", "nvJitLink*.dll",
 	}
 )
 
-// libraryFiles lists what a process needs to open l, each once. Put in one folder,
-// they are found there again: a library that the user names has its plugin and
-// what is loaded first looked for beside it.
+// libraryFiles lists the files that a process needs to open l, each once. All of
+// them can be in one folder: for a library that the user names, the plugin and
+// the preloaded libraries are searched beside it.
 func libraryFiles(l providers.Library) ([]string, error) {
 	all := []string{l.Path}
 	add := func(f string) {
@@ -54,7 +54,7 @@ func libraryFiles(l providers.Library) ([]string, error) {
 		}
 	}
 	for _, f := range l.Preload {
-		// One without a folder is left to the other machine's own.
+		// One without a folder is a library of the other machine.
 		if filepath.IsAbs(f) {
 			add(f)
 			if err := beside(f, preloadPatterns); err != nil {

@@ -33,12 +33,12 @@ type Options struct {
 	// Libraries by provider: that of Provider, and that of the provider which
 	// the policy compares it with.
 	Libraries map[string]providers.Library
-	Out       string // folder to make; it may be there, empty
+	Out       string // folder to make; it may exist if it is empty
 	PartSize  int64  // bytes; 0: the folder itself, else parts of it
 	Progress  progress.Sink
 }
 
-// Result is a bundle that is there.
+// Result describes a finished bundle.
 type Result struct {
 	Dir      string
 	Manifest Manifest
@@ -114,7 +114,8 @@ func (o Options) check() error {
 	return nil
 }
 
-// piece is one file of a bundle: a path, or bytes where that is empty.
+// fileSource is where a file of a bundle comes from: a path, or bytes where that
+// is empty.
 type fileSource struct {
 	from string
 	raw  []byte
@@ -155,7 +156,7 @@ func (o Options) gather() (m Manifest, pieces map[string]fileSource, err error) 
 			return bad(name, err)
 		}
 	}
-	// The candidate was read a moment ago; these are the digests it had.
+	// The candidate must not have changed since it was read.
 	for f, want := range o.Candidate.Manifest.Files {
 		if m.Files[CandidateDir+"/"+f] != want {
 			return bad(f, fmt.Errorf("got other bytes than %s names", candidate.ManifestName))
@@ -164,8 +165,8 @@ func (o Options) gather() (m Manifest, pieces map[string]fileSource, err error) 
 	return m, pieces, nil
 }
 
-// addGolden takes along the golden that the policy names. The one built in is
-// in the program.
+// addGolden adds the golden that the policy names. The built-in one is in the
+// program.
 func (o Options) addGolden(pieces map[string]fileSource) error {
 	dir := o.Policy.Model.Golden
 	if dir == "" {
@@ -222,7 +223,7 @@ func (p fileSource) identity() (candidate.File, error) {
 	return files.HashFile(real)
 }
 
-// write copies the piece to dir/name and refuses other bytes than were hashed.
+// write copies the file to dir/name and refuses other bytes than were hashed.
 func (p fileSource) write(ctx context.Context, dir, name string, want candidate.File) error {
 	src := io.Reader(bytes.NewReader(p.raw))
 	if p.from != "" {
@@ -246,16 +247,16 @@ func copyTo(ctx context.Context, src io.Reader, to string, perm fs.FileMode, wan
 		return nil
 	}
 	if e, ok := errors.AsType[*files.ReadError](err); ok {
-		return &fault.Error{Kind: fault.Usage, Thing: filepath.Base(to), Wanted: fmt.Sprintf("%d bytes", want.Bytes), Err: e.Err, Next: "bring the files again"}
+		return &fault.Error{Kind: fault.Usage, Thing: filepath.Base(to), Wanted: fmt.Sprintf("%d bytes", want.Bytes), Err: e.Err, Next: "copy the files again"}
 	}
 	if e, ok := errors.AsType[*files.DigestError](err); ok {
-		return usage(filepath.Base(to), "sha256 "+e.Got.String(), e.Wanted.String(), "bring the files again")
+		return usage(filepath.Base(to), "sha256 "+e.Got.String(), e.Wanted.String(), "copy the files again")
 	}
 	return cannotWrite(to, err)
 }
 
-// free returns the absolute path of a folder that may be made: absent, or
-// there and empty. Its parent is made.
+// prepareOut returns the absolute path of a folder to make, which must be absent
+// or empty, and makes its parent.
 func prepareOut(dir string) (string, error) {
 	if strings.TrimSpace(dir) == "" {
 		return "", usage("--out", "none", "a folder to make", "")
@@ -276,8 +277,8 @@ func prepareOut(dir string) (string, error) {
 	return abs, nil
 }
 
-// place gives a finished folder its name. An empty folder of that name goes
-// first: not every system renames over it.
+// renameInto gives a finished folder its name. It removes an empty folder of
+// that name first: not every system can rename over it.
 func renameInto(from, to string) error {
 	if err := os.Remove(to); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return cannotWrite(to, err)

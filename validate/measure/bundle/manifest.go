@@ -31,7 +31,7 @@ const maxManifest = 4 << 20
 // the same things bundled twice are the same bytes.
 type Manifest struct {
 	Schema    int                       `json:"schema"`
-	Provider  string                    `json:"provider"` // what it lets measure
+	Provider  string                    `json:"provider"` // the one to measure
 	Variants  []string                  `json:"variants"`
 	Platform  string                    `json:"platform"`  // where it runs, in Go's names: "linux/amd64"
 	Nonce     string                    `json:"nonce"`     // of the plan that the evidence answers; "": none
@@ -46,7 +46,7 @@ func (m Manifest) encode() ([]byte, error) {
 	return append(b, '\n'), err
 }
 
-// parseManifest reads bundle.json, which may be anybody's, strictly.
+// parseManifest reads bundle.json, which is hostile input, strictly.
 func parseManifest(b []byte) (Manifest, error) {
 	var m Manifest
 	if err := strictjson.Decode(b, &m); err != nil {
@@ -66,7 +66,7 @@ func parseManifest(b []byte) (Manifest, error) {
 	return m, nil
 }
 
-// inside refuses a name that is no plain path in the bundle, on any system:
+// checkPath refuses a name that is no plain path in the bundle, on any system:
 // "a/b" and nothing like "../a", "/a", "C:a", "a\b" or "a//b".
 func checkPath(name string) error {
 	if !fs.ValidPath(name) || name == "." || name == ManifestName || strings.ContainsAny(name, "\\:\x00") {
@@ -81,8 +81,7 @@ func mode(name string) fs.FileMode {
 	case "embedgate", "embedgate.exe", shellScript, windowsScript:
 		return 0o755
 	}
-	// A library of another one's dependencies is opened, not run; macOS and
-	// Linux want no more than to read it.
+	// Libraries are opened and not run; macOS and Linux only need to read them.
 	return 0o644
 }
 

@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// platformOf reads from a program's or library's own header where it runs, in
-// Go's names: "linux/amd64".
+// platformOf returns the platform of a program or library, which its header
+// names, in Go's form: "linux/amd64".
 func platformOf(file string) (string, error) {
 	if f, err := elf.Open(file); err == nil {
 		defer func() { _ = f.Close() }() // read only
@@ -40,7 +40,7 @@ func named(os, arch string, machine any) (string, error) {
 	return os + "/" + arch, nil
 }
 
-// runsOn tells whether a library of platform lib loads on platform p.
+// runsOn reports whether a library of platform lib loads on platform p.
 func runsOn(lib, p string) bool {
 	return lib == p || (lib == "darwin/*" && strings.HasPrefix(p, "darwin/"))
 }

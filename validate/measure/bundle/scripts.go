@@ -10,9 +10,9 @@ import (
 // libraryVar is the variable that names a provider's library to embedgate.
 func libraryVar(provider string) string { return "EMBEDGATE_" + strings.ToUpper(provider) + "_LIB" }
 
-// script is what a person runs on the other machine. Every name in it was
-// checked by the policy's reader or by Options.check: letters, digits and
-// ._- need no quoting in either shell.
+// script returns the script that a user runs on the other machine. The policy's
+// reader or Options.check has checked every name in it: letters, digits and ._-
+// need no quoting in either shell.
 func (m Manifest) script() (name string, text []byte) {
 	if strings.HasPrefix(m.Platform, "windows/") {
 		return windowsScript, []byte(strings.ReplaceAll(m.cmd(), "\n", "\r\n"))
@@ -69,7 +69,7 @@ set "PATH=%%here%%\%s\%s;%%PATH%%"
 
 func backslash(p string) string { return strings.ReplaceAll(p, "/", `\`) }
 
-// command is the arguments that measure one variant.
+// command returns the arguments that measure one variant.
 func (m Manifest) command(variant, sep string) []string {
 	args := []string{
 		"measure", "--policy", strings.ReplaceAll(PolicyName, "/", sep), "--candidate", CandidateDir,

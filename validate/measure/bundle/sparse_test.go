@@ -15,7 +15,7 @@ import (
 	"github.com/embedgate/embedgate/internal/files"
 )
 
-// Some 10 KB of archive filled 3.1 GB of disk.
+// A sparse archive of 10 KB can fill 3.1 GB of disk.
 func TestASparseFileIsRefusedBeforeItIsWritten(t *testing.T) {
 	const size = 3 << 30
 	var b bytes.Buffer
@@ -46,7 +46,7 @@ func TestASparseBundleIsRefusedAndNothingIsLeft(t *testing.T) {
 	out := filepath.Join(t.TempDir(), "out")
 	_, err := Join(t.Context(), dir, out)
 	require.ErrorContains(t, err, "embedgate: got a sparse file")
-	nothing(t, out)
+	requireNothing(t, out)
 }
 
 // sparseParts is a bundle of one file with nothing but a hole of size bytes.

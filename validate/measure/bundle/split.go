@@ -24,9 +24,9 @@ const (
 	joinName = "join.sh"
 )
 
-// joinScript joins without embedgate: the program lies in the parts. The
-// digests guard against a bad copy; whoever changes a part on purpose can
-// change them, too, so the digest of SHA256SUMS itself is to be compared.
+// joinScript joins the parts without embedgate, which is in them. The digests
+// protect against a bad copy. Whoever changes a part on purpose can change them
+// too, so the user must compare the digest of SHA256SUMS itself.
 const joinScript = `#!/bin/sh
 # Checks the parts that lie beside this file and joins them: sh join.sh FOLDER
 set -eu
@@ -57,7 +57,7 @@ func splitInto(ctx context.Context, dir, whole string, m Manifest, size int64) (
 	}
 	w := &splitter{dir: dir, size: size}
 	t := tar.NewWriter(w)
-	// The manifest first, so that a reader knows what may follow.
+	// The manifest is first, so that a reader knows which files may follow.
 	names := append([]string{ManifestName}, slices.Sorted(maps.Keys(m.Files))...)
 	for _, name := range names {
 		if err := addToTar(ctx, t, whole, name); err != nil {
@@ -81,7 +81,7 @@ func splitInto(ctx context.Context, dir, whole string, m Manifest, size int64) (
 	return w.parts, files.HashBytes(sums), nil
 }
 
-// addToTar adds one file with nothing of this machine in its header.
+// addToTar adds one file, whose header names nothing of this machine.
 func addToTar(ctx context.Context, t *tar.Writer, dir, name string) error {
 	f, err := os.Open(filepath.Join(dir, filepath.FromSlash(name)))
 	if err != nil {

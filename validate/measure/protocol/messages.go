@@ -15,7 +15,7 @@ const MessagePrefix = "\x1eembedgate "
 // maxLine is the longest line that a parent keeps.
 const maxLine = 16 << 10
 
-// Message is one thing a child says. The parent's clock times its arrival.
+// Message is a message of a child. The parent's clock times its arrival.
 type Message struct {
 	Stage string `json:"stage,omitempty"` // what begins: "load", "vectors", "latency"
 	First bool   `json:"first,omitempty"` // the first vector is there

@@ -8,7 +8,7 @@ import (
 	"github.com/embedgate/embedgate/validate/measure/protocol"
 )
 
-// DevicePlanReader reads the plan of devices from a child's stderr while the child
+// DevicePlanReader reads the device plan from a child's stderr while the child
 // writes it.
 type DevicePlanReader struct {
 	io.WriteCloser
