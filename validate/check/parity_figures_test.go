@@ -4,11 +4,12 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
 	"github.com/embedgate/embedgate/validate/check"
 	"github.com/embedgate/embedgate/validate/check/good"
 	"github.com/embedgate/embedgate/validate/validatetest"
-	"github.com/stretchr/testify/assert"
-	"github.com/stretchr/testify/require"
 )
 
 func TestVectorsAreComparedAgainWhenTheyChanged(t *testing.T) {

@@ -6,6 +6,9 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
 	"github.com/embedgate/embedgate/internal/fault"
 	"github.com/embedgate/embedgate/internal/files"
 	"github.com/embedgate/embedgate/validate/check"
@@ -14,8 +17,6 @@ import (
 	"github.com/embedgate/embedgate/validate/gate/gatetest"
 	"github.com/embedgate/embedgate/validate/validatetest"
 	"github.com/embedgate/embedgate/validate/verdict"
-	"github.com/stretchr/testify/assert"
-	"github.com/stretchr/testify/require"
 )
 
 func TestEvidenceThatWasReadPassesTheGate(t *testing.T) {

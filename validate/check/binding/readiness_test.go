@@ -3,12 +3,13 @@ package binding_test
 import (
 	"testing"
 
+	"github.com/stretchr/testify/assert"
+
 	"github.com/embedgate/embedgate/validate/check"
 	"github.com/embedgate/embedgate/validate/evidence"
 	"github.com/embedgate/embedgate/validate/gate/gatetest"
 	"github.com/embedgate/embedgate/validate/validatetest"
 	"github.com/embedgate/embedgate/validate/verdict"
-	"github.com/stretchr/testify/assert"
 )
 
 func TestAPredictedSplitFailsWhateverWasMeasured(t *testing.T) {

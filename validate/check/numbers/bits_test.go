@@ -4,12 +4,13 @@ import (
 	"math"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
 	"github.com/embedgate/embedgate/export/candidate"
 	"github.com/embedgate/embedgate/validate/check"
 	"github.com/embedgate/embedgate/validate/check/good"
 	"github.com/embedgate/embedgate/validate/validatetest"
-	"github.com/stretchr/testify/assert"
-	"github.com/stretchr/testify/require"
 )
 
 func TestBitsAreThoseThatAreRight(t *testing.T) {

@@ -4,12 +4,13 @@ import (
 	"encoding/json"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
+
 	"github.com/embedgate/embedgate/internal/strictjson"
 	"github.com/embedgate/embedgate/providers"
 	"github.com/embedgate/embedgate/validate/check"
 	"github.com/embedgate/embedgate/validate/check/good"
 	"github.com/embedgate/embedgate/validate/evidence"
-	"github.com/stretchr/testify/assert"
 )
 
 func event(op string, outputs []int64, inputs ...[]int64) providers.NodeEvent {

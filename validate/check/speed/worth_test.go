@@ -3,13 +3,14 @@ package speed_test
 import (
 	"testing"
 
+	"github.com/stretchr/testify/assert"
+
 	"github.com/embedgate/embedgate/validate/check"
 	"github.com/embedgate/embedgate/validate/check/good"
 	"github.com/embedgate/embedgate/validate/evidence"
 	"github.com/embedgate/embedgate/validate/gate/gatetest"
 	"github.com/embedgate/embedgate/validate/validatetest"
 	"github.com/embedgate/embedgate/validate/verdict"
-	"github.com/stretchr/testify/assert"
 )
 
 // rounds sets this provider's samples to so many times the other's, by round.

@@ -3,12 +3,13 @@ package gatetest
 import (
 	"testing"
 
+	"github.com/stretchr/testify/require"
+
 	"github.com/embedgate/embedgate/validate/check"
 	"github.com/embedgate/embedgate/validate/evidence"
 	"github.com/embedgate/embedgate/validate/gate"
 	"github.com/embedgate/embedgate/validate/validatetest"
 	"github.com/embedgate/embedgate/validate/verdict"
-	"github.com/stretchr/testify/require"
 )
 
 // Gate judges input and requires that the self-test passes.

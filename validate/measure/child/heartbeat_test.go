@@ -5,10 +5,11 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/embedgate/embedgate/providers"
-	"github.com/embedgate/embedgate/validate/measure/protocol"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/embedgate/embedgate/providers"
+	"github.com/embedgate/embedgate/validate/measure/protocol"
 )
 
 func TestASlowSessionSendsHeartbeats(t *testing.T) {

@@ -6,10 +6,11 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/embedgate/embedgate/providers"
-	"github.com/embedgate/embedgate/validate/measure/measuretest"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/embedgate/embedgate/providers"
+	"github.com/embedgate/embedgate/validate/measure/measuretest"
 )
 
 func TestFewTextsAreRunAgainFewerTimesAndEnough(t *testing.T) {

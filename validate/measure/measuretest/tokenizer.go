@@ -4,9 +4,10 @@ import (
 	"encoding/json"
 	"testing"
 
+	"github.com/stretchr/testify/require"
+
 	"github.com/embedgate/embedgate/providers"
 	"github.com/embedgate/embedgate/providers/tokenize"
-	"github.com/stretchr/testify/require"
 )
 
 // SmallTokenizer is a BERT WordPiece tokenizer of few words and every letter.
