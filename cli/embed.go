@@ -10,7 +10,7 @@ import (
 
 func newEmbed(s *streams) *cobra.Command {
 	var f textFlags
-	variant := "fp32"
+	var variant string
 	c := &cobra.Command{
 		Use:   "embed [--release DIR] [TEXT… | -]",
 		Short: `Print one JSON line a text: {"vector":[…]}`,
@@ -28,18 +28,18 @@ func newEmbed(s *streams) *cobra.Command {
 			defer func() { _ = m.Close() }()
 			out := json.NewEncoder(s.out)
 			return f.each(ctx, s.in, args, func(text string) error {
-				vec, err := m.Vector(ctx, text)
+				vecs, err := m.Embed(ctx, []string{text})
 				if err != nil {
 					return err
 				}
 				return out.Encode(struct {
 					Vector []float32 `json:"vector"`
-				}{vec})
+				}{vecs[0]})
 			})
 		},
 	}
 	f.flags(c)
 	f.runtimeFlags(c)
-	c.Flags().StringVar(&variant, "variant", variant, "which of the release's model files")
+	c.Flags().StringVar(&variant, "variant", "", "which of the release's variants (default: the fastest that passed on this machine's provider)")
 	return c
 }

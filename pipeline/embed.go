@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"os"
@@ -8,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/embedgate/embedgate/embed"
 	"github.com/embedgate/embedgate/export/cache"
 	"github.com/embedgate/embedgate/export/candidate"
 	"github.com/embedgate/embedgate/internal/fault"
@@ -38,16 +40,37 @@ func OpenTokenizer(release string) (Tokenizer, error) {
 // IDs are a text's token ids.
 func (t Tokenizer) IDs(text string) []int64 { return t.tok.Append(nil, text, t.maxTokens) }
 
-// Model is a release's model on this machine's CPU.
-type Model struct {
-	session  providers.Session
-	embedder *providers.Embedder
+// Model embeds texts.
+type Model interface {
+	Embed(ctx context.Context, texts []string) ([][]float32, error)
+	Close() error
 }
 
 // Embed opens a model of a release or candidate directory; "": of the newest
-// release in dist/. The caller closes it.
-func Embed(ctx context.Context, o Options, release, variant string) (*Model, error) {
-	dir, man, err := openRelease(release)
+// release in dist/. variant is one of its variants; "": the one that the
+// release's selection names, or a candidate's fp32, of which nothing is proven.
+// The caller closes the model.
+func Embed(ctx context.Context, o Options, release, variant string) (Model, error) {
+	if release == "" {
+		var err error
+		if release, err = newestRelease("dist"); err != nil {
+			return nil, err
+		}
+	}
+	if !cache.Exists(filepath.Join(release, publish.ManifestName)) {
+		return openCandidate(ctx, o, release, cmp.Or(variant, "fp32"))
+	}
+	m, err := embed.Open(ctx, release, embed.WithVariant(variant), embed.WithLibrary(o.OrtLib),
+		embed.WithProgress(func(message string) { o.sink().Say("%s", message) }))
+	if err != nil {
+		return nil, err
+	}
+	return m, nil
+}
+
+// openCandidate opens a candidate's model on the CPU.
+func openCandidate(ctx context.Context, o Options, dir, variant string) (Model, error) {
+	dir, man, err := openRelease(dir)
 	if err != nil {
 		return nil, err
 	}
@@ -57,7 +80,7 @@ func Embed(ctx context.Context, o Options, release, variant string) (*Model, err
 	}
 	v, ok := man.Variants[variant]
 	if !ok {
-		return nil, &fault.Error{Kind: fault.Usage, Thing: dir, Got: "no variant " + variant, Wanted: "one of the release's", Next: "--variant NAME"}
+		return nil, &fault.Error{Kind: fault.Usage, Thing: dir, Got: "no variant " + variant, Wanted: "one of the candidate's", Next: "--variant NAME"}
 	}
 	lib, err := setup.Libraries(o.setup())(ctx, "cpu")
 	if err != nil {
@@ -67,16 +90,24 @@ func Embed(ctx context.Context, o Options, release, variant string) (*Model, err
 	if err != nil {
 		return nil, err
 	}
-	return &Model{session, providers.NewEmbedder(tok, session)}, nil
+	return candidateModel{session, providers.NewEmbedder(tok, session)}, nil
 }
 
-// Vector is a text's vector.
-func (m *Model) Vector(ctx context.Context, text string) ([]float32, error) {
-	return m.embedder.EmbedOne(ctx, text, nil)
+type candidateModel struct {
+	providers.Session
+	embedder *providers.Embedder
 }
 
-// Close frees the model.
-func (m *Model) Close() error { return m.session.Close() }
+func (m candidateModel) Embed(ctx context.Context, texts []string) (vectors [][]float32, err error) {
+	for _, text := range texts {
+		v, err := m.embedder.EmbedOne(ctx, text, nil)
+		if err != nil {
+			return nil, err
+		}
+		vectors = append(vectors, v)
+	}
+	return vectors, nil
+}
 
 // openRelease reads the manifest of a release, or of the newest in dist/.
 func openRelease(dir string) (string, candidate.Manifest, error) {
