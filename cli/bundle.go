@@ -38,10 +38,7 @@ another platform, name its program and library: --binary FILE --ort-lib FILE.`,
 				_, err = fmt.Fprintf(s.out, "%s: joined from %d parts, for %s on %s\nparts' digest: %s\n", r.Dir, r.Parts, r.Manifest.Provider, r.Manifest.Platform, r.Digest)
 				return err
 			}
-			if err := required(c, "candidate", "for", "out"); err != nil {
-				return err
-			}
-			o, err := f.options(s)
+			o, err := f.begin(s, c, "candidate", "for", "out")
 			if err != nil {
 				return err
 			}

@@ -17,10 +17,7 @@ func newExport(s *streams) *cobra.Command {
 		Short: "Turn the policy's model into ONNX: a candidate directory",
 		Args:  noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			if err := required(c, "out"); err != nil {
-				return err
-			}
-			o, err := f.options(s)
+			o, err := f.begin(s, c, "out")
 			if err != nil {
 				return err
 			}

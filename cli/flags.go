@@ -37,6 +37,15 @@ func (f *common) jsonFlag(c *cobra.Command) {
 	c.Flags().BoolVar(&f.json, "json", false, "print JSON instead of tables")
 }
 
+// begin refuses a command line without the required flags, and fills in what the
+// pipeline needs.
+func (f *common) begin(s *streams, c *cobra.Command, flags ...string) (pipeline.Options, error) {
+	if err := required(c, flags...); err != nil {
+		return pipeline.Options{}, err
+	}
+	return f.options(s)
+}
+
 // options fills in what the pipeline needs from the flags.
 func (f *common) options(s *streams) (pipeline.Options, error) {
 	child, err := childCommand()

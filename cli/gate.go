@@ -17,10 +17,7 @@ func newGate(s *streams) *cobra.Command {
 		Short: "Judge evidence: a verdict",
 		Args:  evidenceArgs(&g.Evidence),
 		RunE: func(c *cobra.Command, _ []string) error {
-			if err := required(c, "candidate", "out"); err != nil {
-				return err
-			}
-			o, err := f.options(s)
+			o, err := f.begin(s, c, "candidate", "out")
 			if err != nil {
 				return err
 			}

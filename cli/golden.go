@@ -16,10 +16,7 @@ func newGolden(s *streams) *cobra.Command {
 		Short: "Compute golden vectors in float64 from the policy's pinned weights",
 		Args:  noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			if err := required(c, "out"); err != nil {
-				return err
-			}
-			o, err := f.options(s)
+			o, err := f.begin(s, c, "out")
 			if err != nil {
 				return err
 			}

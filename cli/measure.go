@@ -19,10 +19,7 @@ func newMeasure(s *streams) *cobra.Command {
 		Short: "Measure one variant on one provider: evidence, no judgement",
 		Args:  noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			if err := required(c, "candidate", "provider", "out"); err != nil {
-				return err
-			}
-			o, err := f.options(s)
+			o, err := f.begin(s, c, "candidate", "provider", "out")
 			if err != nil {
 				return err
 			}

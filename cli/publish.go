@@ -17,10 +17,7 @@ func newPublish(s *streams) *cobra.Command {
 		Short: "Publish what a PASS verdict covers, and nothing else",
 		Args:  evidenceArgs(&x.Evidence),
 		RunE: func(c *cobra.Command, _ []string) error {
-			if err := required(c, "candidate", "verdict", "channel", "nonce", "to"); err != nil {
-				return err
-			}
-			o, err := f.options(s)
+			o, err := f.begin(s, c, "candidate", "verdict", "channel", "nonce", "to")
 			if err != nil {
 				return err
 			}
