@@ -13,6 +13,7 @@ import (
 	"github.com/embedgate/embedgate/providers/ort"
 	"github.com/embedgate/embedgate/providers/tokenize"
 	"github.com/embedgate/embedgate/publish"
+	"github.com/embedgate/embedgate/validate/evidence"
 )
 
 // maxTokenizer is far above the size of a tokenizer.json; tokenize.Load has the
@@ -87,13 +88,9 @@ func open(ctx context.Context, r publish.Report, x publish.Selected, s settings)
 	if file, ok = r.Candidate.Manifest.Variants[r.Policy.FileOf(x.Variant)]; !ok {
 		return nil, nil, &fault.Error{Kind: fault.Refused, Thing: "release", Got: "no file of variant " + x.Variant + ", which its selection names", Wanted: "one", Next: "embedgate verify " + r.Dir}
 	}
-	wish := r.Policy.Providers[x.Provider]
 	session, err := ort.Open(ctx, ort.Config{
 		Library: lib, Model: filepath.Join(modelDir, filepath.FromSlash(file.File)), Provider: x.Provider, Embedding: r.Candidate.Manifest.Embedding,
-		Options: providers.Options{
-			Threads: wish.Threads, Provider: r.Policy.OptionsOf(x.Provider, x.Variant),
-			Strict: wish.Placement != nil && wish.Placement.Strict, IOBinding: wish.IOBinding,
-		},
+		Options: evidence.SessionOptions(r.Policy, x.Provider, x.Variant),
 	})
 	if err != nil {
 		return nil, nil, err

@@ -9,6 +9,7 @@ import (
 	"github.com/embedgate/embedgate/export/candidate"
 	"github.com/embedgate/embedgate/golden"
 	"github.com/embedgate/embedgate/pipeline/policy"
+	"github.com/embedgate/embedgate/providers"
 )
 
 // Plan is what was fixed before measuring.
@@ -205,4 +206,14 @@ func TextsOf(g golden.Set, n, longest int) []int {
 	}
 	slices.Sort(picked)
 	return picked
+}
+
+// SessionOptions are the options with which a policy has a variant's session
+// opened: for measuring, and for whoever uses what was measured.
+func SessionOptions(p policy.Policy, provider, variant string) providers.Options {
+	wish := p.Providers[provider]
+	return providers.Options{
+		Threads: wish.Threads, Provider: p.OptionsOf(provider, variant),
+		Strict: wish.Placement != nil && wish.Placement.Strict, IOBinding: wish.IOBinding,
+	}
 }

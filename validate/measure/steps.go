@@ -67,15 +67,11 @@ func steps(o Options, p evidence.Plan, mine, others providers.Library) []step {
 // share.
 func (o Options) job(provider, variant string, lib providers.Library) protocol.Job {
 	file, _ := o.variant(variant)
-	wish := o.Policy.Providers[provider]
 	j := protocol.Job{
 		Provider: provider, Library: lib,
 		Model:     filepath.Join(o.Candidate.Dir, filepath.FromSlash(file.File)),
 		Tokenizer: filepath.Join(o.Candidate.Dir, tokenizerName),
-		Options: providers.Options{
-			Threads: wish.Threads, Provider: o.Policy.OptionsOf(provider, variant),
-			Strict: wish.Placement != nil && wish.Placement.Strict, IOBinding: wish.IOBinding,
-		},
+		Options:   evidence.SessionOptions(o.Policy, provider, variant),
 		Embedding: o.Candidate.Manifest.Embedding,
 	}
 	for _, t := range o.Golden.Texts {
