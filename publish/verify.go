@@ -69,41 +69,43 @@ var errNotWhole = errors.New("this release is not whole and proven: do not ship 
 // A target that holds no release is one of kind Usage. The release's directory
 // may have any name. The caller closes the report after use.
 func Verify(ctx context.Context, target string, e Expect) (Report, error) {
-	k, place, err := parseTarget(target)
+	r, err := openTarget(ctx, target)
 	if err != nil {
-		return Report{Dir: target}, err
+		return r, err
 	}
-	folder, err := k.open(ctx, place)
-	if err != nil {
-		return Report{Dir: place}, err
-	}
-	return verifyFolder(ctx, folder, target, e)
+	return verifyFolder(ctx, r.folder, target, e)
 }
 
 // verifyFolder is Verify of an open folder. Errors name it by name.
 func verifyFolder(ctx context.Context, folder store.Folder, name string, e Expect) (Report, error) {
 	r := Report{Dir: folder.Dir, expect: e, folder: folder}
-	for _, c := range r.checks() {
+	return r, r.run(ctx, name, r.checks())
+}
+
+// run runs checks in order and ends with the first that fails. Errors name the
+// release by name.
+func (r *Report) run(ctx context.Context, name string, checks []reportCheck) error {
+	for _, c := range checks {
 		if err := ctx.Err(); err != nil {
-			return r, err
+			return err
 		}
 		detail, err := c.check(ctx)
 		if ctx.Err() != nil {
-			return r, ctx.Err()
+			return ctx.Err()
 		}
 		if errors.Is(err, errNoGolden) {
-			return r, err
+			return err
 		}
 		if err != nil {
 			r.Items = append(r.Items, Item{c.name, false, err.Error()})
-			return r, &fault.Error{
+			return &fault.Error{
 				Kind: fault.Refused, Thing: name, Got: c.name + ": " + err.Error(), Err: errNotWhole,
 				Next: "get the release again from where it was published",
 			}
 		}
 		r.Items = append(r.Items, Item{c.name, true, detail})
 	}
-	return r, nil
+	return nil
 }
 
 // checkWritten verifies the release in dir, all but the gate, which judged these
@@ -179,8 +181,8 @@ func (r *Report) readPolicy(context.Context) (string, error) {
 	return "sha256 " + r.Policy.Digest, nil
 }
 
-func (r *Report) readGolden(context.Context) (_ string, err error) {
-	if r.Golden, err = golden.Read(r.path(GoldenDir)); err != nil {
+func (r *Report) readGolden(ctx context.Context) (_ string, err error) {
+	if _, err := r.readOwnGolden(ctx); err != nil {
 		return "", err
 	}
 	want, whose, err := r.expectedGolden()
