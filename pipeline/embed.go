@@ -29,7 +29,11 @@ type Tokenizer struct {
 // OpenTokenizer opens the tokenizer of a release or candidate directory; "": of
 // the newest release in dist/.
 func OpenTokenizer(release string) (Tokenizer, error) {
-	dir, man, err := openRelease(release)
+	dir, err := orNewest(release)
+	if err != nil {
+		return Tokenizer{}, err
+	}
+	dir, man, err := readModelDir(dir)
 	if err != nil {
 		return Tokenizer{}, err
 	}
@@ -51,13 +55,13 @@ type Model interface {
 // release's selection names, or a candidate's fp32, of which nothing is proven.
 // The caller closes the model.
 func Embed(ctx context.Context, o Options, release, variant string) (Model, error) {
-	if release == "" {
-		var err error
-		if release, err = newestRelease("dist"); err != nil {
-			return nil, err
-		}
+	release, err := orNewest(release)
+	if err != nil {
+		return nil, err
 	}
-	if !cache.Exists(filepath.Join(release, publish.ManifestName)) {
+	// What has a folder for the model is a release, and without its manifest a
+	// broken one: its files have no digests to be checked against.
+	if !cache.Exists(filepath.Join(release, publish.ManifestName)) && !cache.Exists(filepath.Join(release, publish.ModelDir)) {
 		return openCandidate(ctx, o, release, cmp.Or(variant, "fp32"))
 	}
 	m, err := embed.Open(ctx, release, embed.WithVariant(variant), embed.WithLibrary(o.OrtLib),
@@ -70,7 +74,7 @@ func Embed(ctx context.Context, o Options, release, variant string) (Model, erro
 
 // openCandidate opens a candidate's model on the CPU.
 func openCandidate(ctx context.Context, o Options, dir, variant string) (Model, error) {
-	dir, man, err := openRelease(dir)
+	dir, man, err := readModelDir(dir)
 	if err != nil {
 		return nil, err
 	}
@@ -109,15 +113,18 @@ func (m candidateModel) Embed(ctx context.Context, texts []string) (vectors [][]
 	return vectors, nil
 }
 
-// openRelease reads the manifest of a release, or of the newest in dist/.
-func openRelease(dir string) (string, candidate.Manifest, error) {
-	var man candidate.Manifest
-	if dir == "" {
-		var err error
-		if dir, err = newestRelease("dist"); err != nil {
-			return "", man, err
-		}
+// orNewest returns release, or the newest release in dist/ where it is empty.
+func orNewest(release string) (string, error) {
+	if release != "" {
+		return release, nil
 	}
+	return newestRelease("dist")
+}
+
+// readModelDir reads the model's manifest of a release or candidate directory,
+// and returns the directory of the model's files.
+func readModelDir(dir string) (string, candidate.Manifest, error) {
+	var man candidate.Manifest
 	// A release keeps its model in a folder of its own; a candidate directory
 	// is as good.
 	if m := filepath.Join(dir, publish.ModelDir); cache.Exists(m) {

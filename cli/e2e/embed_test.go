@@ -67,6 +67,14 @@ func TestAGoProgramEmbedsWithTheReleaseAsItWasProven(t *testing.T) {
 		assert.Equal(t, fault.Usage, fault.KindOf(err))
 		assert.ErrorContains(t, err, `wanted one of ["cpu × fp32"]`)
 	})
+	t.Run("a release without its manifest is refused", func(t *testing.T) {
+		other := filepath.Join(t.TempDir(), "release")
+		require.NoError(t, os.CopyFS(other, os.DirFS(dir)))
+		require.NoError(t, os.Remove(filepath.Join(other, "release.json")))
+		out, err := w.command("embed", "--release", other, texts[0]).CombinedOutput()
+		require.Error(t, err)
+		assert.Contains(t, string(out), "release.json")
+	})
 	for _, file := range []string{"model/fp32.onnx", "model/tokenizer.json", "model/candidate.json", "policy.yaml", "release.json"} {
 		t.Run("a changed "+file+" is refused", func(t *testing.T) {
 			other := filepath.Join(t.TempDir(), "release")
