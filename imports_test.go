@@ -5,14 +5,15 @@ import (
 	"go/parser"
 	"go/token"
 	"io/fs"
+	"maps"
 	"os"
 	"path"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
+	"testing/fstest"
 
-	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
 
@@ -179,8 +180,23 @@ func TestTheImportRulesFindABreach(t *testing.T) {
 const mostFiles = 20
 
 func TestNoPackageHasTooManyFilesOrNoDescription(t *testing.T) {
+	require.Empty(t, untidy(t, os.DirFS(".")))
+}
+
+func TestACrowdedOrUndescribedPackageIsFound(t *testing.T) {
+	fsys := fstest.MapFS{"silent/a.go": {Data: []byte("// a comment about something else\npackage silent\n")}}
+	for i := range mostFiles + 1 {
+		fsys[fmt.Sprintf("crowded/f%d.go", i)] = &fstest.MapFile{Data: []byte("// Package crowded is large.\npackage crowded\n")}
+	}
+	fsys["good/a.go"] = &fstest.MapFile{Data: []byte("// Package good is small.\npackage good\n")}
+	require.Equal(t, []string{"crowded has 21 files, wanted at most 20", "silent has no comment that says what it is for"}, untidy(t, fsys))
+}
+
+// untidy says which folders hold too many files, or a package that nothing
+// describes.
+func untidy(t *testing.T, fsys fs.FS) (bad []string) {
 	files, described := map[string]int{}, map[string]bool{}
-	require.NoError(t, fs.WalkDir(os.DirFS("."), ".", func(p string, d fs.DirEntry, err error) error {
+	require.NoError(t, fs.WalkDir(fsys, ".", func(p string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return err
 		}
@@ -190,7 +206,11 @@ func TestNoPackageHasTooManyFilesOrNoDescription(t *testing.T) {
 		if d.IsDir() || path.Ext(p) != ".go" {
 			return nil
 		}
-		f, err := parser.ParseFile(token.NewFileSet(), p, nil, parser.ImportsOnly|parser.ParseComments)
+		src, err := fs.ReadFile(fsys, p)
+		if err != nil {
+			return err
+		}
+		f, err := parser.ParseFile(token.NewFileSet(), p, src, parser.ImportsOnly|parser.ParseComments)
 		if err != nil {
 			return err
 		}
@@ -200,8 +220,13 @@ func TestNoPackageHasTooManyFilesOrNoDescription(t *testing.T) {
 		described[dir] = described[dir] || strings.HasPrefix(doc, "Package "+f.Name.Name+" ") || strings.HasPrefix(doc, "Embedgate ") || strings.HasPrefix(doc, "Command ")
 		return nil
 	}))
-	for dir, n := range files {
-		assert.LessOrEqual(t, n, mostFiles, dir)
-		assert.True(t, described[dir], "%s has no comment that says what it is for", dir)
+	for _, dir := range slices.Sorted(maps.Keys(files)) {
+		if files[dir] > mostFiles {
+			bad = append(bad, fmt.Sprintf("%s has %d files, wanted at most %d", dir, files[dir], mostFiles))
+		}
+		if !described[dir] {
+			bad = append(bad, dir+" has no comment that says what it is for")
+		}
 	}
+	return bad
 }
